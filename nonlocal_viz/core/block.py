@@ -1,0 +1,238 @@
+"""The non-local block z = W_z y + x (Wang, Girshick, Gupta, He, CVPR 2018, sections 3.1 to 3.3).
+
+State-dict keys and mathematics follow the widely used public code AlexHex7/Non-local_pytorch
+(``lib/non_local_*.py``), so that its checkpoints load with ``strict=True``; the N x M map that code
+builds on every forward pass is built here only when it is asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, overload
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nonlocal_viz.core import pairwise
+from nonlocal_viz.core.affinity import Affinity, GridShape
+from nonlocal_viz.errors import ShapeError
+
+_CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: nn.Conv3d,
+}
+_NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: The window of key pooling, by dimension; time is never pooled (paper, section 3.3).
+POOL_WINDOW: dict[int, tuple[int, ...]] = {1: (2,), 2: (2, 2), 3: (1, 2, 2)}
+
+
+class KeyPool(nn.Module):
+    """Max pooling of the keys; a side shorter than its window is left as it is instead of vanishing."""
+
+    def __init__(self, window: Sequence[int]) -> None:
+        super().__init__()
+        self.window = tuple(window)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, *spatial) -> (B, C, *floor(spatial / window))."""
+        sides = x.shape[2:]
+        window = tuple(min(w, max(1, side)) for w, side in zip(self.window, sides, strict=True))
+        return _MAX_POOL[len(window)](x, window)  # type: ignore[operator]
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}"
+
+
+class Projections(NamedTuple):
+    """What a block computes from x before it relates positions; spatial shapes (B, ., *spatial)."""
+
+    theta: Tensor
+    phi: Tensor
+    g: Tensor
+
+
+class NonLocalBlock(nn.Module):
+    """Self-attention over positions with one head and a residual, in 1, 2 or 3 dimensions.
+
+    Args:
+        in_channels: C, channels of x and z.
+        inter_channels: D, channels of theta, phi and g; default C // 2, at least 1.
+        dimension: 1 for (B, C, T), 2 for (B, C, H, W), 3 for (B, C, T, H, W).
+        sub_sample: max-pool the keys phi and values g by 2 (1,2,2 in 3D; paper, section 3.3).
+        bn_layer: follow W_z by a BatchNorm whose gamma and beta start at 0, so that the block starts
+            as the identity; without it W_z itself starts at 0.
+        instantiation: the pairwise function, see :mod:`nonlocal_viz.core.pairwise`.
+        use_scale: multiply the scores of a softmax instantiation by 1/sqrt(channels of theta), as
+            a Transformer does; the paper's listing and the public code above do not.
+        pool_first: pool x before the 1x1 convolutions of phi and g (video-nonlocal-net, SlowFast)
+            instead of after them (AlexHex7, mmcv). The two do not commute.
+
+    Keys: ``g``, ``theta``, ``phi`` (``g.0`` and ``phi.0`` with ``sub_sample``), ``W`` (``W.0``, ``W.1``
+    with ``bn_layer``), ``concat_project.0``; ``gaussian`` has no theta and phi.
+
+    Raises:
+        ShapeError: an unknown dimension or instantiation, or no channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        inter_channels: int | None = None,
+        dimension: int = 2,
+        sub_sample: bool = True,
+        bn_layer: bool = True,
+        instantiation: str = "embedded_gaussian",
+        use_scale: bool = False,
+        pool_first: bool = False,
+    ) -> None:
+        super().__init__()
+        if dimension not in _CONV:
+            raise ShapeError(f"A non-local block has dimension 1, 2 or 3, not {dimension!r}.")
+        if instantiation not in pairwise.INSTANTIATIONS:
+            raise ShapeError(
+                f"Unknown instantiation {instantiation!r}; choose one of "
+                f"{', '.join(pairwise.INSTANTIATIONS)}."
+            )
+        inner = max(in_channels // 2, 1) if inter_channels is None else inter_channels
+        if in_channels < 1 or inner < 1:
+            raise ShapeError("A non-local block needs at least one channel in and one inside.")
+        self.in_channels, self.inter_channels, self.dimension = in_channels, inner, dimension
+        self.sub_sample, self.bn_layer, self.pool_first = sub_sample, bn_layer, pool_first
+        self.instantiation, self.use_scale = instantiation, use_scale
+
+        conv = _CONV[dimension]
+        self.pool = KeyPool(POOL_WINDOW[dimension] if sub_sample else (1,) * dimension)
+        self.g = self._key_projection(conv(in_channels, inner, 1))
+        if bn_layer:
+            norm = _NORM[dimension](in_channels)
+            self.W: nn.Module = nn.Sequential(conv(inner, in_channels, 1), norm)
+            _zero(norm)
+        else:
+            self.W = conv(inner, in_channels, 1)
+            _zero(self.W)
+        self.theta: nn.Module | None = None
+        self.phi: nn.Module | None = None
+        if instantiation != "gaussian":
+            self.theta = conv(in_channels, inner, 1)
+            self.phi = self._key_projection(conv(in_channels, inner, 1))
+        if instantiation == "concatenation":
+            # The public code keeps w_f as a 2D 1x1 convolution whatever the block's dimension.
+            self.concat_project = nn.Sequential(nn.Conv2d(2 * inner, 1, 1, bias=False), nn.ReLU())
+
+    @property
+    def scale(self) -> float:
+        """What multiplies theta_i . phi_j before the softmax."""
+        if not self.use_scale or self.instantiation not in pairwise.SOFTMAX:
+            return 1.0
+        width = self.in_channels if self.instantiation == "gaussian" else self.inter_channels
+        return width**-0.5
+
+    def project(self, x: Tensor) -> Projections:
+        """theta, phi and g of x (B, C, *spatial); phi and g pooled when the block pools its keys."""
+        pooled = self.pool(x) if self.pool_first or self.instantiation == "gaussian" else x
+        g = self.g(pooled if self.pool_first else x)
+        if self.theta is None or self.phi is None:
+            return Projections(x, pooled, g)
+        return Projections(self.theta(x), self.phi(pooled if self.pool_first else x), g)
+
+    def attend(self, x: Tensor, frames: int = 1) -> tuple[Tensor, Affinity]:
+        """(z, the block's affinity in factored form); no N x M map is built.
+
+        Args:
+            x: (B, C, *spatial). With ``frames`` = T > 1, for 2D blocks: (B*T, C, H, W), the frames
+                of B clips in order; every position of every frame then attends to all T*H*W (C2D,
+                paper, section 4: the 1x1 weights are those of the image).
+            frames: T.
+
+        Raises:
+            ShapeError: x has another number of dimensions or channels, no positions, or its batch
+                is no multiple of ``frames``.
+        """
+        self._check(x, frames)
+        theta, phi, g = self.project(x)
+        queries, keys, values = (_tokens(t, frames) for t in (theta, phi, g))
+        if self.instantiation == "concatenation":
+            w_theta, w_phi = self.concat_project[0].weight.reshape(2, -1)
+            queries = (queries @ w_theta.to(queries.dtype)).unsqueeze(-1)
+            keys = (keys @ w_phi.to(keys.dtype)).unsqueeze(-1)
+        affinity = Affinity(
+            self.instantiation,
+            queries,
+            keys,
+            _grid(theta, self.dimension, frames),
+            _grid(phi, self.dimension, frames),
+            self.scale,
+        )
+        return self._residual(x, self._aggregate(queries, keys, values), frames), affinity
+
+    @overload
+    def forward(self, x: Tensor, return_nl_map: Literal[False] = False) -> Tensor: ...
+
+    @overload
+    def forward(self, x: Tensor, return_nl_map: Literal[True]) -> tuple[Tensor, Tensor]: ...
+
+    def forward(self, x: Tensor, return_nl_map: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """z (B, C, *spatial), or with ``return_nl_map`` (z, map): map (B, N, M), dense.
+
+        Raises:
+            ShapeError: see :meth:`attend`.
+            MapTooLargeError: the map was asked for and is beyond the bound in limits.py.
+        """
+        z, affinity = self.attend(x)
+        return (z, affinity.dense()) if return_nl_map else z
+
+    def _key_projection(self, convolution: nn.Module) -> nn.Module:
+        # With sub_sample the public code wraps g and phi as Sequential(conv, pool): keys "g.0", "phi.0".
+        if not self.sub_sample:
+            return convolution
+        return nn.Sequential(convolution) if self.pool_first else nn.Sequential(convolution, self.pool)
+
+    def _aggregate(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        if self.instantiation == "concatenation":
+            return pairwise.concatenation_aggregate(queries[..., 0], keys[..., 0], values)
+        if self.instantiation == "dot_product":
+            return pairwise.dot_product_aggregate(queries, keys, values)
+        return pairwise.softmax_aggregate(queries, keys, values, self.scale)
+
+    def _residual(self, x: Tensor, y: Tensor, frames: int) -> Tensor:
+        batch = x.shape[0]
+        if frames > 1:
+            y = y.reshape(batch, -1, y.shape[-1])
+        spatial = y.transpose(1, 2).reshape(batch, -1, *x.shape[2:])
+        return self.W(spatial) + x
+
+    def _check(self, x: Tensor, frames: int) -> None:
+        wanted = "(B, C, " + ", ".join("THW"[3 - self.dimension :] if self.dimension > 1 else "T") + ")"
+        if x.ndim != self.dimension + 2 or x.shape[1] != self.in_channels:
+            raise ShapeError(
+                f"This block takes {wanted} with C = {self.in_channels}; got {tuple(x.shape)}."
+            )
+        if 0 in x.shape:
+            raise ShapeError(f"The input {tuple(x.shape)} has no positions.")
+        if frames != 1 and (self.dimension != 2 or frames < 1 or x.shape[0] % frames):
+            raise ShapeError(
+                f"{x.shape[0]} images cannot be read as clips of {frames} frames by a block of "
+                f"dimension {self.dimension}."
+            )
+
+
+def _tokens(x: Tensor, frames: int) -> Tensor:
+    """(B*T, C, *spatial) -> (B, T*positions, C)."""
+    tokens = x.flatten(2).transpose(1, 2)
+    return tokens.reshape(x.shape[0] // frames, -1, x.shape[1])
+
+
+def _grid(x: Tensor, dimension: int, frames: int) -> GridShape:
+    """(T, H, W) of the cells of x. A 1D sequence lies along W: it has no height and no frames."""
+    if dimension == 3:
+        return x.shape[2], x.shape[3], x.shape[4]
+    if dimension == 2:
+        return frames, x.shape[2], x.shape[3]
+    return 1, 1, x.shape[2]
+
+
+def _zero(module: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()

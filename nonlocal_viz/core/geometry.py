@@ -1,0 +1,312 @@
+"""Grid: which cell sees a pixel, and which pixels a cell stands for.
+
+Conventions, used everywhere in the project:
+
+* Pixels are those of the *upright original* picture, as continuous coordinates: x grows to the right
+  from 0 to width, y downwards from 0 to height, and pixel column c covers [c, c + 1). The centre of
+  the first pixel is (0.5, 0.5). :func:`upright_from_stored` brings in the pixels of a file whose EXIF
+  tag asks for a rotation.
+* Rectangles are half-open: [left, right) x [top, bottom).
+* A cell is one token: (t, h, w) on a grid of (T, H, W), flattened in this order.
+
+Each side is an independent :class:`Axis`, since resize, crop, padding, stride, offset and pooling are
+all separable; composing them never needs more than one affine map and one clipping interval.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from nonlocal_viz.errors import QueryError, ShapeError
+
+Cell = tuple[int, int, int]
+
+
+class Rect(NamedTuple):
+    """A half-open rectangle in pixels of the upright original."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y)"""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    def contains(self, x: float, y: float) -> bool:
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One side of a grid: ``cells`` cells of ``pitch`` pixels from ``start``, clipped to [low, high).
+
+    ``[low, high)`` is the stretch of the original that the cells stand for. With ``fill`` (query
+    grids) the first and the last cell are extended to reach its ends: the network has seen those
+    pixels, and no other cell stands for them. Pooled key grids do not fill: what a floor division
+    dropped belongs to no key.
+    """
+
+    cells: int
+    start: float
+    pitch: float
+    low: float
+    high: float
+    fill: bool = True
+
+    def __post_init__(self) -> None:
+        values = (self.start, self.pitch, self.low, self.high)
+        if self.cells < 1 or not all(map(math.isfinite, values)) or self.pitch <= 0:
+            raise ShapeError(f"An axis needs at least one cell and a positive pitch: {self}.")
+        if self.low >= self.high:
+            raise ShapeError("An axis needs a stretch of the original that it stands for.")
+
+    def edge(self, index: int) -> float:
+        """The border between cells index - 1 and index, in pixels; index 0..cells."""
+        if self.fill and index <= 0:
+            return self.low
+        if self.fill and index >= self.cells:
+            return self.high
+        return min(max(self.start + index * self.pitch, self.low), self.high)
+
+    def edges(self) -> tuple[float, ...]:
+        """All cells + 1 borders, ascending."""
+        return tuple(self.edge(i) for i in range(self.cells + 1))
+
+    def find(self, pixel: float) -> int | None:
+        """The cell whose [edge(i), edge(i + 1)) holds the pixel; None where no cell does."""
+        if not self.edge(0) <= pixel < self.edge(self.cells):
+            return None
+        index = min(max(math.floor((pixel - self.start) / self.pitch), 0), self.cells - 1)
+        # The division may round to the other side of a border; the borders themselves decide.
+        while index > 0 and pixel < self.edge(index):
+            index -= 1
+        while index < self.cells - 1 and pixel >= self.edge(index + 1):
+            index += 1
+        return index
+
+    def pooled(self, window: int) -> "Axis":
+        """The axis after max pooling by ``window`` with stride ``window`` (floor, as PyTorch)."""
+        window = min(window, self.cells)
+        if window < 1:
+            raise ShapeError("A pooling window covers at least one cell.")
+        if window == 1:
+            return self
+        groups = self.cells // window
+        complete = groups * window == self.cells
+        # An axis that fills keeps its extended ends only where they belong to a pooled cell.
+        high = self.high if complete else self.edge(groups * window)
+        if high <= self.low:
+            high = math.nextafter(self.low, math.inf)
+        return replace(self, cells=groups, pitch=self.pitch * window, high=high)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells of one block over one picture or clip.
+
+    Args:
+        t, y, x: the axes of frames, rows and columns. Frames are counted, not timed: frame k is the
+            stretch [k, k + 1) of the ``t`` axis.
+        size: (width, height) of the upright original, in pixels.
+    """
+
+    t: Axis
+    y: Axis
+    x: Axis
+    size: tuple[int, int]
+
+    @property
+    def cells(self) -> tuple[int, int, int]:
+        """(T, H, W)"""
+        return self.t.cells, self.y.cells, self.x.cells
+
+    @property
+    def count(self) -> int:
+        """T * H * W, the number of tokens."""
+        return self.t.cells * self.y.cells * self.x.cells
+
+    def cell(self, x: float, y: float, frame: float = 0) -> Cell:
+        """The cell (t, h, w) that stands for a pixel of a frame.
+
+        Raises:
+            QueryError: the pixel is not a number, outside the picture, outside what the network saw
+                of it (a crop), or in no cell (pooled keys drop an odd last row or column).
+        """
+        width, height = self.size
+        if not all(isinstance(v, int | float) and math.isfinite(v) for v in (x, y, frame)):
+            raise QueryError(f"A query needs finite numbers; got x={x!r}, y={y!r}, frame={frame!r}.")
+        if not (0 <= x < width and 0 <= y < height):
+            raise QueryError(
+                f"The point ({x:g}, {y:g}) lies outside the picture, which is {width} x {height} "
+                f"pixels: x goes from 0 to below {width}, y from 0 to below {height}."
+            )
+        t, h, w = self.t.find(frame), self.y.find(y), self.x.find(x)
+        if t is None:
+            raise QueryError(
+                f"There is no frame {frame:g}: frames go from {self.t.edge(0):g} to below "
+                f"{self.t.edge(self.t.cells):g}."
+            )
+        if h is None or w is None:
+            raise QueryError(
+                f"The point ({x:g}, {y:g}) lies outside the part of the picture that these cells "
+                f"stand for: x from {self.x.edge(0):g} to {self.x.edge(self.x.cells):g}, "
+                f"y from {self.y.edge(0):g} to {self.y.edge(self.y.cells):g}."
+            )
+        return t, h, w
+
+    def index(self, x: float, y: float, frame: float = 0) -> int:
+        """The flat index of :meth:`cell`: (t * H + h) * W + w. Raises as it does."""
+        return self.flat(self.cell(x, y, frame))
+
+    def flat(self, cell: Cell) -> int:
+        """(t, h, w) -> flat index."""
+        return (cell[0] * self.y.cells + cell[1]) * self.x.cells + cell[2]
+
+    def unflat(self, index: int) -> Cell:
+        """Flat index -> (t, h, w).
+
+        Raises:
+            QueryError: there is no such cell.
+        """
+        if not 0 <= index < self.count:
+            raise QueryError(f"There is no cell {index}: the grid has cells 0 to {self.count - 1}.")
+        rest, w = divmod(int(index), self.x.cells)
+        t, h = divmod(rest, self.y.cells)
+        return t, h, w
+
+    def rect(self, cell: Cell | int) -> Rect:
+        """The pixels that a cell stands for; without area where a cell lies in padding alone.
+
+        Raises:
+            QueryError: there is no such cell.
+        """
+        t, h, w = self.unflat(cell) if isinstance(cell, int) else cell
+        if not (0 <= t < self.t.cells and 0 <= h < self.y.cells and 0 <= w < self.x.cells):
+            raise QueryError(f"There is no cell {(t, h, w)} on the grid {self.cells}.")
+        return Rect(self.x.edge(w), self.y.edge(h), self.x.edge(w + 1), self.y.edge(h + 1))
+
+    def pooled(self, window: Sequence[int]) -> "Grid":
+        """The grid of keys max-pooled by a window over (T, H, W) or (H, W)."""
+        pt, ph, pw = (1, *window) if len(window) == 2 else tuple(window)
+        return replace(self, t=self.t.pooled(pt), y=self.y.pooled(ph), x=self.x.pooled(pw))
+
+    @classmethod
+    def build(
+        cls,
+        size: tuple[int, int],
+        cells: tuple[int, int] | tuple[int, int, int],
+        *,
+        resize: tuple[int, int] | None = None,
+        crop: tuple[float, float, float, float] | None = None,
+        pad: tuple[float, float, float, float] = (0, 0, 0, 0),
+        stride: float | tuple[float, float] | None = None,
+        offset: float | tuple[float, float] = 0.0,
+        frames: int | None = None,
+    ) -> "Grid":
+        """The grid of a network that saw the original through resize, then crop, then padding.
+
+        Args:
+            size: (width, height) of the upright original.
+            cells: (H, W) or (T, H, W) of the block.
+            resize: (width, height) that the whole original was resized to; default: not resized.
+            crop: (left, top, width, height) cut from the resized picture; default: all of it.
+            pad: (left, top, right, bottom) pixels added around the crop.
+            stride: (x, y) network-input pixels a cell, or one number for both; default: the padded
+                input divided evenly by the cells.
+            offset: (x, y) of the first cell's left upper corner in the padded input. Caffe2's ResNet
+                (224 -> 55 after pool1) and other networks with uneven padding need one.
+            frames: number of frames that the T cells stand for; default T, one frame a cell.
+
+        Raises:
+            ShapeError: sizes that are not positive, or a crop outside the resized picture.
+        """
+        rows, columns = cells[-2:]
+        steps = cells[0] if len(cells) == 3 else 1
+        sides = []
+        for axis, count in ((0, columns), (1, rows)):
+            pixels = size[axis]
+            resized = pixels if resize is None else resize[axis]
+            if pixels < 1 or resized < 1 or count < 1:
+                raise ShapeError("A grid needs a picture and cells of positive size.")
+            begin, extent = (0.0, float(resized)) if crop is None else (crop[axis], crop[axis + 2])
+            if not (0 <= begin and 0 < extent and begin + extent <= resized + 1e-6):
+                raise ShapeError(f"The crop {crop} does not lie within the resized picture {resize}.")
+            padded = pad[axis] + extent + pad[axis + 2]
+            step = padded / count if stride is None else _pair(stride)[axis]
+            # network pixel u = original * scale - begin + pad, solved for the original
+            scale = resized / pixels
+            sides.append(
+                Axis(
+                    count,
+                    start=(_pair(offset)[axis] - pad[axis] + begin) / scale,
+                    pitch=step / scale,
+                    low=begin / scale,
+                    high=min((begin + extent) / scale, float(pixels)),
+                )
+            )
+        shown = steps if frames is None else frames
+        time = Axis(steps, 0.0, shown / steps, 0.0, float(shown))
+        return cls(time, sides[1], sides[0], (int(size[0]), int(size[1])))
+
+
+#: EXIF orientation -> (swap x and y, mirror x, mirror y), applied to stored pixels in this order:
+#: swap first, then mirror within the upright picture.
+_ORIENTATION = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
+
+
+def upright_size(stored_size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """(width, height) of a stored picture after its EXIF orientation (1 to 8) is applied."""
+    width, height = stored_size
+    return (height, width) if _turn(orientation)[0] else (width, height)
+
+
+def upright_from_stored(
+    x: float, y: float, stored_size: tuple[int, int], orientation: int
+) -> tuple[float, float]:
+    """A point of the stored picture -> the same point of the upright one (continuous pixels)."""
+    swap, mirror_x, mirror_y = _turn(orientation)
+    width, height = upright_size(stored_size, orientation)
+    if swap:
+        x, y = y, x
+    return (width - x if mirror_x else x), (height - y if mirror_y else y)
+
+
+def stored_from_upright(
+    x: float, y: float, stored_size: tuple[int, int], orientation: int
+) -> tuple[float, float]:
+    """The inverse of :func:`upright_from_stored`."""
+    swap, mirror_x, mirror_y = _turn(orientation)
+    width, height = upright_size(stored_size, orientation)
+    x, y = (width - x if mirror_x else x), (height - y if mirror_y else y)
+    return (y, x) if swap else (x, y)
+
+
+def _turn(orientation: int) -> tuple[bool, bool, bool]:
+    if orientation not in _ORIENTATION:
+        raise ShapeError(f"An EXIF orientation is 1 to 8, not {orientation!r}.")
+    return _ORIENTATION[orientation]
+
+
+def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (float(value), float(value))

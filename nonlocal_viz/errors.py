@@ -1,0 +1,41 @@
+"""What can go wrong for a user, as types. Invariant: every message is a sentence that says what to do.
+
+Whatever a user can cause (a broken file, a pixel outside the picture, an unknown block) is raised as
+a :class:`NonlocalVizError`; the web page, the command line and the HTTP API show its message as it
+is and nothing else. Any other exception type that escapes is a defect of ours.
+"""
+
+
+class NonlocalVizError(Exception):
+    """Base of everything that a user can cause. ``str(error)`` is fit to be shown to that user."""
+
+
+class MediaError(NonlocalVizError):
+    """The file is not a picture (or clip) that can be shown: unknown, broken, empty or too big."""
+
+
+class QueryError(NonlocalVizError, ValueError):
+    """The query points at no cell: outside the picture, not a number, or an unknown frame."""
+
+
+class BlockError(NonlocalVizError, KeyError):
+    """No non-local block has that name; the message lists the blocks that there are."""
+
+    # KeyError shows the repr of its argument, which would put quotes around our sentence.
+    __str__ = Exception.__str__
+
+
+class ShapeError(NonlocalVizError, ValueError):
+    """A tensor or layout does not have the shape that the operation is defined for."""
+
+
+class MapTooLargeError(NonlocalVizError):
+    """The dense N x M map was asked for and would not fit within the bound in limits.py."""
+
+
+class CheckpointError(NonlocalVizError):
+    """A checkpoint or manifest is missing, altered, unsafe, or of an unknown layout."""
+
+
+class BusyError(NonlocalVizError):
+    """The service has more work than it accepts; trying again later is right."""

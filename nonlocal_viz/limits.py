@@ -1,0 +1,37 @@
+"""Every bound of the product in one frozen dataclass, each with the reason for its number.
+
+Code takes a ``Limits`` argument where a bound matters and falls back to :data:`LIMITS`, so that a
+test or a private installation can tighten or lift one without patching modules.
+"""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on input, memory and traffic. Units are in the names or the comments."""
+
+    # Media: a 40 MiB file holds any photo that a camera writes; 50 million pixels are 150 MB as RGB,
+    # which one worker can hold while it shrinks the picture.
+    file_bytes: int = 40 * MIB
+    image_pixels: int = 50_000_000
+    image_side: int = 16_384
+
+    # Lens: the default weights were trained near 200 px; at a short side of 320 px the rows keep
+    # their quality and a 4:3 photo gives 40 x 53 cells at stride 8. The long side is bounded so that a
+    # panorama cannot ask for an unbounded number of cells.
+    encode_short_side: int = 320
+    encode_long_side: int = 1024
+
+    # Core: a float32 map of 1 GiB is 16,384 x 16,384; more is refused unless the caller lifts it.
+    dense_map_bytes: int = 1024 * MIB
+
+    # Web: the picture sent to the browser, the views kept for everyone together, and the queue.
+    display_side: int = 1600
+    view_bytes: int = 1024 * MIB
+    queue_size: int = 64
+
+
+LIMITS = Limits()
