@@ -28,6 +28,14 @@ class Limits:
     # Core: a float32 map of 1 GiB is 16,384 x 16,384; more is refused unless the caller lifts it.
     dense_map_bytes: int = 1024 * MIB
 
+    # Zoo: a ResNet-101 with ten blocks is 0.25 GB in float32; with an optimiser's state beside it still
+    # under 1 GiB. The same bound holds for the sum of the sizes inside a zip, which a bomb breaks. The
+    # names and shapes of a few hundred tensors take kilobytes.
+    checkpoint_bytes: int = 1024 * MIB
+    checkpoint_index_bytes: int = 4 * MIB
+    checkpoint_entries: int = 20_000
+    manifest_bytes: int = 1 * MIB
+
     # Web: the picture sent to the browser, the views kept for everyone together, and the queue.
     display_side: int = 1600
     view_bytes: int = 1024 * MIB

@@ -1,0 +1,99 @@
+"""Random views of the cached images, and the targets of exactly those views.
+
+Everything in the cache is a picture (the walk factors too), so one affine sampling grid cuts the
+same region out of all of it, at any scale, and flips it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nonlocal_viz.training.cache import RANKS, Cache
+from nonlocal_viz.training.targets import target_rows
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels (B, 3, s, s) normalised; rows {stride: (B, N, N)}; features {stride: (B, 400, s/stride,
+    s/stride)} standardised; logits (B, 1000) of the teacher on the whole image."""
+
+    pixels: Tensor
+    rows: dict[int, Tensor]
+    features: dict[int, Tensor]
+    logits: Tensor
+
+
+class Batches:
+    """An endless, seeded stream of batches.
+
+    Args:
+        cache: what :func:`open_cache` returns.
+        size: images a batch.
+        seed: of the order, the regions and the flips.
+        device: where batches are put.
+    """
+
+    def __init__(self, cache: Cache, size: int, seed: int, device: torch.device) -> None:
+        self.cache, self.size, self.device = cache, min(size, len(cache)), device
+        self.random = np.random.default_rng(seed)
+        self._order = np.empty(0, np.int64)
+        some = self.random.permutation(len(cache))[:512]
+        self._statistics = {
+            name: (sample.mean((0, 2, 3)), sample.std((0, 2, 3)) + 1e-3)
+            for name in ("mid", "deep", "head")
+            for sample in [getattr(cache, name)[np.sort(some)].astype(np.float32)]
+        }
+
+    def draw(self, side: int, smallest_region: float = 0.5) -> Batch:
+        """A batch of views of ``side`` pixels of square regions, each between ``smallest_region``
+        and all of the image's side."""
+        picked = np.sort(self._next())
+        theta = self._regions(len(picked), smallest_region)
+        images = torch.from_numpy(self.cache.images[picked]).to(self.device)
+        pixels = _sample(images.permute(0, 3, 1, 2).float(), theta, side)
+        gain = torch.from_numpy(self.random.uniform(0.75, 1.2, (len(picked), 1, 1, 1))).float()
+        pixels = (pixels * gain.to(self.device) / 255).clamp(0, 1)
+        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (MEAN, STD))
+        rows, features = {}, {}
+        for stride in RANKS:
+            cells = side // stride
+            factors = _sample(self._get(f"walk{stride}", picked), theta, cells)
+            degree = _sample(self._get(f"degree{stride}", picked).unsqueeze(1), theta, cells)
+            rows[stride] = target_rows(factors.flatten(2).transpose(1, 2), degree.flatten(1))
+            features[stride] = torch.cat(
+                [_sample(self._standard(n, picked), theta, cells) for n in ("mid", "deep", "head")],
+                dim=1,
+            )
+        return Batch((pixels - mean) / std, rows, features, self._get("logits", picked))
+
+    def _next(self) -> np.ndarray:
+        while len(self._order) < self.size:
+            self._order = np.concatenate([self._order, self.random.permutation(len(self.cache))])
+        picked, self._order = self._order[: self.size], self._order[self.size :]
+        return picked
+
+    def _regions(self, count: int, smallest: float) -> Tensor:
+        scale = self.random.uniform(smallest, 1, count)
+        flip = self.random.choice([-1.0, 1.0], count)
+        theta = np.zeros((count, 2, 3))
+        theta[:, 0, 0], theta[:, 1, 1] = scale * flip, scale
+        theta[:, :, 2] = self.random.uniform(-1, 1, (count, 2)) * (1 - scale[:, None])
+        return torch.from_numpy(theta).float().to(self.device)
+
+    def _get(self, name: str, picked: np.ndarray) -> Tensor:
+        array = np.ascontiguousarray(getattr(self.cache, name)[picked])
+        return torch.from_numpy(array).to(self.device).float()
+
+    def _standard(self, name: str, picked: np.ndarray) -> Tensor:
+        mean, std = (torch.from_numpy(v).to(self.device).view(-1, 1, 1) for v in self._statistics[name])
+        return (self._get(name, picked) - mean) / std
+
+
+def _sample(pictures: Tensor, theta: Tensor, side: int) -> Tensor:
+    grid = F.affine_grid(theta, [len(pictures), 1, side, side], align_corners=False)
+    return F.grid_sample(pictures, grid, "bilinear", padding_mode="border", align_corners=False)

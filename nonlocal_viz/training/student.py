@@ -1,0 +1,127 @@
+"""The student: a NonLocalResNet whose blocks normalise their input while they learn.
+
+A parameter-free BatchNorm in front of theta, phi and g keeps the scores in a range that a softmax can
+learn from, whatever the backbone does. At export it is folded into the three 1x1 convolutions, and
+what is left is a plain :class:`NonLocalBlock`.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.block import NonLocalBlock, Projections
+from nonlocal_viz.core.resnet import NonLocalResNet
+
+#: Channels of the teacher's features that the student's heads predict: mid, deep, head.
+TEACHER_CHANNELS = 112 + 192 + 96
+
+
+class NormalisedBlock(NonLocalBlock):
+    """A NonLocalBlock with a parameter-free BatchNorm on what theta, phi and g see."""
+
+    def __init__(self, in_channels: int, **options: Any) -> None:
+        super().__init__(in_channels, **options)
+        self.norm = nn.BatchNorm2d(in_channels, affine=False)
+        if self.theta is not None and self.phi is not None:
+            # With unit-variance input the self score starts near sqrt(D), and as phi starts equal
+            # to theta the first rows already favour cells that are alike.
+            std = in_channels**-0.5 * self.inter_channels**-0.25
+            theta, phi = _convolution(self.theta), _convolution(self.phi)
+            nn.init.normal_(theta.weight, std=std)
+            nn.init.zeros_(theta.bias)  # type: ignore[arg-type]
+            phi.load_state_dict(theta.state_dict())
+
+    def project(self, x: Tensor) -> Projections:
+        projections = super().project(self.norm(x))
+        # The Gaussian instantiation has no theta and phi to fold the normalisation into.
+        return projections if self.theta is not None else super().project(x)
+
+    @torch.no_grad()
+    def folded(self) -> NonLocalBlock:
+        """The plain block that computes the same with the normalisation's running statistics."""
+        plain = NonLocalBlock(
+            self.in_channels,
+            self.inter_channels,
+            dimension=2,
+            sub_sample=self.sub_sample,
+            bn_layer=self.bn_layer,
+            instantiation=self.instantiation,
+            use_scale=self.use_scale,
+            pool_first=self.pool_first,
+        ).to(next(self.parameters()).device)
+        plain.load_state_dict(
+            {k: v for k, v in self.state_dict().items() if not k.startswith("norm.")}
+        )
+        if self.theta is None:
+            return plain.train(self.training)
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None and variance is not None
+        gain = (variance + self.norm.eps).rsqrt()
+        for name in ("theta", "phi", "g"):
+            convolution = _convolution(getattr(plain, name))
+            weight = convolution.weight.flatten(1) * gain
+            convolution.bias -= weight @ mean  # type: ignore[operator]
+            convolution.weight.copy_(weight.view_as(convolution.weight))
+        return plain.train(self.training)
+
+
+class Student(nn.Module):
+    """The model with its training-only parts: normalised blocks, and heads that predict the teacher.
+
+    ``forward(x, classify)`` returns (logits or None, {block: Affinity}, {block: prediction}) where a
+    prediction (B, 400, h, w) is of the teacher's standardised features on that block's grid. Without
+    ``classify`` the last stage is skipped: a quarter of the cost.
+    """
+
+    def __init__(self, architecture: dict[str, Any]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.net = NonLocalResNet(**architecture)
+        self.heads = nn.ModuleDict()
+        options = {"sub_sample": False, **architecture.get("block", {}), "dimension": 2}
+        for key, block in self.net.nl.items():
+            channels = int(block.in_channels)  # type: ignore[arg-type]
+            self.net.nl[key] = NormalisedBlock(channels, **options)
+            self.heads[key] = nn.Conv2d(channels, TEACHER_CHANNELS, 1)
+
+    def trunk(self, x: Tensor) -> tuple[Tensor, dict[str, Affinity], dict[str, Tensor]]:
+        """Everything up to the last stage: (features, affinities, predictions)."""
+        net = self.net
+        maps: dict[str, Affinity] = {}
+        predictions: dict[str, Tensor] = {}
+        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+        for s in range(1, 4):
+            for i, residual_block in enumerate(getattr(net, f"layer{s}")):
+                x = residual_block(x)
+                name = f"layer{s}.{i}"
+                if name in net.block_names:
+                    x, maps[name] = net.block(name).attend(x)
+                    predictions[name] = self.heads[name.replace(".", "_")](x)
+        return x, maps, predictions
+
+    def forward(
+        self, x: Tensor, classify: bool = True
+    ) -> tuple[Tensor | None, dict[str, Affinity], dict[str, Tensor]]:
+        features, maps, predictions = self.trunk(x)
+        return (self.classify(features) if classify else None), maps, predictions
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) from the trunk's features."""
+        return self.net.fc(F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1))
+
+    def export(self) -> NonLocalResNet:
+        """The plain model, in eval mode, on the CPU."""
+        plain = NonLocalResNet(**self.architecture)
+        for key, block in self.net.nl.items():
+            if isinstance(block, NormalisedBlock):
+                plain.nl[key] = block.folded()
+        own = {k: v for k, v in self.net.state_dict().items() if not k.startswith("nl.")}
+        plain.load_state_dict(own, strict=False)
+        return plain.cpu().eval()
+
+
+def _convolution(projection: nn.Module) -> nn.Conv2d:
+    return projection[0] if isinstance(projection, nn.Sequential) else projection  # type: ignore

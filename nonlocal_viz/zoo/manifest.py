@@ -1,0 +1,286 @@
+"""models/manifest.json as typed values: which models there are, and what each was made to expect.
+
+Invariants: nothing here imports torch, so that ``nonlocal-viz zoo`` answers at once; a manifest is
+checked whole when it is read, so that later code can trust every field; and a file name in it is a
+bare name in the manifest's own folder, never a path to somewhere else.
+
+Layout (schema 1)::
+
+    {"schema": 1, "default": NAME, "models": {NAME: {
+        "file": "NAME-1a2b3c4d.safetensors", "sha256": 64 hex digits, "bytes": int, "licence": str,
+        "architecture": keyword arguments of NonLocalResNet,
+        "normalisation": {"mean": [r, g, b], "std": [r, g, b]},
+        "short_side": int, "default_block": "layer2.1",
+        "classes": "imagenet-1k" | a text file, a name a line | null,
+        "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null}}}
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.resources import models_dir
+
+SCHEMA = 1
+FILE_NAME = "manifest.json"
+#: The alias of whatever model the manifest names as its default.
+DEFAULT = "default"
+IMAGENET_1K = "imagenet-1k"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
+    "depth": int,
+    "blocks": (list, tuple, str),
+    "num_classes": int,
+    "padding_mode": str,
+    "block": dict,
+}
+_BLOCK_OPTIONS: dict[str, type | tuple[type, ...]] = {
+    "inter_channels": (int, type(None)),
+    "sub_sample": bool,
+    "bn_layer": bool,
+    "instantiation": str,
+    "use_scale": bool,
+    "pool_first": bool,
+}
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What the weights expect of RGB in [0, 1]: ``(rgb - mean) / std``, channel by channel."""
+
+    # The numbers that torchvision's ImageNet weights are trained with.
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One model of the manifest, or what a checkpoint file says about itself.
+
+    ``classes`` is filled in when the model is loaded; ``class_list`` says where the names come from.
+    ``architecture`` holds the keyword arguments of ``NonLocalResNet``; ``bytes`` is the file's size.
+    """
+
+    name: str
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    short_side: int | None = None
+    default_block: str | None = None
+    class_list: str | None = None
+    classes: tuple[str, ...] | None = None
+    licence: str = "unknown"
+    trained_on: str = "unknown"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    card: str | None = None
+    file: str = ""
+    sha256: str = ""
+    bytes: int = 0
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the non-local blocks; empty where the architecture names a preset instead."""
+        blocks = self.architecture.get("blocks", ())
+        return () if isinstance(blocks, str) else tuple(blocks)
+
+    def entry(self) -> dict[str, Any]:
+        """The manifest's JSON value for this model."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "licence": self.licence,
+            "architecture": dict(self.architecture),
+            "normalisation": {
+                "mean": list(self.normalisation.mean),
+                "std": list(self.normalisation.std),
+            },
+            "short_side": self.short_side,
+            "default_block": self.default_block,
+            "classes": self.class_list,
+            "trained_on": self.trained_on,
+            "metrics": dict(self.metrics),
+            "card": self.card,
+        }
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The models of one folder. ``default`` is a name in ``models``."""
+
+    directory: Path
+    default: str
+    models: Mapping[str, ModelInfo]
+
+    def find(self, name: str) -> ModelInfo:
+        """The model called ``name``; ``"default"`` is the manifest's default.
+
+        Raises:
+            CheckpointError: there is no such model; the message lists those that there are.
+        """
+        info = self.models.get(self.default if name == DEFAULT else name)
+        if info is None:
+            raise CheckpointError(
+                f"There is no model {name!r}; choose one of {', '.join((DEFAULT, *self.models))}, "
+                "or give the path of a .safetensors, .pth or .pt file."
+            )
+        return info
+
+    def text(self) -> str:
+        """The JSON document, ready to be written."""
+        models = {name: info.entry() for name, info in self.models.items()}
+        document = {"schema": SCHEMA, "default": self.default, "models": models}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(directory: Path | None = None, limits: Limits = LIMITS) -> Manifest:
+    """Read and check ``directory``/manifest.json; the shipped folder by default.
+
+    Raises:
+        CheckpointError: it is missing, too big, no JSON, or not as the module's docstring says.
+        NonlocalVizError: the shipped folder itself is missing.
+    """
+    directory = models_dir() if directory is None else directory
+    path = directory / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limits.manifest_bytes + 1)
+    except OSError as error:
+        raise CheckpointError(
+            f"Cannot read the list of models {path} ({error.strerror}); install the package again."
+        ) from None
+    if len(raw) > limits.manifest_bytes:
+        raise CheckpointError(f"The list of models {path} is too big to be one; restore the file.")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise CheckpointError(f"The list of models {path} is not JSON; restore the file.") from None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise CheckpointError(
+            f"The list of models {path} is not of schema {SCHEMA}; it belongs to another version "
+            "of nonlocal_viz."
+        )
+    entries = _take(document, "models", dict, str(path))
+    models = {name: parse_entry(name, entry) for name, entry in entries.items()}
+    default = _take(document, "default", str, str(path))
+    if default not in models:
+        raise CheckpointError(f"The default {default!r} of {path} is none of its models.")
+    return Manifest(directory, default, MappingProxyType(models))
+
+
+def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
+    """One value of ``models`` as a ModelInfo.
+
+    Args:
+        shipped: the entry must name its file, size and sha256; a checkpoint that describes itself
+            (``shipped=False``) cannot know those.
+
+    Raises:
+        CheckpointError: a field is missing or is not what it should be; the message names it.
+    """
+    where = f"the entry of the model {name!r}"
+    if not _NAME.fullmatch(name) or name == DEFAULT:
+        raise CheckpointError(
+            f"{name!r} cannot be the name of a model: use up to 64 letters, digits, dots, hyphens "
+            f"and underscores, and not {DEFAULT!r}."
+        )
+    if not isinstance(entry, dict):
+        raise CheckpointError(f"{where} should be a JSON object; restore the file.")
+    colours = _take(entry, "normalisation", dict, where)
+    info = ModelInfo(
+        name=name,
+        architecture=MappingProxyType(check_architecture(entry.get("architecture"), where)),
+        normalisation=Normalisation(
+            _three(colours, "mean", where), _three(colours, "std", where, positive=True)
+        ),
+        short_side=_take(entry, "short_side", (int, type(None)), where),
+        default_block=_take(entry, "default_block", (str, type(None)), where),
+        class_list=_take(entry, "classes", (str, type(None)), where),
+        licence=_take(entry, "licence", str, where),
+        trained_on=_take(entry, "trained_on", str, where),
+        metrics=MappingProxyType(_numbers(entry, "metrics", where)),
+        card=_take(entry, "card", (str, type(None)), where),
+        file=_take(entry, "file", str, where) if shipped else "",
+        sha256=_take(entry, "sha256", str, where) if shipped else "",
+        bytes=_take(entry, "bytes", int, where) if shipped else 0,
+    )
+    if shipped and not (_SHA256.fullmatch(info.sha256) and info.bytes > 0):
+        raise CheckpointError(f"{where} has no valid sha256 and size; restore the file.")
+    listed = None if info.class_list == IMAGENET_1K else info.class_list
+    for file_name in filter(None, (info.file, info.card, listed)):
+        if not _NAME.fullmatch(file_name):
+            raise CheckpointError(f"{where} names {file_name!r}, which is no bare file name.")
+    if info.short_side is not None and info.short_side < 1:
+        raise CheckpointError(f"{where} should have a positive 'short_side'.")
+    if info.blocks and info.default_block is not None and info.default_block not in info.blocks:
+        raise CheckpointError(
+            f"{where} has the default block {info.default_block!r}, which is none of its blocks "
+            f"{', '.join(info.blocks)}."
+        )
+    return info
+
+
+def check_architecture(value: object, where: str) -> dict[str, Any]:
+    """``value`` as keyword arguments of ``NonLocalResNet``; unknown ones are refused, not passed on.
+
+    Raises:
+        CheckpointError: not an object, an unknown key, or a value of the wrong type.
+    """
+    if not isinstance(value, Mapping):
+        raise CheckpointError(f"{where} should have an object 'architecture'.")
+    _check_types(value, _ARCHITECTURE, where)
+    _check_types(value.get("block", {}), _BLOCK_OPTIONS, where)
+    blocks = value.get("blocks", ())
+    if not isinstance(blocks, str) and not all(isinstance(block, str) for block in blocks):
+        raise CheckpointError(f"{where} should list the names of its blocks as 'blocks'.")
+    return dict(value)
+
+
+def _check_types(
+    value: Mapping[str, Any], known: Mapping[str, type | tuple[type, ...]], where: str
+) -> None:
+    for key, item in value.items():
+        if key not in known:
+            raise CheckpointError(
+                f"{where} has the unknown architecture option {key!r}; known are "
+                f"{', '.join(known)}."
+            )
+        _of_type(item, known[key], f"{where} has an unusable architecture option {key!r}.")
+
+
+def _take(value: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
+    item = value.get(key)
+    return _of_type(item, kind, f"{where} has no usable {key!r}; restore the file.")
+
+
+def _of_type(item: object, kind: type | tuple[type, ...], complaint: str) -> Any:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    # True is an int to Python and never a size to us.
+    if not isinstance(item, kind) or (isinstance(item, bool) and bool not in kinds):
+        raise CheckpointError(complaint)
+    return item
+
+
+def _numbers(value: Mapping[str, Any], key: str, where: str) -> dict[str, float]:
+    numbers = _take(value, key, dict, where)
+    for item in numbers.values():
+        _of_type(item, (int, float), f"{where} has a value in {key!r} that is no number.")
+    return dict(numbers)
+
+
+def _three(
+    value: Mapping[str, Any], key: str, where: str, *, positive: bool = False
+) -> tuple[float, float, float]:
+    items = _take(value, key, list, where)
+    complaint = f"{where} should have three{' positive' if positive else ''} numbers as {key!r}."
+    if len(items) != 3 or (positive and not all(_of_type(i, (int, float), complaint) > 0 for i in items)):
+        raise CheckpointError(complaint)
+    red, green, blue = (float(_of_type(item, (int, float), complaint)) for item in items)
+    return red, green, blue
