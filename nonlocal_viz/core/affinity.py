@@ -144,7 +144,9 @@ class Affinity:
             ShapeError: the instantiation divides by the number of keys instead.
         """
         if not self.is_distribution:
-            raise ShapeError(f"{self.instantiation} divides by the number of keys; it has no softmax.")
+            raise ShapeError(
+                f"{self.instantiation} divides by the number of keys; it has no softmax."
+            )
         return self._log_normaliser
 
     @cached_property
@@ -212,5 +214,7 @@ def _flat_index(cell: CellIndex, grid: GridShape, role: str) -> int:
     count = grid[0] * grid[1] * grid[2]
     index = int(cell)
     if not 0 <= index < count:
-        raise QueryError(f"There is no {role} cell {index}: the grid {grid} has cells 0 to {count - 1}.")
+        raise QueryError(
+            f"There is no {role} cell {index}: the grid {grid} has cells 0 to {count - 1}."
+        )
     return index

@@ -186,7 +186,9 @@ class NonLocalBlock(nn.Module):
         # With sub_sample the public code wraps g and phi as Sequential(conv, pool): keys "g.0", "phi.0".
         if not self.sub_sample:
             return convolution
-        return nn.Sequential(convolution) if self.pool_first else nn.Sequential(convolution, self.pool)
+        return (
+            nn.Sequential(convolution) if self.pool_first else nn.Sequential(convolution, self.pool)
+        )
 
     def _aggregate(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         if self.instantiation == "concatenation":
@@ -203,7 +205,9 @@ class NonLocalBlock(nn.Module):
         return self.W(spatial) + x
 
     def _check(self, x: Tensor, frames: int) -> None:
-        wanted = "(B, C, " + ", ".join("THW"[3 - self.dimension :] if self.dimension > 1 else "T") + ")"
+        wanted = (
+            "(B, C, " + ", ".join("THW"[3 - self.dimension :] if self.dimension > 1 else "T") + ")"
+        )
         if x.ndim != self.dimension + 2 or x.shape[1] != self.in_channels:
             raise ShapeError(
                 f"This block takes {wanted} with C = {self.in_channels}; got {tuple(x.shape)}."

@@ -146,7 +146,9 @@ class Grid:
         """
         width, height = self.size
         if not all(isinstance(v, int | float) and math.isfinite(v) for v in (x, y, frame)):
-            raise QueryError(f"A query needs finite numbers; got x={x!r}, y={y!r}, frame={frame!r}.")
+            raise QueryError(
+                f"A query needs finite numbers; got x={x!r}, y={y!r}, frame={frame!r}."
+            )
         if not (0 <= x < width and 0 <= y < height):
             raise QueryError(
                 f"The point ({x:g}, {y:g}) lies outside the picture, which is {width} x {height} "
@@ -242,7 +244,9 @@ class Grid:
                 raise ShapeError("A grid needs a picture and cells of positive size.")
             begin, extent = (0.0, float(resized)) if crop is None else (crop[axis], crop[axis + 2])
             if not (0 <= begin and 0 < extent and begin + extent <= resized + 1e-6):
-                raise ShapeError(f"The crop {crop} does not lie within the resized picture {resize}.")
+                raise ShapeError(
+                    f"The crop {crop} does not lie within the resized picture {resize}."
+                )
             padded = pad[axis] + extent + pad[axis + 2]
             step = padded / count if stride is None else _pair(stride)[axis]
             # network pixel u = original * scale - begin + pad, solved for the original

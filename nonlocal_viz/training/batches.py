@@ -90,7 +90,9 @@ class Batches:
         return torch.from_numpy(array).to(self.device).float()
 
     def _standard(self, name: str, picked: np.ndarray) -> Tensor:
-        mean, std = (torch.from_numpy(v).to(self.device).view(-1, 1, 1) for v in self._statistics[name])
+        mean, std = (
+            torch.from_numpy(v).to(self.device).view(-1, 1, 1) for v in self._statistics[name]
+        )
         return (self._get(name, picked) - mean) / std
 
 

@@ -110,7 +110,11 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
 
 
 def fit(
-    cache: Cache, config: Config, log: Path | None = None, device: str = "auto"
+    cache: Cache,
+    config: Config,
+    log: Path | None = None,
+    snapshot: Path | None = None,
+    device: str = "auto",
 ) -> NonLocalResNet:
     """Train and return the exported model, on the CPU in eval mode.
 
@@ -118,6 +122,8 @@ def fit(
         cache: the images with their targets.
         config: the schedule and the rest.
         log: a JSON-lines file that gets a line every 20 steps: step, minutes, phase, rate, losses.
+        snapshot: a file that gets the exported state dict every 200 steps, so that a run that is cut
+            short leaves something to look at.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
     """
     where = resolve_device(device)
@@ -148,6 +154,8 @@ def fit(
             step, seen = step + 1, seen + len(pixels)
             if log is not None and step % 20 == 0:
                 _write(log, step, seen, started, rate, phase, terms)
+            if snapshot is not None and step % 200 == 0:
+                torch.save(average.student.export().state_dict(), snapshot)
     return average.student.export()
 
 

@@ -1,0 +1,208 @@
+"""Pictures from anywhere as (H, W, 3) uint8 RGB, upright; or one MediaError that says what is wrong.
+
+Invariant: whatever the bytes are, :func:`open_image` returns such an array or raises MediaError,
+within the bounds of limits.py. Sizes are checked from the header, before any pixel is decoded.
+"""
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, features
+
+from nonlocal_viz.errors import MediaError
+from nonlocal_viz.limits import LIMITS, MIB, Limits
+
+#: What Pillow is allowed to try; anything else is refused before a decoder of it runs.
+SUPPORTED_FORMATS: tuple[str, ...] = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+    "MPO",
+    *(("AVIF",) if features.check("avif") else ()),
+)
+_READABLE = ", ".join(f for f in SUPPORTED_FORMATS if f != "MPO")
+
+
+def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
+    """A picture as an array that owns its pixels.
+
+    Args:
+        source: a path; bytes; a binary file; a PIL image; or an array: (H, W), (H, W, 1), (H, W, 3)
+            or (H, W, 4), of uint8, uint16, bool, or floats in 0..1.
+        limits: bounds on the file's bytes and on the picture's pixels and sides.
+
+    Returns:
+        (H, W, 3) uint8 RGB. EXIF rotation is applied; transparency lies over white; of an
+        animation the first frame; 16-bit and float pictures are scaled to 8 bits.
+
+    Raises:
+        MediaError: it is not such a picture, is broken, or is too big.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source, limits)
+    if isinstance(source, Image.Image):
+        _check_size(*source.size, limits, "The picture")
+        return _decode(source, "The picture")
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source), "The file", limits)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(source, limits)
+    if hasattr(source, "read"):
+        return _from_bytes(_read(source, limits, "The file"), "The file", limits)
+    raise MediaError(
+        f"Cannot read a picture from {type(source).__name__}; give a path, bytes, a PIL image or an array."
+    )
+
+
+def thumbnail(image: np.ndarray, long_side: int) -> np.ndarray:
+    """The picture shrunk (never enlarged) so that its long side has at most ``long_side`` pixels."""
+    height, width = image.shape[:2]
+    scale = long_side / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """(H, W, 3) or (H, W, 4) uint8 -> the bytes of a PNG."""
+    return _encode(image, "PNG", compress_level=4)
+
+
+def encode_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
+    """(H, W, 3) uint8 -> the bytes of a JPEG."""
+    return _encode(image, "JPEG", quality=quality)
+
+
+def _encode(image: np.ndarray, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _from_path(source: str | os.PathLike[str], limits: Limits) -> np.ndarray:
+    text = os.fspath(source)
+    if isinstance(text, str) and text.lower().startswith(("http://", "https://", "ftp://")):
+        raise MediaError("Nothing is fetched from the network; save the picture and give its path.")
+    # The name alone: a path tells a web user about the server.
+    name = Path(text).name or "The file"
+    try:
+        with Path(text).open("rb") as file:
+            return _from_bytes(_read(file, limits, name), name, limits)
+    except FileNotFoundError:
+        raise MediaError(f"There is no file {name}.") from None
+    except IsADirectoryError:
+        raise MediaError(f"{name} is a folder; give a picture.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable path"
+        raise MediaError(f"{name} cannot be read ({reason}).") from None
+
+
+def _read(file: BinaryIO, limits: Limits, name: str) -> bytes:
+    content = file.read(limits.file_bytes + 1)
+    if not isinstance(content, bytes):
+        raise MediaError(f"{name} is open as text; open it in binary mode.")
+    return content
+
+
+def _from_bytes(content: bytes, name: str, limits: Limits) -> np.ndarray:
+    if not content:
+        raise MediaError(f"{name} is empty (0 bytes).")
+    if len(content) > limits.file_bytes:
+        raise MediaError(
+            f"{name} is larger than {limits.file_bytes // MIB} MB; save the picture smaller."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of corrupt EXIF and of sizes that we bound ourselves, more tightly.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content), formats=SUPPORTED_FORMATS) as picture:
+                _check_size(*picture.size, limits, name)
+                return _decode(picture, name)
+    except MediaError:
+        raise
+    except Image.DecompressionBombError:
+        raise MediaError(f"{name} holds more pixels than can be shown; make it smaller.") from None
+    except Image.UnidentifiedImageError:
+        raise MediaError(
+            f"{name} is not a picture that can be read; use one of {_READABLE}."
+        ) from None
+    except MemoryError:
+        raise MediaError(f"{name} needs more memory than there is; make it smaller.") from None
+    except Exception:
+        # Decoders of broken files raise nearly every built-in type; none of them is for the user.
+        raise MediaError(f"{name} is broken or cut short; save the picture again.") from None
+
+
+def _check_size(width: int, height: int, limits: Limits, name: str) -> None:
+    if width < 1 or height < 1:
+        raise MediaError(f"{name} has no pixels.")
+    if max(width, height) > limits.image_side or width * height > limits.image_pixels:
+        raise MediaError(
+            f"{name} has {width:,} x {height:,} pixels, more than can be shown "
+            f"({limits.image_pixels // 1_000_000} million, {limits.image_side:,} a side); "
+            "make it smaller."
+        )
+
+
+def _decode(picture: Image.Image, name: str) -> np.ndarray:
+    """Pixels of an opened picture; raises whatever Pillow does for broken data."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
+        return _from_wide(np.asarray(upright), name)
+    if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
+        colours = upright.convert("RGBA")
+        ground = Image.new("RGBA", colours.size, "white")
+        return np.array(Image.alpha_composite(ground, colours).convert("RGB"))
+    return np.array(upright.convert("RGB"))
+
+
+def _from_wide(values: np.ndarray, name: str) -> np.ndarray:
+    """Grey values of more than 8 bits -> RGB. 16-bit values keep their scale (65,535 is white); others
+    (32-bit integers, floats) are stretched from their least to their greatest."""
+    wide = values.astype(np.float64)
+    if not np.isfinite(wide).any():
+        raise MediaError(f"{name} holds no finite values.")
+    low, high = float(np.nanmin(wide)), float(wide[np.isfinite(wide)].max())
+    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= 65_535:
+        low, high = 0.0, 65_535.0
+    elif np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    scaled = np.nan_to_num((wide - low) / max(high - low, 1e-12), nan=0.0, posinf=1, neginf=0)
+    grey = np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise MediaError(
+            f"An array of shape {array.shape} is not a picture; give (H, W), (H, W, 3) or (H, W, 4)."
+        )
+    _check_size(array.shape[1], array.shape[0], limits, "The array")
+    if array.dtype == np.uint16:
+        array = np.rint(array / 257.0).astype(np.uint8)
+    elif array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif np.issubdtype(array.dtype, np.floating):
+        if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
+            raise MediaError(
+                "An array of floats has to lie within 0 and 1; scale it, or give uint8."
+            )
+        array = np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise MediaError(f"An array of {array.dtype} is not a picture; give uint8.")
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.shape[2] == 1:
+        return np.repeat(array, 3, axis=2)
+    if array.shape[2] == 4:
+        return _decode(Image.fromarray(np.ascontiguousarray(array), "RGBA"), "The array")
+    return np.array(array, order="C")

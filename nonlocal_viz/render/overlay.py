@@ -1,0 +1,114 @@
+"""The row over the photo, at the photo's own size.
+
+The photo is turned to grey, so that every colour in the result is a weight. Each cell is painted on
+exactly the pixels that it stands for; pixels that no key stands for stay grey.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from nonlocal_viz.core.geometry import Rect
+from nonlocal_viz.render.colours import default_cmap, lookup
+from nonlocal_viz.render.scales import normalise
+
+DEFAULT_ALPHA = 0.65
+
+
+def overlay(
+    image: np.ndarray,
+    weights: np.ndarray,
+    x_edges: Sequence[float],
+    y_edges: Sequence[float],
+    *,
+    cmap: str | None = None,
+    alpha: float | None = None,
+    scale: str = "linear",
+    smooth: bool = False,
+    signed: bool = False,
+    vmax: float | None = None,
+    query_rect: Rect | None = None,
+    grey: bool = True,
+) -> np.ndarray:
+    """Blend a row's colours over a photo.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        weights: (h, w) floats.
+        x_edges, y_edges: w + 1 and h + 1 ascending borders of the cells, in pixels of the image.
+        cmap: a colour map; default magma, or berlin for signed rows.
+        alpha: share of the colour, 0 to 1.
+        scale: ``linear``, ``gamma`` or ``log``, see :mod:`nonlocal_viz.render.scales`.
+        smooth: interpolate between cell centres instead of showing the cells.
+        signed: centre the colours on 0.
+        vmax: the weight of the last colour; default the greatest of this row.
+        query_rect: the query cell, outlined when given.
+        grey: turn the photo to grey; False keeps its colours.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        QueryError: an unknown colour map or scale.
+    """
+    height, width = image.shape[:2]
+    share = DEFAULT_ALPHA if alpha is None else min(max(alpha, 0.0), 1.0)
+    table = lookup(cmap or default_cmap(signed))
+    level = normalise(weights, scale, signed, vmax)
+    if signed:
+        level = (level + 1) / 2
+    ground = _grey(image) if grey else image
+    columns, rows = _cells(x_edges, width), _cells(y_edges, height)
+    if smooth:
+        place_x, place_y = _between(x_edges, width), _between(y_edges, height)
+        values = cv2.remap(
+            level,
+            np.broadcast_to(place_x, (height, width)).astype(np.float32),
+            np.broadcast_to(place_y[:, None], (height, width)).astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        colours = table[np.rint(values * 255).astype(np.uint8)]
+    else:
+        painted = table[np.rint(level * 255).astype(np.uint8)]
+        colours = painted[rows.clip(0, len(level) - 1)][:, columns.clip(0, level.shape[1] - 1)]
+    result = cv2.addWeighted(colours, share, ground, 1 - share, 0)
+    # cv2 drops nothing here, but pixels that no cell covers must show no weight.
+    result[(rows < 0) | (rows >= len(level))] = ground[(rows < 0) | (rows >= len(level))]
+    outside = (columns < 0) | (columns >= level.shape[1])
+    result[:, outside] = ground[:, outside]
+    if query_rect is not None:
+        outline(result, query_rect)
+    return result
+
+
+def outline(image: np.ndarray, rect: Rect) -> None:
+    """Draw a cell's border into the image: white between two dark lines, seen on any colour."""
+    height, width = image.shape[:2]
+    thickness = max(1, round(max(height, width) / 500))
+    corners = (
+        (round(rect.left), round(rect.top)),
+        (
+            max(round(rect.right) - 1, round(rect.left)),
+            max(round(rect.bottom) - 1, round(rect.top)),
+        ),
+    )
+    cv2.rectangle(image, *corners, (20, 20, 20), 3 * thickness)
+    cv2.rectangle(image, *corners, (255, 255, 255), thickness)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+def _cells(edges: Sequence[float], pixels: int) -> np.ndarray:
+    """The cell at every pixel's centre; -1 or the number of cells where there is none."""
+    return np.searchsorted(np.asarray(edges), np.arange(pixels) + 0.5, side="right") - 1
+
+
+def _between(edges: Sequence[float], pixels: int) -> np.ndarray:
+    """Fractional cell index of every pixel's centre, cell centres being whole numbers."""
+    borders = np.asarray(edges)
+    centres = (borders[1:] + borders[:-1]) / 2
+    return np.interp(np.arange(pixels) + 0.5, centres, np.arange(len(centres)))
