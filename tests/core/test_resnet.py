@@ -1,0 +1,124 @@
+import pytest
+import torch
+import torchvision
+
+from nonlocal_viz.core.resnet import NonLocalResNet, layout, resolve_device
+from nonlocal_viz.errors import BlockError, ShapeError
+
+
+@pytest.fixture(scope="module")
+def model() -> NonLocalResNet:
+    torch.manual_seed(0)
+    net = NonLocalResNet(18, ["layer2.1", "layer3.1"]).eval()
+    for name in net.block_names:
+        torch.nn.init.normal_(net.block(name).W[1].weight)  # a block that does something
+    return net.requires_grad_(False)
+
+
+def test_layouts_are_those_of_the_paper() -> None:
+    assert layout(50, "1-block") == ("layer3.4",)
+    assert layout(50, "5-block") == ("layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5")
+    assert len(layout(50, "10-block")) == 10
+    assert layout(101, "5-block") == ("layer2.1", "layer2.3", "layer3.6", "layer3.13", "layer3.20")
+    assert len(layout(101, "10-block")) == 10
+    assert layout(18, "5-block") == ("layer2.1", "layer3.1")
+    with pytest.raises(ShapeError):
+        layout(50, "2-block")
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50, 101])
+def test_every_depth_and_preset_builds_and_takes_torchvision_weights(depth: int) -> None:
+    plain = getattr(torchvision.models, f"resnet{depth}")(weights=None)
+    net = NonLocalResNet(depth, "10-block")
+    missing, unexpected = net.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected and all(key.startswith("nl.") for key in missing)
+    assert set(net.block_names) == set(layout(depth, "10-block"))
+
+
+def test_with_fresh_blocks_it_is_torchvisions_network() -> None:
+    torch.manual_seed(1)
+    plain = torchvision.models.resnet18(weights=None).eval()
+    net = NonLocalResNet(18, "5-block").eval()
+    net.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.randn(2, 3, 64, 48)
+    torch.testing.assert_close(net(x), plain(x))
+
+
+def test_maps_are_those_of_the_blocks(model: NonLocalResNet) -> None:
+    x = torch.randn(2, 3, 64, 96)
+    logits, maps = model(x, return_nl_map=True)
+    torch.testing.assert_close(model(x), logits)
+    assert list(maps) == ["layer2.1", "layer3.1"]
+    assert maps["layer2.1"].query_grid == (1, 8, 12) and maps["layer3.1"].query_grid == (1, 4, 6)
+    seen = {}
+    hook = model.layer2[1].register_forward_hook(lambda m, i, out: seen.setdefault("x", out))
+    model(x)
+    hook.remove()
+    expected = model.block("layer2.1")(seen["x"], return_nl_map=True)[1]
+    torch.testing.assert_close(maps["layer2.1"].dense(), expected)
+
+
+def test_clips(model: NonLocalResNet) -> None:
+    clip = torch.randn(2, 3, 3, 48, 64)
+    logits, maps = model(clip, return_nl_map=True)
+    assert logits.shape == (2, 1000)
+    a = maps["layer2.1"]
+    assert a.shape == (2, 3 * 6 * 8, 3 * 6 * 8) and a.query_grid == (3, 6, 8)
+    torch.testing.assert_close(a.row(0).sum(-1), torch.ones(2))
+    # The second clip is answered as if it were alone, and a clip of one frame is its image.
+    alone = model(clip[1:], return_nl_map=True)[1]["layer2.1"]
+    torch.testing.assert_close(alone.row(5), a[1].row(5), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model(clip[:, :, :1]), model(clip[:, :, 0]))
+    within = model(clip, return_nl_map=True, spacetime=False)[1]["layer2.1"]
+    assert within.shape == (6, 48, 48)
+    image = model(clip[:, :, 1], return_nl_map=True)[1]["layer2.1"]
+    torch.testing.assert_close(within[1].row(7), image[0].row(7), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (33, 31), (225, 97)])
+def test_any_size_survives(model: NonLocalResNet, size: tuple[int, int]) -> None:
+    logits, maps = model(torch.randn(1, 3, *size), return_nl_map=True)
+    assert torch.isfinite(logits).all()
+    assert maps["layer2.1"].query_grid == (1, -(-size[0] // 8), -(-size[1] // 8))
+
+
+def test_padding_mode_reaches_every_padded_convolution() -> None:
+    net = NonLocalResNet(18, "5-block", padding_mode="replicate").eval()
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    features = net.layer1(net.maxpool(net.relu(net.bn1(net.conv1(flat)))))
+    # A constant picture has constant features, at the border too.
+    torch.testing.assert_close(
+        features, features.mean((2, 3), keepdim=True).expand_as(features), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_misuse_is_answered_with_a_sentence(model: NonLocalResNet) -> None:
+    with pytest.raises(BlockError, match="layer2.1, layer3.1"):
+        model.block("layer9.0")
+    with pytest.raises(BlockError, match="no residual block"):
+        NonLocalResNet(18, ["layer2.7"])
+    for bad in (torch.randn(3, 8, 8), torch.randn(1, 4, 8, 8), torch.randn(1, 3, 0, 8)):
+        with pytest.raises(ShapeError):
+            model(bad)
+    with pytest.raises(ShapeError):
+        NonLocalResNet(20)
+    with pytest.raises(ShapeError):
+        NonLocalResNet(18, padding_mode="mirror")
+    with pytest.raises(ShapeError):
+        resolve_device("gpu7")
+
+
+def test_device_auto() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve_device("auto").type == expected
+    assert NonLocalResNet(18, device="auto").device.type == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_equals_cpu(model: NonLocalResNet) -> None:
+    import copy
+
+    x = torch.randn(1, 3, 64, 64)
+    on_gpu = copy.deepcopy(model).cuda()(x.cuda(), return_nl_map=True)[1]["layer2.1"]
+    on_cpu = model(x, return_nl_map=True)[1]["layer2.1"]
+    torch.testing.assert_close(on_gpu.row(9).cpu(), on_cpu.row(9), atol=1e-4, rtol=1e-3)
