@@ -359,6 +359,29 @@ class Row:
             )
         return text + "."
 
+    def numbers(self) -> dict[str, Any]:
+        """The row's statistics and place as plain values, fit for JSON."""
+        stats = self.stats
+        return {
+            "block": self.block,
+            "instantiation": self.instantiation,
+            "direction": self.direction,
+            "picture_size": list(self.view.size),
+            "query_pixel": [self.x, self.y],
+            "query_cell": list(self.query_cell),
+            "query_rect": list(self.query_rect),
+            "grid": list(self.key_grid.cells),
+            "entropy": stats.entropy,
+            "entropy_share": stats.entropy_share,
+            "support": stats.support,
+            "max": stats.max,
+            "min": stats.min,
+            "sum": stats.sum,
+            "strongest": [
+                {"cell": list(k.cell), "weight": k.weight, "rect": list(k.rect)} for k in stats.top
+            ],
+        }
+
     def _figure(self, suffix: str, options: dict[str, Any]) -> bytes:
         return render.figure(
             self.view.image,

@@ -1,0 +1,26 @@
+"""Models by name or by file: what is shipped, and checkpoints of the user's own, loaded safely.
+
+Lazy, so that ``nonlocal-viz zoo`` reads the manifest without importing torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, Normalisation, read_manifest
+
+if TYPE_CHECKING:
+    from nonlocal_viz.zoo.loading import load_model
+    from nonlocal_viz.zoo.saving import save_model
+
+__all__ = ["Manifest", "ModelInfo", "Normalisation", "load_model", "read_manifest", "save_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_model":
+        from nonlocal_viz.zoo.loading import load_model
+
+        return load_model
+    if name == "save_model":
+        from nonlocal_viz.zoo.saving import save_model
+
+        return save_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,65 @@
+# Two commands do everything on a fresh machine with Python 3.11 or newer: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format browser train evaluate bench clean
+
+help: ## List the commands.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: $(VENV)/.installed ## Set up and open the web tool (ARGS="--port 8000" passes options).
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.installed-dev browser lint ## Set up, lint, type-check and run every test.
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev ## ruff and mypy.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## Let ruff mend what it can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The browser tests drive a system Chromium. Where it is missing and we may install it, we do;
+# elsewhere those tests skip and say so (NONLOCAL_VIZ_REQUIRE_BROWSER=1 makes them fail instead).
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	|| command -v google-chrome >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
+	|| echo "No Chromium was found: the browser tests will be skipped."
+
+train: $(VENV)/.installed-training ## Train weights: make train IMAGES="folder ..." [ARGS=...].
+	$(BIN)/python -m nonlocal_viz train $(IMAGES) $(ARGS)
+
+evaluate: $(VENV)/.installed-training ## Measure the default weights: make evaluate COCO=folder.
+	$(BIN)/python -m nonlocal_viz evaluate $(COCO) $(ARGS)
+
+bench: $(VENV)/.installed ## Side by side with the usual dense implementation.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove the environment and every cache.
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: requirements.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-training: pyproject.toml $(VENV)/.installed
+	$(BIN)/pip install --quiet -e '.[training]'
+	@touch $@

@@ -1,0 +1,76 @@
+"""nonlocal_viz: point at a pixel and see what a non-local (self-attention) block looks at from there.
+
+Names are loaded when they are first used: ``import nonlocal_viz`` imports neither torch nor gradio.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nonlocal_viz import errors, limits, media, render, zoo
+    from nonlocal_viz.core import diagnostics
+    from nonlocal_viz.core.affinity import Affinity
+    from nonlocal_viz.core.block import NonLocalBlock
+    from nonlocal_viz.core.geometry import Grid, Rect
+    from nonlocal_viz.core.resnet import NonLocalResNet
+    from nonlocal_viz.lens import Lens, Row, View
+    from nonlocal_viz.zoo.loading import load_model
+    from nonlocal_viz.zoo.saving import save_model
+
+#: public name -> the module that holds it
+_HOMES = {
+    "Affinity": "core.affinity",
+    "Grid": "core.geometry",
+    "Lens": "lens",
+    "NonLocalBlock": "core.block",
+    "NonLocalResNet": "core.resnet",
+    "Rect": "core.geometry",
+    "Row": "lens",
+    "View": "lens",
+    "load_model": "zoo.loading",
+    "save_model": "zoo.saving",
+}
+_MODULES = {
+    "diagnostics": "core.diagnostics",
+    "errors": "errors",
+    "limits": "limits",
+    "media": "media",
+    "render": "render",
+    "zoo": "zoo",
+}
+
+__all__ = [
+    "Affinity",
+    "Grid",
+    "Lens",
+    "NonLocalBlock",
+    "NonLocalResNet",
+    "Rect",
+    "Row",
+    "View",
+    "diagnostics",
+    "errors",
+    "limits",
+    "load_model",
+    "media",
+    "render",
+    "save_model",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{_MODULES[name]}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

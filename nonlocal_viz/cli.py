@@ -1,0 +1,153 @@
+"""The command line: ``nonlocal-viz serve | overlay | zoo | train | evaluate``.
+
+What a user can cause ends in one sentence on stderr and exit code 2, never in a traceback. torch and
+gradio are imported by the command that needs them, so that ``--help`` answers at once.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nonlocal_viz import __version__
+from nonlocal_viz.errors import NonlocalVizError, QueryError
+
+SUFFIXES = (".png", ".npz", ".csv", ".pdf", ".svg")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code is 0, 2 for a user's error, 130 when interrupted."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except NonlocalVizError as error:
+        print(f"nonlocal-viz: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nonlocal-viz",
+        description="See what a non-local (self-attention) block looks at, from any pixel.",
+    )
+    parser.add_argument("--version", action="version", version=f"nonlocal-viz {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="open the web tool")
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    serve.add_argument("--port", type=int, default=7860)
+    serve.add_argument("--inbrowser", action="store_true", help="open a browser window")
+    _add_model(serve)
+    serve.set_defaults(run=_serve)
+
+    overlay = commands.add_parser("overlay", help="one affinity row over a photo, as a file")
+    overlay.add_argument("photo", type=Path)
+    overlay.add_argument(
+        "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright photo"
+    )
+    overlay.add_argument("--block", help="a block's name, such as layer2.1")
+    overlay.add_argument(
+        "--out", type=Path, default=Path("overlay.png"), help=f"a file: {', '.join(SUFFIXES)}"
+    )
+    overlay.add_argument("--column", action="store_true", help="who looks here, instead")
+    overlay.add_argument("--cmap", help="a colour map (magma; berlin for signed rows)")
+    overlay.add_argument("--alpha", type=_share, help="share of the colour, 0 to 1 (0.65)")
+    overlay.add_argument("--scale", default="linear", help="linear, gamma or log")
+    overlay.add_argument("--smooth", action="store_true", help="interpolate between cells")
+    overlay.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    _add_model(overlay)
+    overlay.set_defaults(run=_overlay)
+
+    zoo = commands.add_parser("zoo", help="list the models that come with the package")
+    zoo.set_defaults(run=_zoo)
+
+    # The arguments of these two live beside what they run; their module imports torch only to run.
+    from nonlocal_viz.training import cli as training
+
+    train = commands.add_parser("train", help="train weights of your own, as ours were")
+    training.add_train_arguments(train)
+    train.set_defaults(run=training.run_train)
+    evaluate = commands.add_parser("evaluate", help="measure a model's rows on COCO segments")
+    training.add_evaluate_arguments(evaluate)
+    evaluate.set_defaults(run=training.run_evaluate)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="default", help="a name of the zoo, or a checkpoint")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--short-side", type=int, help="encode at this short side, pixels; more gives more cells"
+    )
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from nonlocal_viz.web import launch
+
+    launch(
+        args.model,
+        host=args.host,
+        port=args.port,
+        device=args.device,
+        short_side=args.short_side,
+        inbrowser=args.inbrowser,
+    )
+    return 0
+
+
+def _overlay(args: argparse.Namespace) -> int:
+    # Refused before the model is loaded: a slip of the pen is answered at once.
+    x, y = _point(args.at)
+    if args.out.suffix.lower() not in SUFFIXES:
+        raise QueryError(
+            f"Cannot write {args.out.suffix or 'a file without a suffix'}; use {', '.join(SUFFIXES)}."
+        )
+    if not args.out.parent.is_dir():
+        raise QueryError(f"There is no folder {args.out.parent}.")
+    from nonlocal_viz.lens import Lens
+    from nonlocal_viz.zoo import load_model
+
+    view = Lens(load_model(args.model, args.device), args.short_side).open(args.photo)
+    ask = view.column if args.column else view.query
+    row = ask(x, y, block=args.block)
+    row.save(args.out, cmap=args.cmap, alpha=args.alpha, scale=args.scale, smooth=args.smooth)
+    if args.json:
+        print(json.dumps({**row.numbers(), "file": str(args.out)}))
+    else:
+        print(f"{row.describe()}\nwrote {args.out}")
+    return 0
+
+
+def _zoo(_args: argparse.Namespace) -> int:
+    from nonlocal_viz.zoo import read_manifest
+
+    manifest = read_manifest()
+    for name, info in manifest.models.items():
+        mark = " (default)" if name == manifest.default else ""
+        print(f"{name}{mark}: {info.bytes / 1e6:.1f} MB, {info.licence}")
+        print(f"  blocks {', '.join(info.blocks)}; trained on {info.trained_on}")
+        numbers = ", ".join(f"{key} {value:g}" for key, value in info.metrics.items())
+        print(f"  {numbers or 'no metrics'}")
+    return 0
+
+
+def _point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise QueryError(f"--at takes two numbers X,Y in pixels, such as 120,80; got {text}.") from None
+    return x, y
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
