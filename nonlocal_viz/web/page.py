@@ -1,0 +1,264 @@
+"""The page: one gr.HTML that is the whole tool, the events that feed it, and how it is served.
+
+Every event answers with a small JSON value whose ``kind`` says what it is: ``view`` (a picture with its
+first block), ``block`` (another block of it), ``file`` (a download) or ``error`` (one sentence). The
+browser never shows anything else, so no failure of ours can put a traceback on the page.
+"""
+
+import itertools
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.errors import NonlocalVizError
+from nonlocal_viz.lens import Lens
+from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.render import DIVERGING, SEQUENTIAL, lookup
+from nonlocal_viz.web.api import add_endpoints
+from nonlocal_viz.web.canvas import canvas_html, canvas_js
+from nonlocal_viz.web.payload import block_payload, picture_payload
+from nonlocal_viz.web.theme import PAGE_CSS, THEME
+from nonlocal_viz.web.views import Views
+from nonlocal_viz.zoo import load_model
+
+TITLE = "nonlocal_viz"
+_log = logging.getLogger(__name__)
+_sequence = itertools.count(1)
+
+
+class Desk:
+    """Answers the page's questions. Stateless but for the LRU of views, so any replica can answer."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+
+    def open(self, source: object, block: str | None = None) -> dict[str, Any]:
+        """A picture with the factors of one block, and the query to start from."""
+        view = self.views.get(source)
+        name = block if block in view.blocks else view.default_block
+        example = self.views.examples.get(str(source.get("example"))) if isinstance(source, dict) else None
+        width, height = view.size
+        start = example.query if example else (width / 2, height / 2)
+        with tempfile.TemporaryDirectory() as folder:
+            return _kept(
+                {
+                    "kind": "view",
+                    "source": source,
+                    "title": example.title if example else "your picture",
+                    "alt": example.alt if example else "the picture that you opened",
+                    "start": list(start),
+                    **picture_payload(view, Path(folder)),
+                    "first": block_payload(view, name, Path(folder)),
+                }
+            )
+
+    def block(self, source: object, block: str) -> dict[str, Any]:
+        """The factors of another block of the same picture."""
+        view = self.views.get(source)
+        view.affinity(block)
+        with tempfile.TemporaryDirectory() as folder:
+            return _kept(
+                {
+                    "kind": "block",
+                    "source": source,
+                    "first": block_payload(view, block, Path(folder)),
+                }
+            )
+
+    def save(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A download: ``suffix`` png, npz or csv of one row or column, exact, at the photo's size."""
+        view = self.views.get(request.get("source"))
+        suffix = str(request.get("suffix"))
+        x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
+        column = request.get("direction") == "column"
+        row = (view.column if column else view.query)(x, y, block=block)
+        options = {}
+        if suffix == "png":
+            options = {
+                "cmap": str(request["cmap"]),
+                "alpha": float(request["alpha"]),
+                "scale": str(request["scale"]),
+                "smooth": bool(request["smooth"]),
+            }
+        name = f"{_stem(request)}-{block}-{row.direction}-x{x:.0f}-y{y:.0f}.{suffix}"
+        with tempfile.TemporaryDirectory() as folder:
+            path = row.save(Path(folder) / name, **options)
+            return _kept(
+                {"kind": "file", "name": name, "file": gr.FileData(path=str(path)).model_dump()}
+            )
+
+
+def build(
+    model: NonLocalResNet | str = "default",
+    *,
+    device: str = "auto",
+    short_side: int | None = None,
+    limits: Limits = LIMITS,
+) -> gr.Blocks:
+    """The page for a model, with its first picture encoded already.
+
+    Args:
+        model: a model, or what ``load_model`` takes.
+        device: where a named model is put.
+        short_side: see :class:`nonlocal_viz.Lens`.
+        limits: bounds; see limits.py.
+    """
+    net = model if isinstance(model, NonLocalResNet) else load_model(model, device)
+    views = Views(Lens(net, short_side, limits), Path(get_upload_folder()))
+    desk = Desk(views)
+    first = next(iter(views.examples))
+    views.get({"example": first})
+
+    with gr.Blocks(
+        title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 6 * 3600)
+    ) as demo:
+        page = gr.HTML(
+            value=None,
+            html_template=canvas_html(),
+            js_on_load=canvas_js(),
+            apply_default_css=False,
+            elem_id="nonlocal-viz",
+            config=_config(views, net),
+        )
+
+        def answer(question: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+            # seq makes every answer a new value, so that the browser notices two equal ones.
+            try:
+                found = question(*given)
+            except NonlocalVizError as error:
+                found = {"kind": "error", "message": str(error)}
+            except Exception:
+                _log.exception("a question of the page failed")
+                found = {
+                    "kind": "error",
+                    "message": "Something went wrong on the server; it has been logged. Try again.",
+                }
+            return {**found, "seq": next(_sequence)}
+
+        def start(request: gr.Request) -> dict[str, Any]:
+            asked = dict(request.query_params) if request else {}
+            name = asked.get("example")
+            source = {"example": name if name in views.examples else first}
+            return answer(desk.open, source, asked.get("block"))
+
+        def on_picture(event: gr.EventData) -> dict[str, Any]:
+            data = event._data or {}
+            return answer(desk.open, data.get("source"), data.get("block"))
+
+        def on_block(event: gr.EventData) -> dict[str, Any]:
+            data = event._data or {}
+            return answer(desk.block, data.get("source"), str(data.get("block")))
+
+        def on_save(event: gr.EventData) -> dict[str, Any]:
+            return answer(desk.save, event._data or {})
+
+        quiet: dict[str, Any] = {
+            "outputs": page,
+            "show_progress": "hidden",
+            "api_visibility": "private",
+        }
+        demo.load(start, **quiet)
+        page.picture(on_picture, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        page.block(on_block, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        page.save(on_save, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        add_endpoints(views.lens)
+    demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
+    return demo
+
+
+def launch(
+    model: NonLocalResNet | str = "default",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    device: str = "auto",
+    short_side: int | None = None,
+    inbrowser: bool = False,
+    limits: Limits = LIMITS,
+    **options: Any,
+) -> Any:
+    """Build the page and serve it until interrupted; arguments as :func:`build`.
+
+    ``options`` go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
+
+    Raises:
+        NonlocalVizError: the model cannot be loaded, or the port is taken.
+    """
+    demo = build(model, device=device, short_side=short_side, limits=limits)
+    settings: dict[str, Any] = {
+        "server_name": host,
+        "server_port": port,
+        "inbrowser": inbrowser,
+        "share": False,
+        "max_file_size": limits.file_bytes,
+        "show_error": False,
+        "enable_monitoring": False,
+        "run_history": False,
+        "footer_links": [],
+        "state_session_capacity": 100,
+        "theme": THEME,
+        "css": PAGE_CSS,
+        "ssr_mode": False,
+        **options,
+    }
+    try:
+        return demo.launch(**settings)
+    except OSError as error:
+        raise NonlocalVizError(
+            f"Port {port} on {host} cannot be used ({error}); choose another with --port."
+        ) from None
+
+
+def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:
+    """What the browser is told once: examples, colour tables, bounds, the model."""
+    info = getattr(net, "info", None)
+    return {
+        "examples": [
+            {"name": e.name, "title": e.title, "alt": e.alt, "thumb": _thumb(e.path)}
+            for e in views.examples.values()
+        ],
+        "maps": {
+            "sequential": {name: lookup(name).tobytes().hex() for name in SEQUENTIAL},
+            "diverging": {name: lookup(name).tobytes().hex() for name in DIVERGING},
+        },
+        "fileBytes": views.lens.limits.file_bytes,
+        "fileMegabytes": views.lens.limits.file_bytes // MIB,
+        "model": getattr(info, "name", "model"),
+        "depth": net.depth,
+    }
+
+
+def _thumb(path: Path) -> str:
+    import base64
+
+    from nonlocal_viz.media import encode_jpeg, open_image, thumbnail
+
+    jpeg = encode_jpeg(thumbnail(open_image(path), 192), 80)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _stem(request: dict[str, Any]) -> str:
+    """A file name's first part from the picture's own name; only tame characters survive."""
+    source = request.get("source") or {}
+    name = source.get("example") or Path(str(source.get("path", "picture"))).stem
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in str(name))[:40] or "picture"
+
+
+def _kept(value: dict[str, Any]) -> dict[str, Any]:
+    """Copy the files of a value into gradio's cache now, while their temporary folder exists."""
+    from gradio.processing_utils import save_file_to_cache
+
+    def move(item: Any) -> Any:
+        if isinstance(item, dict):
+            if item.get("meta", {}).get("_type") == "gradio.FileData":
+                return {**item, "path": save_file_to_cache(item["path"], get_upload_folder())}
+            return {key: move(inner) for key, inner in item.items()}
+        return item
+
+    return move(value)

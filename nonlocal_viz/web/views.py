@@ -1,0 +1,105 @@
+"""Encoded pictures for everyone, bounded in bytes, re-derivable from their source.
+
+A view is named by its source: an example of the page, or the path of a file that gradio took in (whose
+folder is a hash of its content, so nobody can guess another's). The browser sends the source with
+every question; a view that was dropped to make room, or lost with a restarted server, is encoded
+again. There is no per-person state to mix up.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from nonlocal_viz.errors import BusyError, MediaError
+from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.resources import assets_dir
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture that comes with the page; ``query`` is a first point to look from, in pixels."""
+
+    name: str
+    path: Path
+    title: str
+    alt: str
+    query: tuple[float, float]
+    licence: str
+
+
+def examples() -> tuple[Example, ...]:
+    """The example photos of assets/examples.json, in the order of the page."""
+    folder = assets_dir()
+    return tuple(
+        Example(
+            Path(e["file"]).stem,
+            folder / e["file"],
+            e["title"],
+            e["alt"],
+            tuple(e["query"]),
+            e["licence"],
+        )
+        for e in json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+    )
+
+
+class Views:
+    """An LRU of views by source, bounded by the bytes that they keep alive.
+
+    Args:
+        lens: encodes one picture at a time.
+        uploads: the only folder that sources may lie in, besides the examples.
+    """
+
+    def __init__(self, lens: Lens, uploads: Path) -> None:
+        self.lens = lens
+        self.examples = {example.name: example for example in examples()}
+        self._uploads = uploads.resolve()
+        self._kept: OrderedDict[str, View] = OrderedDict()
+        self._lock = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
+
+    def get(self, source: object) -> View:
+        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``.
+
+        Raises:
+            MediaError: no such example or upload, or the file is not a picture that can be shown.
+            BusyError: too many pictures are waiting already.
+        """
+        key, path = self._find(source)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        if not self._waiting.acquire(blocking=False):
+            raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
+        try:
+            view = self.lens.open(path)
+        finally:
+            self._waiting.release()
+        with self._lock:
+            self._kept[key] = view
+            self._kept.move_to_end(key)
+            # The newest stays, whatever its size: somebody is about to look at it.
+            while len(self._kept) > 1 and self.nbytes > self.lens.limits.view_bytes:
+                self._kept.popitem(last=False)
+        return view
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the kept views hold."""
+        return sum(view.nbytes for view in self._kept.values())
+
+    def _find(self, source: object) -> tuple[str, Path]:
+        if isinstance(source, dict):
+            example = self.examples.get(str(source.get("example")))
+            if example is not None:
+                return f"example {example.name}", example.path
+            if isinstance(source.get("path"), str):
+                # What the browser names is not trusted: only files that gradio itself took in.
+                path = Path(source["path"]).resolve()
+                if path.is_relative_to(self._uploads) and path.is_file():
+                    return f"upload {path}", path
+        raise MediaError("That picture is no longer here; open it again.")
