@@ -6,30 +6,43 @@ gradio are imported by the command that needs them, so that ``--help`` answers a
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from nonlocal_viz import __version__
-from nonlocal_viz.errors import NonlocalVizError, QueryError
+from nonlocal_viz.errors import MediaError, NonlocalVizError, QueryError
 
 SUFFIXES = (".png", ".npz", ".csv", ".pdf", ".svg")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code is 0, 2 for a user's error, 130 when interrupted."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "--at" in words[:-1]:
+        # argparse would take the value -5,3 for an option; a point outside deserves its own sentence.
+        at = words.index("--at")
+        words[at : at + 2] = [f"--at={words[at + 1]}"]
+    args = _parser().parse_args(words)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except NonlocalVizError as error:
         print(f"nonlocal-viz: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has seen enough.
+        # The reader (head, less) has seen enough; Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A full disk, a folder that may not be written: the system's words name the cause.
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"nonlocal-viz: error: {error.strerror or error}{where}.", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,11 +119,11 @@ def _overlay(args: argparse.Namespace) -> int:
     # Refused before the model is loaded: a slip of the pen is answered at once.
     x, y = _point(args.at)
     if args.out.suffix.lower() not in SUFFIXES:
-        raise QueryError(
+        raise MediaError(
             f"Cannot write {args.out.suffix or 'a file without a suffix'}; use {', '.join(SUFFIXES)}."
         )
     if not args.out.parent.is_dir():
-        raise QueryError(f"There is no folder {args.out.parent}.")
+        raise MediaError(f"There is no folder {args.out.parent} to write to.")
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.zoo import load_model
 
@@ -142,7 +155,9 @@ def _point(text: str) -> tuple[float, float]:
     try:
         x, y = (float(part) for part in text.split(","))
     except ValueError:
-        raise QueryError(f"--at takes two numbers X,Y in pixels, such as 120,80; got {text}.") from None
+        raise QueryError(
+            f"--at takes two numbers X,Y in pixels, such as 120,80; got {text}."
+        ) from None
     return x, y
 
 

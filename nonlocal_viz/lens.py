@@ -73,7 +73,9 @@ class Lens:
         info = getattr(self.model, "info", None)
         colours = getattr(info, "normalisation", None)
         mean, std = (colours.mean, colours.std) if colours else (_MEAN, _STD)
-        pixels = (small.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+        pixels = (small.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(
+            std, np.float32
+        )
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device)
         with self._encoding, torch.inference_mode():
             logits, maps = self.model(x, return_nl_map=True)

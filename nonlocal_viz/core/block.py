@@ -38,7 +38,7 @@ class KeyPool(nn.Module):
         """(B, C, *spatial) -> (B, C, *floor(spatial / window))."""
         sides = x.shape[2:]
         window = tuple(min(w, max(1, side)) for w, side in zip(self.window, sides, strict=True))
-        return _MAX_POOL[len(window)](x, window)  # type: ignore[operator]
+        return _MAX_POOL[len(window)](x, window)
 
     def extra_repr(self) -> str:
         return f"window={self.window}"
@@ -153,7 +153,7 @@ class NonLocalBlock(nn.Module):
         theta, phi, g = self.project(x)
         queries, keys, values = (_tokens(t, frames) for t in (theta, phi, g))
         if self.instantiation == "concatenation":
-            w_theta, w_phi = self.concat_project[0].weight.reshape(2, -1)
+            w_theta, w_phi = self.concat_project.get_parameter("0.weight").reshape(2, -1)
             queries = (queries @ w_theta.to(queries.dtype)).unsqueeze(-1)
             keys = (keys @ w_phi.to(keys.dtype)).unsqueeze(-1)
         affinity = Affinity(

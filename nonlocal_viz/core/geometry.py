@@ -243,7 +243,7 @@ class Grid:
             if pixels < 1 or resized < 1 or count < 1:
                 raise ShapeError("A grid needs a picture and cells of positive size.")
             begin, extent = (0.0, float(resized)) if crop is None else (crop[axis], crop[axis + 2])
-            if not (0 <= begin and 0 < extent and begin + extent <= resized + 1e-6):
+            if not (begin >= 0 and extent > 0 and begin + extent <= resized + 1e-6):
                 raise ShapeError(
                     f"The crop {crop} does not lie within the resized picture {resize}."
                 )

@@ -1,4 +1,4 @@
-"""The four pairwise functions f(x_i, x_j) of Wang et al. (CVPR 2018, section 3.2), each without the N x M map.
+"""The four pairwise functions f(x_i, x_j) of Wang et al. (CVPR 2018, section 3.2), without a map.
 
 Shapes, throughout: theta (B, N, D) queries, phi (B, M, D) keys, g (B, M, E) values; the result is
 y (B, N, E) with y_i = 1/C(x) * sum_j f(x_i, x_j) g_j.
@@ -62,7 +62,7 @@ def concatenation_aggregate(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
     suffix, and the sum over them is a_i * sum g_j + sum b_j g_j, both read from suffix sums. The sums
     run in float64, since a suffix that is small is a difference of two that are large.
     """
-    batch, keys, channels = g.shape
+    _, keys, channels = g.shape
     with torch.autocast(g.device.type, enabled=False):
         exact = torch.float32 if g.device.type == "mps" else torch.float64
         order = b.argsort(dim=1)

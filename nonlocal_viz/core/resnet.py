@@ -186,7 +186,7 @@ class NonLocalResNet(ResNet):
             raise ShapeError(f"Unknown padding mode {mode!r}.")
         self.padding_mode = mode
         for module in self.modules():
-            if isinstance(module, nn.Conv2d) and max(module.padding) != 0:  # type: ignore[type-var]
+            if isinstance(module, nn.Conv2d) and max(module.padding) != 0:
                 module.padding_mode = mode  # type: ignore[assignment]
 
 
@@ -213,5 +213,6 @@ def _key(name: str) -> str:
 
 
 def _channels(residual_block: nn.Module) -> int:
-    last = getattr(residual_block, "conv3", None) or residual_block.conv2
-    return int(last.out_channels)
+    last = residual_block.conv3 if isinstance(residual_block, Bottleneck) else residual_block.conv2
+    assert isinstance(last, nn.Conv2d)
+    return last.out_channels

@@ -86,7 +86,7 @@ def open_cache(
 
 
 def _make(images: np.ndarray, directory: Path, enlarge: float, device: torch.device) -> None:
-    teacher = Teacher(enlarge).to(device, memory_format=torch.channels_last)
+    teacher = Teacher(enlarge).to(device).to(memory_format=torch.channels_last)
     np.save(directory / "images.npy", images)
     n, side = images.shape[:2]
     picked = np.random.default_rng(0).permutation(n)[:256]

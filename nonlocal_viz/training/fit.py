@@ -128,7 +128,7 @@ def fit(
     """
     where = resolve_device(device)
     torch.manual_seed(config.seed)
-    student = Student(config.architecture).to(where, memory_format=torch.channels_last).train()
+    student = Student(config.architecture).to(where).to(memory_format=torch.channels_last).train()
     batches = Batches(cache, config.batch, config.seed, where)
     average = Average(student, config.average)
     half = half_precision(where)

@@ -22,7 +22,7 @@ class Segmented:
     masks: np.ndarray
 
     def cells(self, grid: tuple[int, int]) -> np.ndarray:
-        """(h, w) int: the instance that covers at least half of a cell (the smaller one where two do), or -1."""
+        """(h, w) int: the instance over at least half of a cell (of two, the smaller), or -1."""
         labels = np.full(grid, -1)
         for k, mask in enumerate(self.masks):
             share = cv2.resize(mask.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)

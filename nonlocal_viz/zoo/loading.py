@@ -20,7 +20,7 @@ from nonlocal_viz.zoo.manifest import IMAGENET_1K, ModelInfo, parse_entry, read_
 
 _FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 #: (residual blocks a stage, bottleneck) -> depth
-_DEPTHS = {
+_DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
     ((2, 2, 2, 2), False): 18,
     ((3, 4, 6, 3), False): 34,
     ((3, 4, 6, 3), True): 50,
@@ -66,7 +66,7 @@ def load_model(
         _verify(folder / info.file, info)
         state, _ = read_checkpoint(folder / info.file, limits)
     model = _build(info, state)
-    model.info = replace(info, classes=_classes(info, folder))  # type: ignore[assignment]
+    model.info = replace(info, classes=_classes(info, folder))
     return model.eval().requires_grad_(False).to(where)
 
 
@@ -86,13 +86,17 @@ def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, An
     depth = _DEPTHS.get((stages, "layer1.0.conv3.weight" in state))
     blocks = sorted({m[1] for k in state if (m := re.match(r"nl\.(layer[1-4]_\d+)\.", k))})
     if depth is None or "fc.weight" not in state:
-        raise CheckpointError(f"{name} is no state dict of a ResNet-18, 34, 50 or 101 of this kind.")
+        raise CheckpointError(
+            f"{name} is no state dict of a ResNet-18, 34, 50 or 101 of this kind."
+        )
     if not blocks:
         raise CheckpointError(
             f"{name} is a ResNet-{depth} without a non-local block (no key begins with 'nl.'), so there "
             "would be nothing to look at."
         )
-    keys = [key.removeprefix(f"nl.{blocks[0]}.") for key in state if key.startswith(f"nl.{blocks[0]}.")]
+    keys = [
+        key.removeprefix(f"nl.{blocks[0]}.") for key in state if key.startswith(f"nl.{blocks[0]}.")
+    ]
     instantiation = "embedded_gaussian"
     if "concat_project.0.weight" in keys:
         instantiation = "concatenation"

@@ -280,7 +280,9 @@ def _three(
 ) -> tuple[float, float, float]:
     items = _take(value, key, list, where)
     complaint = f"{where} should have three{' positive' if positive else ''} numbers as {key!r}."
-    if len(items) != 3 or (positive and not all(_of_type(i, (int, float), complaint) > 0 for i in items)):
+    if len(items) != 3 or (
+        positive and not all(_of_type(i, (int, float), complaint) > 0 for i in items)
+    ):
         raise CheckpointError(complaint)
     red, green, blue = (float(_of_type(item, (int, float), complaint)) for item in items)
     return red, green, blue

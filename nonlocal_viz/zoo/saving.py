@@ -19,7 +19,7 @@ from nonlocal_viz.zoo.manifest import FILE_NAME, Manifest, ModelInfo, read_manif
 def save_model(
     model: NonLocalResNet, directory: Path, info: ModelInfo, *, default: bool = False
 ) -> ModelInfo:
-    """Write ``NAME-<sha256, 8 digits>.safetensors`` and the manifest's entry; both appear whole or not at all.
+    """Write ``NAME-<8 digits of the sha256>.safetensors`` and its manifest entry, each atomically.
 
     Args:
         info: what the manifest says; file, sha256 and size are filled in here.

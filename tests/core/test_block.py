@@ -29,7 +29,9 @@ SIZES = {
 def options() -> list[dict]:
     names = ("instantiation", "dimension", "sub_sample", "pool_first", "bn_layer")
     values = (INSTANTIATIONS, (1, 2, 3), (False, True), (False, True), (False, True))
-    return [dict(zip(names, combination, strict=True)) for combination in itertools.product(*values)]
+    return [
+        dict(zip(names, combination, strict=True)) for combination in itertools.product(*values)
+    ]
 
 
 @pytest.mark.parametrize("option", options(), ids=lambda o: "-".join(map(str, o.values())))
@@ -108,9 +110,7 @@ KEYS = {
 def test_state_dict_keys_are_those_of_the_public_code(
     instantiation: str, sub_sample: bool, bn_layer: bool
 ) -> None:
-    block = NonLocalBlock(
-        4, sub_sample=sub_sample, bn_layer=bn_layer, instantiation=instantiation
-    )
+    block = NonLocalBlock(4, sub_sample=sub_sample, bn_layer=bn_layer, instantiation=instantiation)
     expected = set(KEYS[sub_sample, bn_layer])
     if instantiation == "gaussian":
         expected -= {"theta", "phi", "phi.0"}

@@ -35,9 +35,7 @@ def grids(draw: st.DrawFn) -> Grid:
     stride = draw(st.none() | st.sampled_from([1, 4, 8, 16, 32, 7.5]))
     offset = draw(st.sampled_from([0.0, -4.0, 3.0]))
     cells = draw(st.integers(1, 40)), draw(st.integers(1, 40))
-    return Grid.build(
-        size, cells, resize=resize, crop=crop, pad=pad, stride=stride, offset=offset
-    )
+    return Grid.build(size, cells, resize=resize, crop=crop, pad=pad, stride=stride, offset=offset)
 
 
 @given(grids(), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))

@@ -93,7 +93,7 @@ def test_padding_mode_reaches_every_padded_convolution() -> None:
 
 
 def test_misuse_is_answered_with_a_sentence(model: NonLocalResNet) -> None:
-    with pytest.raises(BlockError, match="layer2.1, layer3.1"):
+    with pytest.raises(BlockError, match=r"layer2\.1, layer3\.1"):
         model.block("layer9.0")
     with pytest.raises(BlockError, match="no residual block"):
         NonLocalResNet(18, ["layer2.7"])
