@@ -7,6 +7,8 @@ within the bounds of limits.py. Sizes are checked from the header, before any pi
 import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +19,8 @@ from PIL import Image, ImageOps, features
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 
-#: What Pillow is allowed to try; anything else is refused before a decoder of it runs.
+#: What Pillow is allowed to try; anything else is refused before a decoder of it runs. (MPO, the
+#: two-picture JPEG of phones, is opened as JPEG.)
 SUPPORTED_FORMATS: tuple[str, ...] = (
     "JPEG",
     "PNG",
@@ -25,10 +28,11 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
     "GIF",
     "BMP",
     "TIFF",
-    "MPO",
     *(("AVIF",) if features.check("avif") else ()),
 )
-_READABLE = ", ".join(f for f in SUPPORTED_FORMATS if f != "MPO")
+# Pillow registers the rarer formats when they are first asked for, and not thread-safely.
+Image.init()
+_READABLE = ", ".join(SUPPORTED_FORMATS)
 
 
 def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
@@ -50,7 +54,8 @@ def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
         return _from_array(source, limits)
     if isinstance(source, Image.Image):
         _check_size(*source.size, limits, "The picture")
-        return _decode(source, "The picture")
+        with _one_sentence("The picture"):
+            return _decode(source, "The picture")
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "The file", limits)
     if isinstance(source, str | os.PathLike):
@@ -120,13 +125,19 @@ def _from_bytes(content: bytes, name: str, limits: Limits) -> np.ndarray:
         raise MediaError(
             f"{name} is larger than {limits.file_bytes // MIB} MB; save the picture smaller."
         )
+    with _one_sentence(name), Image.open(io.BytesIO(content), formats=SUPPORTED_FORMATS) as picture:
+        _check_size(*picture.size, limits, name)
+        return _decode(picture, name)
+
+
+@contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes one MediaError."""
     try:
         with warnings.catch_warnings():
             # Pillow warns of corrupt EXIF and of sizes that we bound ourselves, more tightly.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=SUPPORTED_FORMATS) as picture:
-                _check_size(*picture.size, limits, name)
-                return _decode(picture, name)
+            yield
     except MediaError:
         raise
     except Image.DecompressionBombError:

@@ -11,8 +11,11 @@ THEME = gr.themes.Base(
 
 #: What lies outside of our own element: gradio's container gives way.
 PAGE_CSS = """
-.gradio-container { max-width: none !important; padding: 0 !important; }
-.gradio-container > main, .gradio-container .main { padding: 0 !important; }
+.gradio-container, .gradio-container main, .gradio-container .wrap, .gradio-container .contain {
+  max-width: none !important; padding: 0 !important; margin: 0 !important; background: none !important; }
+.gradio-container main.app { padding: 0 !important; }
+#nonlocal-viz .html-container { padding: 0 !important; }
+.gradio-container .column { gap: 0 !important; }
 footer { display: none !important; }
 body, gradio-app { background: #f6f6f4; }
 body.dark, .dark gradio-app { background: #161616 !important; }

@@ -83,16 +83,17 @@ class Lesson {
 
   draw(products) {
     const context = this.canvas.getContext("2d"), { width, height } = this.canvas;
-    const top = greatest(products) || 1, step = width / products.length, middle = height / 2;
-    const ink = getComputedStyle(this.canvas).color;
+    // Zero lies where the largest and the smallest product leave it, so that the bars fill the height.
+    const high = Math.max(0, ...products), low = Math.min(0, ...products), range = high - low || 1;
+    const step = width / products.length, zero = (high / range) * (height - 2) + 1;
     context.clearRect(0, 0, width, height);
-    context.fillStyle = ink;
+    context.fillStyle = getComputedStyle(this.canvas).color;
     context.globalAlpha = 0.3;
-    context.fillRect(0, middle - 0.5, width, 1);
+    context.fillRect(0, zero - 0.5, width, 1);
     products.forEach((p, c) => {
       context.globalAlpha = p < 0 ? 0.4 : 0.9;
-      const size = (Math.abs(p) / top) * (middle - 2);
-      context.fillRect(c * step, p < 0 ? middle : middle - size, Math.max(1, step - 1), size);
+      const size = (Math.abs(p) / range) * (height - 2);
+      context.fillRect(c * step, p < 0 ? zero : zero - size, Math.max(1, step - 1), size);
     });
     context.globalAlpha = 1;
   }

@@ -145,12 +145,11 @@ const KEYS = {
 };
 root.addEventListener("keydown", (e) => {
   const onPicture = e.target === stage.sheet;
-  const typing = /^(INPUT|SELECT|TEXTAREA|SUMMARY|BUTTON|A)$/.test(e.target.tagName);
+  const typing = e.target.matches("select, textarea, input:not([type=checkbox], [type=range])");
   if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("dialog")) return;
   const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
   // Letters work everywhere on the page; arrows and Enter belong to the picture.
-  if (!KEYS[key] || !state.block || (typing && !(e.target.tagName === "INPUT" && e.target.type === "checkbox")) ||
-      (e.key.length > 1 && !onPicture && key !== "Escape")) return;
+  if (!KEYS[key] || !state.block || typing || (key.length > 1 && !onPicture && key !== "Escape")) return;
   e.preventDefault();
   KEYS[key]();
 });
@@ -440,6 +439,8 @@ async function onValue() {
   }
 }
 
+// A phone shows the picture first and the controls when they are asked for.
+if (matchMedia("(max-width: 900px)").matches) one(".nlv-controls").open = false;
 showFields();
 watch("value", onValue);
 onValue();

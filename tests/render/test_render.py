@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from nonlocal_viz.core.geometry import Rect
+from nonlocal_viz.errors import QueryError
+from nonlocal_viz.render import figure, lookup, normalise, overlay, ticks
+from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL
+
+
+def test_scales_by_hand() -> None:
+    row = np.array([0.0, 0.001, 0.25, 1.0]) * 0.4
+    np.testing.assert_allclose(normalise(row), [0, 0.001, 0.25, 1], atol=1e-6)
+    np.testing.assert_allclose(normalise(row, "gamma"), [0, 0.0316228, 0.5, 1], atol=1e-6)
+    np.testing.assert_allclose(normalise(row, "log"), [0, 0, 1 + np.log10(0.25) / 3, 1], atol=1e-6)
+    np.testing.assert_allclose(normalise(row, vmax=0.8), [0, 0.0005, 0.125, 0.5], atol=1e-6)
+    signed = normalise(np.array([-2.0, 0.0, 0.5]), "gamma", signed=True)
+    np.testing.assert_allclose(signed, [-1, 0, 0.5])
+    with pytest.raises(QueryError, match="linear, gamma, log"):
+        normalise(row, "sqrt")
+
+
+def test_odd_rows() -> None:
+    assert not normalise(np.zeros(3)).any()
+    assert normalise(np.array([np.nan, 1.0])).tolist() == [0, 1]
+    assert normalise(np.array([2.0, 2.0])).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("scale", ["linear", "gamma", "log"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_ticks_are_the_weights_of_their_colours(scale: str, signed: bool) -> None:
+    for position, weight in ticks(0.3, scale, signed)[1:]:
+        level = float(normalise(np.array([weight]), scale, signed, vmax=0.3)[0])
+        assert ((level + 1) / 2 if signed else level) == pytest.approx(position, abs=1e-6)
+
+
+def test_colours() -> None:
+    for name in SEQUENTIAL + DIVERGING:
+        assert lookup(name).shape == (256, 3)
+    with pytest.raises(QueryError, match="magma"):
+        lookup("mango")
+
+
+def test_each_cell_is_painted_on_its_own_pixels() -> None:
+    image = np.full((6, 10, 3), 100, np.uint8)
+    weights = np.array([[0.0, 1.0], [0.5, 0.25]])
+    got = overlay(image, weights, [0, 4, 10], [0, 3, 6], cmap="viridis", alpha=1)
+    table = lookup("viridis")
+    assert (got[:3, :4] == table[0]).all() and (got[:3, 4:] == table[255]).all()
+    assert (got[3:, :4] == table[128]).all() and (got[3:, 4:] == table[64]).all()
+    half = overlay(image, weights, [0, 4, 10], [0, 3, 6], cmap="viridis", alpha=0.5)
+    assert np.abs(half[0, 9].astype(int) - (table[255].astype(int) + 100) // 2).max() <= 1
+
+
+def test_fractional_borders_go_by_pixel_centres_and_uncovered_pixels_stay_grey() -> None:
+    image = np.zeros((2, 5, 3), np.uint8)
+    image[..., 0] = 200
+    got = overlay(image, np.array([[1.0, 0.0]]), [0, 1.4, 3], [0, 2], alpha=1, cmap="viridis")
+    table = lookup("viridis")
+    assert (got[:, 0] == table[255]).all() and (got[:, 1:3] == table[0]).all()
+    grey = got[0, 3]
+    assert grey[0] == grey[1] == grey[2] and (got[:, 3:] == grey).all()
+
+
+def test_smooth_is_bilinear_between_centres() -> None:
+    image = np.zeros((1, 40, 3), np.uint8)
+    got = overlay(image, np.array([[0.0, 1.0]]), [0, 20, 40], [0, 1], alpha=1, smooth=True, cmap="gray")
+    assert got[0, 5, 0] == 0 and got[0, 35, 0] == 255 and abs(int(got[0, 20, 0]) - 131) < 4
+    assert (np.diff(got[0, :, 0].astype(int)) >= 0).all()
+
+
+def test_signed_rows_are_centred_on_zero() -> None:
+    image = np.zeros((1, 3, 3), np.uint8)
+    got = overlay(
+        image, np.array([[-1.0, 0.0, 0.5]]), [0, 1, 2, 3], [0, 1], alpha=1, signed=True, cmap="RdBu_r"
+    )
+    table = lookup("RdBu_r")
+    assert (got[0, 0] == table[0]).all() and (got[0, 1] == table[128]).all()
+    assert (got[0, 2] == table[191]).all()
+
+
+def test_the_query_is_outlined_and_the_photo_untouched() -> None:
+    image = np.full((50, 50, 3), 90, np.uint8)
+    got = overlay(
+        image, np.ones((1, 1)), [0, 50], [0, 50], alpha=0, query_rect=Rect(10, 10, 20, 20)
+    )
+    assert got[10, 15].tolist() == [255, 255, 255] and got[9, 15, 0] == 20 and got[30, 30, 0] == 90
+    assert (image == 90).all()
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_figures(suffix: str, magic: bytes) -> None:
+    image = np.zeros((30, 40, 3), np.uint8)
+    data = figure(image, np.eye(2), [0, 20, 40], [0, 15, 30], suffix=suffix, title="a < b")
+    assert data.startswith(magic) and len(data) > 1000
