@@ -21,7 +21,7 @@ ARROWS = {
     "resources": set(),
     "core": set(),
     "media": set(),
-    "render": set(),
+    "render": {"core"},
     "zoo": {"core", "resources"},
     "lens": {"core", "media", "render", "zoo"},
     "training": {"core", "lens", "media", "render", "zoo"},
@@ -34,7 +34,7 @@ ARROWS = {
 #: module of others -> the parts that may import it
 OUTSIDERS = {
     "gradio": {"web"},
-    "torch": {"core", "lens", "training", "web", "zoo", "cli"} - {"cli", "web"},
+    "torch": {"core", "lens", "training", "web", "zoo"},
     "torchvision": {"core", "training", "zoo"},
     "safetensors": {"zoo"},
     "matplotlib": {"render"},

@@ -24,6 +24,8 @@ from nonlocal_viz.training.batches import Batch, Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.student import Student
 
+#: Steps between two lines of the log.
+LOG_EVERY = 20
 #: Output stride of a residual stage of a ResNet.
 STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 
@@ -121,7 +123,7 @@ def fit(
     Args:
         cache: the images with their targets.
         config: the schedule and the rest.
-        log: a JSON-lines file that gets a line every 20 steps: step, minutes, phase, rate, losses.
+        log: a JSON-lines file that gets a line every few steps: step, minutes, phase, rate, losses.
         snapshot: a file that gets the exported state dict every 200 steps, so that a run that is cut
             short leaves something to look at.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -152,7 +154,7 @@ def fit(
             optimiser.step()
             average.update(student)
             step, seen = step + 1, seen + len(pixels)
-            if log is not None and step % 20 == 0:
+            if log is not None and step % LOG_EVERY == 0:
                 _write(log, step, seen, started, rate, phase, terms)
             if snapshot is not None and step % 200 == 0:
                 torch.save(average.student.export().state_dict(), snapshot)

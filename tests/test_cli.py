@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nonlocal_viz.cli import main
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, tiny_model) -> Path:
+    from nonlocal_viz.zoo import ModelInfo, save_model
+
+    folder = tmp_path_factory.mktemp("weights")
+    architecture = {
+        "depth": 18,
+        "blocks": ["layer2.1", "layer3.1"],
+        "padding_mode": "replicate",
+    }
+    saved = save_model(tiny_model, folder, ModelInfo("small", architecture=architecture))
+    return folder / saved.file
+
+
+def run(*args: object) -> int:
+    return main([str(a) for a in args])
+
+
+def test_overlay(weights: Path, photo_path: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "overlay.png"
+    options = ("--model", weights, "--short-side", 64, "--device", "cpu")
+    assert run("overlay", photo_path, "--at", "50,20", "--out", out, *options) == 0
+    with Image.open(out) as png:
+        assert png.size == (90, 60)
+    assert "looks most at" in capsys.readouterr().out
+    table = tmp_path / "row.npz"
+    args = ("--at", "50,20", "--block", "layer3.1", "--column", "--json", "--out", table)
+    assert run("overlay", photo_path, *args, *options) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["block"] == "layer3.1" and printed["direction"] == "column"
+    with np.load(table) as numbers:
+        assert float(numbers["weights"].max()) == pytest.approx(printed["max"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (("--at", "500,20"), "outside the picture"),
+        (("--at", "x"), "two numbers"),
+        (("--at", "nan,3"), "finite"),
+        (("--block", "layer9.1"), "layer2.1, layer3.1"),
+        (("--out", "nowhere/o.png"), "no folder"),
+        (("--out", "o.gif"), ".png, .npz"),
+        (("--cmap", "mango"), "magma"),
+        (("--scale", "sqrt"), "linear"),
+        (("--model", "large"), "default"),
+        (("--model", "none.pth"), "no checkpoint"),
+        (("--device", "tpu9"), "Unknown device"),
+    ],
+)
+def test_slips_get_one_sentence(
+    weights: Path, photo_path: Path, capsys, changed: tuple[str, str], words: str, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = {"--at": "50,20", "--model": str(weights), "--short-side": "32", "--device": "cpu"}
+    args.update([changed])
+    flat = [part for pair in args.items() for part in pair]
+    assert run("overlay", photo_path, *flat) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("nonlocal-viz: error: ") and words in err and "Traceback" not in err
+
+
+def test_a_broken_photo(weights: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
+    for name in ("bad.jpg", "none.jpg", "."):
+        assert run("overlay", tmp_path / name, "--at", "1,1", "--model", weights) == 2
+    assert capsys.readouterr().err.count("nonlocal-viz: error:") == 3
+
+
+def test_zoo(capsys) -> None:
+    assert run("zoo") == 0
+    assert "(default)" in capsys.readouterr().out
+
+
+def test_as_a_program(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nonlocal_viz"]
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "overlay" in done.stdout
+    done = subprocess.run(
+        [*command, "overlay", str(tmp_path / "none.png"), "--at", "1,2"], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "none.png" in done.stderr
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "COMMAND" in done.stderr

@@ -1,0 +1,185 @@
+"""The recipe in small: factors of the walk, folding, one real run end to end with a stand-in teacher."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.errors import MediaError
+from nonlocal_viz.training import cache as cache_module
+from nonlocal_viz.training.batches import Batches
+from nonlocal_viz.training.evaluate import average_precision, evaluate
+from nonlocal_viz.training.fit import Config, Phase, fit, relational_loss
+from nonlocal_viz.training.images import find_images, load_squares
+from nonlocal_viz.training.segments import open_segments
+from nonlocal_viz.training.student import NormalisedBlock, Student
+from nonlocal_viz.training.targets import TEMPERATURE, target_rows, walk_factors
+from nonlocal_viz.training.teacher import TeacherFeatures
+
+
+def smooth_similarity(n: int = 36) -> torch.Tensor:
+    torch.manual_seed(0)
+    points = torch.nn.functional.normalize(torch.randn(2, n, 3), dim=-1)
+    return points @ points.transpose(1, 2)
+
+
+def test_walk_factors_are_the_sixteenth_power_of_the_walk() -> None:
+    s = smooth_similarity()
+    w = ((s - 1) / TEMPERATURE).exp()
+    walk = torch.linalg.matrix_power((w / w.sum(-1, keepdim=True)).double(), 16)
+    rows = target_rows(*walk_factors(s, 30))
+    torch.testing.assert_close(rows.double(), walk, atol=2e-3, rtol=0)
+    torch.testing.assert_close(rows.sum(-1), torch.ones(2, 36))
+
+
+def test_average_precision_by_hand() -> None:
+    scores = torch.tensor([[0.9, 0.8, 0.7, 0.6], [1.0, 2.0, 3.0, 4.0]])
+    positive = torch.tensor([[True, False, True, False], [False, False, False, True]])
+    assert average_precision(scores, positive).tolist() == pytest.approx([(1 + 2 / 3) / 2, 1.0])
+
+
+@pytest.mark.parametrize("instantiation", ["embedded_gaussian", "dot_product", "concatenation"])
+def test_folding_the_normalisation_changes_nothing(instantiation: str) -> None:
+    torch.manual_seed(0)
+    block = NormalisedBlock(8, dimension=2, sub_sample=False, instantiation=instantiation)
+    torch.nn.init.normal_(block.W[1].weight)
+    for _ in range(20):
+        block(torch.randn(4, 8, 5, 5) * 3 + 1)
+    block.eval()
+    plain = block.folded()
+    assert type(plain) is NonLocalBlock
+    x = torch.randn(2, 8, 5, 5) * 3 + 1
+    torch.testing.assert_close(plain(x), block(x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        plain(x, return_nl_map=True)[1], block(x, return_nl_map=True)[1], atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_student_exports_what_it_computes() -> None:
+    torch.manual_seed(0)
+    student = Student(Config().architecture).eval()
+    x = torch.randn(1, 3, 64, 64)
+    logits, maps, predictions = student(x)
+    plain_logits, plain_maps = student.export()(x, return_nl_map=True)
+    torch.testing.assert_close(plain_logits, logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        plain_maps["layer2.1"].dense(), maps["layer2.1"].dense(), atol=1e-5, rtol=1e-4
+    )
+    assert predictions["layer3.1"].shape == (1, 400, 4, 4)
+
+
+class StandInTeacher(torch.nn.Module):
+    """Colours as features: enough to train on, without the teacher's packages."""
+
+    def __init__(self, enlarge: float = 1.0) -> None:
+        super().__init__()
+
+    def forward(self, images: torch.Tensor) -> TeacherFeatures:
+        def level(stride: int, channels: int) -> torch.Tensor:
+            pooled = torch.nn.functional.avg_pool2d(images, stride) / 255
+            return pooled.repeat(1, channels // 3 + 1, 1, 1)[:, :channels]
+
+        logits = images.mean((2, 3)).repeat(1, 334)[:, :1000]
+        return TeacherFeatures(level(16, 112), level(32, 192), level(32, 1280), logits / 255)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    inner = tmp_path / "images" / "train" / "n01"
+    inner.mkdir(parents=True)
+    for i in range(8):
+        image = np.zeros((90, 100, 3), np.uint8)
+        image[:, :50], image[:, 50:] = rng.integers(0, 255, 3), rng.integers(0, 255, 3)
+        Image.fromarray(image).save(inner / f"{i}.png")
+    (inner / "broken.jpg").write_bytes(b"nothing")
+    return tmp_path / "images"
+
+
+def test_the_whole_way_from_a_folder_to_a_model(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "Teacher", StandInTeacher)
+    made = cache_module.open_cache([folder], tmp_path / "cache", side=64)
+    assert len(made) == 8 and made.walk8.shape == (8, 48, 8, 8)
+    monkeypatch.setattr(cache_module, "Teacher", None)  # a second opening must not need it
+    cache = cache_module.open_cache([folder], tmp_path / "cache", side=64)
+
+    config = Config(
+        minutes=0.08, batch=4, warm_up=2, phases=(Phase(0.7, 64), Phase(0.3, 64, head=True))
+    )
+    log = tmp_path / "log.jsonl"
+    monkeypatch.setattr("nonlocal_viz.training.fit.LOG_EVERY", 1)
+    model = fit(cache, config, log, device="cpu")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["head"] for line in lines} == {True, False}
+    trunk = [line["rows layer2.1"] for line in lines if not line["head"]]
+    assert len(trunk) >= 2 and min(trunk) < trunk[0]
+    assert torch.isfinite(model(torch.randn(1, 3, 64, 64))).all()
+
+
+def test_views_and_targets_are_of_the_same_region(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "Teacher", StandInTeacher)
+    cache = cache_module.open_cache([folder], tmp_path / "cache", side=64)
+    batch = Batches(cache, 8, seed=0, device=torch.device("cpu")).draw(64)
+    assert batch.pixels.shape == (8, 3, 64, 64) and batch.rows[16].shape == (8, 16, 16)
+    cells = torch.nn.functional.avg_pool2d(batch.pixels, 8).flatten(2).transpose(1, 2)
+    alike = torch.cdist(cells, cells) < 0.05
+    # Pictures of two flat halves: a row's weight lies within its own half, wherever the crop was.
+    inside = (batch.rows[8] * alike).sum(-1)
+    assert float(inside.median()) > 0.9
+
+
+def test_relational_loss() -> None:
+    target = torch.tensor([[[0.5, 0.5], [0.0, 1.0]]])
+    assert float(relational_loss(target, target)) == pytest.approx(0, abs=1e-6)
+    uniform = torch.full((1, 2, 2), 0.5)
+    assert float(relational_loss(uniform, target)) == pytest.approx(np.log(2) / 2, rel=1e-4)
+
+
+def test_folders(folder: Path, tmp_path: Path, capsys) -> None:
+    assert len(find_images([folder])) == 9
+    assert load_squares(find_images([folder]), 32).shape == (8, 32, 32, 3)
+    assert "broken.jpg" in capsys.readouterr().out
+    with pytest.raises(MediaError, match="no folder"):
+        find_images([tmp_path / "none"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MediaError, match="No image"):
+        find_images([tmp_path / "empty"])
+
+
+@pytest.fixture
+def coco(tmp_path: Path, picture: np.ndarray) -> Path:
+    """One photo of four flat quarters, two of them instances."""
+    (tmp_path / "coco" / "images").mkdir(parents=True)
+    Image.fromarray(picture).save(tmp_path / "coco" / "images" / "a.png")
+    corners = [[0, 0, 44, 0, 44, 29, 0, 29]], [[45, 30, 89, 30, 89, 59, 45, 59]]
+    document = {
+        "images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.png"}],
+        "annotations": [{"image_id": 1, "segmentation": c, "iscrowd": 0} for c in corners]
+        + [{"image_id": 2, "segmentation": [[0, 0, 2, 0, 2, 2]], "iscrowd": 0}],
+    }
+    (tmp_path / "coco" / "instances.json").write_text(json.dumps(document))
+    return tmp_path / "coco"
+
+
+def test_evaluation(coco: Path, tiny_model) -> None:
+    photos = list(open_segments(coco))
+    assert len(photos) == 1 and photos[0].masks.shape == (2, 60, 90)
+    labels = photos[0].cells((6, 9))
+    assert labels[0, 0] != labels[5, 8] and labels[5, 0] == -1
+    scores = evaluate(tiny_model, photos, short_side=64)
+    summary = scores["layer2.1"].summary()
+    # Colour tells the quarters apart; chance is the share of a quarter.
+    assert summary["ap_colour"] > 0.9 and summary["ap_chance"] == pytest.approx(0.23, abs=0.04)
+    assert 0 <= summary["query_dependence"] <= 1 and 0 < summary["ap"] <= 1
+    low, high = scores["layer2.1"].interval("ap")
+    assert low == high == pytest.approx(summary["ap"], abs=1e-4)
+    with pytest.raises(MediaError, match="instances"):
+        list(open_segments(coco / "images"))
