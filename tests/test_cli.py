@@ -61,7 +61,13 @@ def test_overlay(weights: Path, photo_path: Path, tmp_path: Path, capsys) -> Non
     ],
 )
 def test_slips_get_one_sentence(
-    weights: Path, photo_path: Path, capsys, changed: tuple[str, str], words: str, tmp_path, monkeypatch
+    weights: Path,
+    photo_path: Path,
+    capsys,
+    changed: tuple[str, str],
+    words: str,
+    tmp_path,
+    monkeypatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     args = {"--at": "50,20", "--model": str(weights), "--short-side": "32", "--device": "cpu"}
@@ -89,7 +95,9 @@ def test_as_a_program(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "overlay" in done.stdout
     done = subprocess.run(
-        [*command, "overlay", str(tmp_path / "none.png"), "--at", "1,2"], capture_output=True, text=True
+        [*command, "overlay", str(tmp_path / "none.png"), "--at", "1,2"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr and "none.png" in done.stderr
     done = subprocess.run(command, capture_output=True, text=True)

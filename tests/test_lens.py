@@ -63,8 +63,12 @@ def test_statistics_by_hand(view: View) -> None:
     assert row.stats.entropy == pytest.approx(entropy)
     assert row.stats.entropy_share == pytest.approx(entropy / np.log(96))
     assert row.stats.support == pytest.approx(np.exp(entropy))
-    assert row.stats.top[0].weight == pytest.approx(p.max()) and row.stats.sum == pytest.approx(1, abs=1e-5)
-    assert [k.weight for k in row.stats.top] == sorted((k.weight for k in row.stats.top), reverse=True)
+    assert row.stats.top[0].weight == pytest.approx(p.max()) and row.stats.sum == pytest.approx(
+        1, abs=1e-5
+    )
+    assert [k.weight for k in row.stats.top] == sorted(
+        (k.weight for k in row.stats.top), reverse=True
+    )
 
 
 @pytest.mark.parametrize("point", [(-1, 5), (90, 5), (5, 60), (float("nan"), 1), (1e9, 1)])
@@ -74,7 +78,7 @@ def test_points_outside_are_refused(view: View, point) -> None:
 
 
 def test_unknown_blocks_and_frames(view: View) -> None:
-    with pytest.raises(BlockError, match="layer2.1, layer3.1"):
+    with pytest.raises(BlockError, match=r"layer2\.1, layer3\.1"):
         view.query(1, 1, block="layer4.0")
     with pytest.raises(QueryError, match="frame"):
         view.query(1, 1, frame=1)
@@ -113,7 +117,9 @@ def test_pixels_are_those_of_the_upright_photo(
 def test_other_instantiations_and_pooled_keys(
     make_model, picture: np.ndarray, instantiation: str
 ) -> None:
-    view = Lens(make_model(instantiation=instantiation, sub_sample=True), short_side=72).open(picture)
+    view = Lens(make_model(instantiation=instantiation, sub_sample=True), short_side=72).open(
+        picture
+    )
     row = view.query(50, 20, block="layer2.1")
     assert view.query_grid("layer2.1").cells == (1, 9, 14) and row.map.shape == (1, 4, 7)
     assert row.signed == (instantiation == "dot_product")

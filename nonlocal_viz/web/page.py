@@ -42,7 +42,11 @@ class Desk:
         """A picture with the factors of one block, and the query to start from."""
         view = self.views.get(source)
         name = block if block in view.blocks else view.default_block
-        example = self.views.examples.get(str(source.get("example"))) if isinstance(source, dict) else None
+        example = (
+            self.views.examples.get(str(source.get("example")))
+            if isinstance(source, dict)
+            else None
+        )
         width, height = view.size
         start = example.query if example else (width / 2, height / 2)
         with tempfile.TemporaryDirectory() as folder:

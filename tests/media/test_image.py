@@ -104,7 +104,12 @@ def test_arrays() -> None:
     assert open_image(np.full((2, 3), 0.5))[0, 0].tolist() == [128] * 3
     assert open_image(np.ones((2, 3, 1), bool))[0, 0].tolist() == [255] * 3
     assert open_image(np.ones((1, 1, 3), np.uint8)).shape == (1, 1, 3)
-    for bad in (np.zeros((2, 2, 5)), np.zeros(4), np.full((2, 2), 7.0), np.zeros((0, 4, 3), np.uint8)):
+    for bad in (
+        np.zeros((2, 2, 5)),
+        np.zeros(4),
+        np.full((2, 2), 7.0),
+        np.zeros((0, 4, 3), np.uint8),
+    ):
         with pytest.raises(MediaError):
             open_image(bad)
 
@@ -120,7 +125,7 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (100_000, 1), (1, 30_000), (2**31 - 1,) * 2])
 def test_too_many_pixels_are_refused_from_the_header(size: tuple[int, int]) -> None:
-    with pytest.raises(MediaError, match="pixels|broken"):
+    with pytest.raises(MediaError, match=r"pixels|broken"):
         open_image(png_header(*size))
 
 
@@ -133,7 +138,12 @@ def test_too_many_bytes_are_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "empty"), (b"no picture", "not a picture"), (b"<svg/>", "not a picture"), (b"%PDF-1.4", "not")],
+    [
+        (b"", "empty"),
+        (b"no picture", "not a picture"),
+        (b"<svg/>", "not a picture"),
+        (b"%PDF-1.4", "not"),
+    ],
 )
 def test_what_is_no_picture(tmp_path, content: bytes, words: str) -> None:
     path = tmp_path / "thing.jpg"
@@ -144,7 +154,15 @@ def test_what_is_no_picture(tmp_path, content: bytes, words: str) -> None:
 
 
 def test_what_is_no_file(tmp_path) -> None:
-    for bad in (tmp_path, tmp_path / "none.png", "http://x/y.png", "a\0b", 7, None, io.StringIO("x")):
+    for bad in (
+        tmp_path,
+        tmp_path / "none.png",
+        "http://x/y.png",
+        "a\0b",
+        7,
+        None,
+        io.StringIO("x"),
+    ):
         with pytest.raises(MediaError, match=r"\.$"):
             open_image(bad)
 
@@ -159,12 +177,13 @@ def test_broken_files_give_a_picture_or_one_sentence(kind: str, data: st.DataObj
     for _ in range(data.draw(st.integers(0, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = content[: data.draw(st.integers(0, len(content)))]
+    sentence, got = "", np.zeros((1, 1, 3), np.uint8)
     try:
         got = open_image(bytes(content), Limits(image_pixels=4_000_000))
     except MediaError as error:
-        assert str(error).endswith(".")
-    else:
-        assert got.ndim == 3 and got.shape[2] == 3 and got.dtype == np.uint8
+        sentence = str(error)
+    assert sentence == "" or sentence.endswith(".")
+    assert got.ndim == 3 and got.shape[2] == 3 and got.dtype == np.uint8
 
 
 def test_encoders_and_thumbnail() -> None:

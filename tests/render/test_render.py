@@ -63,7 +63,9 @@ def test_fractional_borders_go_by_pixel_centres_and_uncovered_pixels_stay_grey()
 
 def test_smooth_is_bilinear_between_centres() -> None:
     image = np.zeros((1, 40, 3), np.uint8)
-    got = overlay(image, np.array([[0.0, 1.0]]), [0, 20, 40], [0, 1], alpha=1, smooth=True, cmap="gray")
+    got = overlay(
+        image, np.array([[0.0, 1.0]]), [0, 20, 40], [0, 1], alpha=1, smooth=True, cmap="gray"
+    )
     assert got[0, 5, 0] == 0 and got[0, 35, 0] == 255 and abs(int(got[0, 20, 0]) - 131) < 4
     assert (np.diff(got[0, :, 0].astype(int)) >= 0).all()
 
@@ -71,7 +73,13 @@ def test_smooth_is_bilinear_between_centres() -> None:
 def test_signed_rows_are_centred_on_zero() -> None:
     image = np.zeros((1, 3, 3), np.uint8)
     got = overlay(
-        image, np.array([[-1.0, 0.0, 0.5]]), [0, 1, 2, 3], [0, 1], alpha=1, signed=True, cmap="RdBu_r"
+        image,
+        np.array([[-1.0, 0.0, 0.5]]),
+        [0, 1, 2, 3],
+        [0, 1],
+        alpha=1,
+        signed=True,
+        cmap="RdBu_r",
     )
     table = lookup("RdBu_r")
     assert (got[0, 0] == table[0]).all() and (got[0, 1] == table[128]).all()
@@ -87,7 +95,9 @@ def test_the_query_is_outlined_and_the_photo_untouched() -> None:
     assert (image == 90).all()
 
 
-@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+)
 def test_figures(suffix: str, magic: bytes) -> None:
     image = np.zeros((30, 40, 3), np.uint8)
     data = figure(image, np.eye(2), [0, 20, 40], [0, 15, 30], suffix=suffix, title="a < b")

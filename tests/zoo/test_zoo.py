@@ -132,7 +132,7 @@ def broken_files(folder: Path) -> list[Path]:
     torch.save({"a": torch.zeros(2)}, folder / "foreign.pth")
     torch.save(torch.nn.Linear(2, 2).state_dict(), folder / "linear.pt")
     save_file({"a": torch.zeros(2)}, folder / "foreign.safetensors")
-    return sorted(folder.iterdir()) + [folder / "none.pth"]
+    return [*sorted(folder.iterdir()), folder / "none.pth"]
 
 
 def test_foreign_and_broken_files_get_one_sentence(tmp_path: Path) -> None:
