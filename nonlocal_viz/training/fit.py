@@ -1,11 +1,12 @@
-"""The training loop: three phases under one clock.
+"""The training loop: phases under one clock.
 
-1. ``trunk``  small views, everything below the last stage: relational loss and feature loss.
-2. ``trunk``  larger views, the same with the relational loss leading.
-3. ``head``   the last stage and the classifier on the frozen trunk, distilled from the teacher.
+trunk   everything below the last stage, on views that grow from phase to phase: relational loss and
+        feature loss, the relational loss leading more and more.
+head    the last stage and the classifier on the frozen trunk, distilled from the teacher.
 
-The learning rate follows a cosine over the wall clock of phases 1 and 2, and another over phase 3, so
-that "an hour" means an hour on any machine. The exported weights are an exponential moving average.
+The learning rate follows a cosine over the wall clock of the trunk phases, and another over the head
+phase, so that "an hour" means an hour on any machine. The exported weights are an exponential moving
+average.
 """
 
 import copy
@@ -60,9 +61,10 @@ class Config:
     smallest_region: float = 0.5
     seed: int = 0
     phases: tuple[Phase, ...] = (
-        Phase(0.32, 96, relational=1.0, features=1.0),
-        Phase(0.53, 128, relational=1.0, features=0.4),
-        Phase(0.15, 128, head=True),
+        Phase(0.16, 96, relational=1.0, features=1.0),
+        Phase(0.34, 128, relational=1.0, features=0.6),
+        Phase(0.37, 160, relational=1.0, features=0.4),
+        Phase(0.13, 160, head=True),
     )
 
     @property

@@ -45,9 +45,9 @@ def add_endpoints(lens: Lens) -> None:
         gr.File(label="image", type="filepath", visible=False),
         gr.Number(label="x", visible=False),
         gr.Number(label="y", visible=False),
-        gr.Textbox(label="block", visible=False),
+        gr.Textbox(label="block", value="", visible=False),
         gr.Textbox(label="direction", value="row", visible=False),
-        gr.Textbox(label="cmap", visible=False),
+        gr.Textbox(label="cmap", value="", visible=False),
         gr.Number(label="alpha", value=0.65, visible=False),
         gr.Textbox(label="scale", value="linear", visible=False),
     ]

@@ -1,0 +1,205 @@
+"""The server side without a browser: views by source, the payload, and the endpoint for programs."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import gradio_client
+import numpy as np
+import pytest
+from PIL import Image
+
+from nonlocal_viz.errors import BlockError, BusyError, MediaError
+from nonlocal_viz.lens import Lens
+from nonlocal_viz.limits import Limits
+from nonlocal_viz.web.payload import block_payload, factor_bytes, picture_payload
+from nonlocal_viz.web.views import Views, examples
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, picture: np.ndarray) -> Path:
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(np.roll(picture, i, axis=1)).save(folder / f"{i}.png")
+    return folder
+
+
+def upload(folder: Path, i: int) -> dict[str, str]:
+    return {"path": str(folder / f"{i}.png")}
+
+
+def test_examples_are_real_and_licensed() -> None:
+    found = examples()
+    assert len(found) >= 3 and len({e.name for e in found}) == len(found)
+    for example in found:
+        with Image.open(example.path) as image:
+            width, height = image.size
+        assert 0 <= example.query[0] < width and 0 <= example.query[1] < height
+        assert example.licence and example.alt and example.title
+
+
+def test_a_view_is_encoded_once_and_found_again(tiny_model, uploads: Path) -> None:
+    views = Views(Lens(tiny_model), uploads)
+    first = views.get(upload(uploads, 0))
+    assert views.get(upload(uploads, 0)) is first
+
+
+def test_kept_views_are_bounded_in_bytes(tiny_model, uploads: Path) -> None:
+    probe = Lens(tiny_model).open(uploads / "0.png").nbytes
+    views = Views(Lens(tiny_model, limits=Limits(view_bytes=2 * probe)), uploads)
+    first = views.get(upload(uploads, 0))
+    views.get(upload(uploads, 1))
+    views.get(upload(uploads, 2))
+    assert views.nbytes <= 2 * probe
+    # The oldest made room; asked for again, it is encoded again.
+    assert views.get(upload(uploads, 0)) is not first
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        "text",
+        7,
+        [],
+        {},
+        {"example": "none"},
+        {"example": None},
+        {"path": 3},
+        {"path": "/etc/passwd"},
+        {"path": "../secret.png"},
+        {"path": ""},
+    ],
+)
+def test_what_the_browser_names_is_not_trusted(tiny_model, uploads: Path, source: object) -> None:
+    Image.new("RGB", (4, 4)).save(uploads.parent / "secret.png")
+    views = Views(Lens(tiny_model), uploads)
+    with pytest.raises(MediaError, match="no longer here"):
+        views.get(source)
+
+
+def test_a_link_out_of_the_uploads_is_not_followed(tiny_model, uploads: Path) -> None:
+    Image.new("RGB", (4, 4)).save(uploads.parent / "secret.png")
+    (uploads / "link.png").symlink_to(uploads.parent / "secret.png")
+    with pytest.raises(MediaError, match="no longer here"):
+        Views(Lens(tiny_model), uploads).get({"path": str(uploads / "link.png")})
+
+
+def test_a_full_queue_says_so(tiny_model, uploads: Path) -> None:
+    views = Views(Lens(tiny_model, limits=Limits(queue_size=1)), uploads)
+    assert views._waiting.acquire(blocking=False)
+    with pytest.raises(BusyError, match="try again"):
+        views.get(upload(uploads, 0))
+    views._waiting.release()
+    views.get(upload(uploads, 0))
+
+
+@pytest.mark.parametrize("instantiation", ["embedded_gaussian", "dot_product", "concatenation"])
+@pytest.mark.parametrize("sub_sample", [False, True])
+def test_the_factors_of_a_block_are_all_that_a_row_needs(
+    make_model, picture: np.ndarray, tmp_path: Path, instantiation: str, sub_sample: bool
+) -> None:
+    view = Lens(make_model(instantiation=instantiation, sub_sample=sub_sample)).open(picture)
+    name = view.blocks[0]
+    payload, affinity = block_payload(view, name, tmp_path), view.affinity(name)
+    raw = Path(payload["factors"]["path"]).read_bytes()
+    assert raw == factor_bytes(affinity)
+    n, m, d = affinity.query.shape[1], affinity.key.shape[1], payload["channels"]
+    halves = np.frombuffer(raw, "<f2", (n + m) * d).astype(np.float32)
+    query, key = halves[: n * d].reshape(n, d), halves[n * d :].reshape(m, d)
+    if instantiation == "concatenation":
+        scores = np.maximum(query + key.T, 0)
+    else:
+        scores = payload["scale"] * query @ key.T
+    wanted = affinity.dense()[0].numpy()
+    if payload["softmax"]:
+        offset = -(-(n + m) * d * 2 // 4) * 4
+        normaliser = np.frombuffer(raw, "<f4", n, offset)
+        got = np.exp(scores - normaliser[:, None])
+    else:
+        got = scores / m
+    # float16 keeps 11 bits: a score of 25, as these peaky rows have, is right to about 0.03.
+    np.testing.assert_allclose(got, wanted, rtol=6e-2, atol=1e-3 * np.abs(wanted).max())
+    assert np.prod(payload["queries"]["cells"]) == n and np.prod(payload["keys"]["cells"]) == m
+    assert payload["pooled"] is sub_sample
+    assert payload["queries"]["x"][0] == 0 and payload["queries"]["x"][-1] == view.size[0]
+
+
+def test_the_picture_that_travels_is_bounded(tiny_model, tmp_path: Path) -> None:
+    lens = Lens(tiny_model, limits=Limits(display_side=64))
+    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path)
+    assert (payload["width"], payload["height"]) == (200, 300)
+    with Image.open(payload["photo"]["path"]) as photo:
+        assert max(photo.size) <= 64
+
+
+def test_a_wrong_block_is_a_sentence(tiny_model, picture: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(BlockError, match="layer9"):
+        block_payload(Lens(tiny_model).open(picture), "layer9", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> gradio_client.Client:
+    return gradio_client.Client(address, verbose=False)
+
+
+def ask(client: Any, image: Path | None, x: Any, y: Any, **options: Any) -> tuple[dict, str]:
+    file = gradio_client.handle_file(str(image)) if image else None
+    return client.predict(image=file, x=x, y=y, api_name="/affinity", **options)
+
+
+def test_only_the_named_endpoint_is_public(client) -> None:
+    described = client.view_api(return_format="dict", print_info=False)
+    assert list(described["named_endpoints"]) == ["/affinity"]
+    assert described["unnamed_endpoints"] == {}
+
+
+@pytest.mark.parametrize("direction", ["row", "column"])
+def test_the_endpoint_answers_as_the_lens_does(client, shipped_lens, photo_path, direction) -> None:
+    view = shipped_lens.open(photo_path)
+    block = view.blocks[-1]
+    numbers, overlay = ask(client, photo_path, 12.5, 40, block=block, direction=direction)
+    wanted = (view.query if direction == "row" else view.column)(12.5, 40, block=block)
+    np.testing.assert_allclose(numbers["weights"], wanted.map, atol=1e-6)
+    assert tuple(numbers["query_cell"]) == wanted.query_cell
+    assert numbers["grid"] == list(wanted.map.shape)
+    with Image.open(overlay) as image:
+        assert image.size == view.size
+        np.testing.assert_array_equal(np.asarray(image), wanted.overlay(alpha=0.65))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "words"),
+    [
+        (-1, 5, {}, "outside"),
+        (5, 1e9, {}, "outside"),
+        (5, None, {}, "numbers"),
+        (5, 5, {"block": "layer9"}, "layer2.1"),
+        (5, 5, {"direction": "diagonal"}, "column"),
+        (5, 5, {"cmap": "rainbow!"}, "rainbow"),
+        (5, 5, {"scale": "cubic"}, "linear"),
+    ],
+)
+def test_bad_questions_get_one_sentence_and_the_next_works(
+    client, photo_path: Path, x: Any, y: Any, options: dict, words: str
+) -> None:
+    with pytest.raises(gradio_client.exceptions.AppError, match=words) as caught:
+        ask(client, photo_path, x, y, **options)
+    assert "Traceback" not in str(caught.value)
+    assert os.sep + "nonlocal_viz" not in str(caught.value)
+    assert ask(client, photo_path, 5, 5)[0]["grid"][0] == 1
+
+
+def test_bad_files_get_one_sentence_and_the_next_works(
+    client, tmp_path: Path, photo_path: Path
+) -> None:
+    content = photo_path.read_bytes()
+    for name, broken in {"note.png": b"no picture", "cut.png": content[:60], "a.txt": b"x"}.items():
+        (tmp_path / name).write_bytes(broken)
+        with pytest.raises(gradio_client.exceptions.AppError) as caught:
+            ask(client, tmp_path / name, 5, 5)
+        assert str(caught.value).rstrip().endswith(".") and "Traceback" not in str(caught.value)
+    with pytest.raises(gradio_client.exceptions.AppError, match="image file"):
+        ask(client, None, 5, 5)
+    assert ask(client, photo_path, 5, 5)[0]["block"] == "layer2.1"
