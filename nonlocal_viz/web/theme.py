@@ -11,13 +11,13 @@ THEME = gr.themes.Base(
 
 #: What lies outside of our own element: gradio's container gives way.
 PAGE_CSS = """
-.gradio-container, .gradio-container main, .gradio-container .wrap, .gradio-container .contain {
+.gradio-container, .gradio-container .main, .gradio-container main, .gradio-container .wrap,
+.gradio-container .contain {
   max-width: none !important; padding: 0 !important; margin: 0 !important; background: none !important; }
-.gradio-container main.app { padding: 0 !important; }
 #nonlocal-viz .html-container { padding: 0 !important; }
 .gradio-container .column { gap: 0 !important; }
 footer { display: none !important; }
-body, gradio-app { background: #f6f6f4; }
+body, gradio-app { background: #f6f6f4 !important; }
 body.dark, .dark gradio-app { background: #161616 !important; }
 #nonlocal-viz { padding: 0; border: 0; overflow: visible; }
 """

@@ -78,8 +78,10 @@ class Visit:
 
     def wait(self, condition: str) -> None:
         """Until a JavaScript condition on ``tool`` holds."""
-        script = f"(() => {{ const tool = document.querySelector('.nlv')?.nonlocalViz; return tool && {condition}; }})()"
-        self.page.wait_for_function(script, timeout=30_000)
+        tool = "const tool = document.querySelector('.nlv')?.nonlocalViz"
+        self.page.wait_for_function(
+            f"(() => {{ {tool}; return tool && {condition}; }})()", timeout=30_000
+        )
 
     def settled(self) -> None:
         """Until what was last pointed at has been painted."""

@@ -258,9 +258,7 @@ def test_two_people_do_not_meet(visit) -> None:
     one, two = visit(), visit()
     names = [e.name for e in examples()]
     two.page.locator(f'[data-example="{names[1]}"]').click()
-    two.wait(
-        f"tool.ready && document.querySelector('[data-example=\"{names[1]}\"]').getAttribute('aria-pressed') === 'true'"
-    )
+    two.page.locator(f'[data-example="{names[1]}"][aria-pressed="true"]').wait_for()
     one.hover(0.5, 0.5)
     pressed = one.page.locator('.nlv-thumbs [aria-pressed="true"]').get_attribute("data-example")
     assert pressed == names[0]

@@ -35,8 +35,13 @@ class Lesson {
         <tr><td>g</td><td>value V</td><td>1&times;1 convolution, ${block.m} &times; ${block.inner}</td></tr>
         <tr><td>W<sub>z</sub></td><td>output projection</td><td>1&times;1 convolution back to ${block.inputChannels}, then added to x</td></tr></table>
         <h3>Attention over channels? No.</h3>
-        <p>The sum below runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each
+        <p>The sum in a score runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each
         pair of positions; what ${block.softmax ? "competes in the softmax" : "is weighed"} are the ${block.m} positions.</p>
+        <h3>What differs from a Transformer's head</h3>
+        <ul><li>${block.useScale ? "scores are divided by the root of d, as there" : "no division by the root of d"}; one head</li>
+        <li>no positional encoding: a cell knows another by its features alone</li>
+        <li>batch norm after W<sub>z</sub> starts at gamma 0, so the block begins as the identity, and a residual goes around it</li>
+        <li>${block.pooled ? "keys and values are max-pooled here, so a key covers several cells" : "keys may be max-pooled (here they are not)"}</li></ul>
       </div>
       <div>
         <h3>One number of this row, worked out</h3>
@@ -48,11 +53,6 @@ class Lesson {
         <p>${block.softmax ? "The second number in exp is log &sum; exp of all scores of this row: the softmax."
           : `The ${NAMES[block.instantiation]} form has no softmax: it divides by the number of keys${block.signed ? ", and weights can be negative" : ""}.`}
         The painted colour is this weight.</p>
-        <h3>What differs from a Transformer's head</h3>
-        <ul><li>${block.useScale ? "scores are divided by the root of d, as there" : "no division by the root of d"}; one head</li>
-        <li>no positional encoding: a cell knows another by its features alone</li>
-        <li>batch norm after W<sub>z</sub> starts at gamma 0, so the block begins as the identity, and a residual goes around it</li>
-        <li>${block.pooled ? "keys and values are max-pooled here, so a key covers several cells" : "keys may be max-pooled (here they are not)"}</li></ul>
       </div>`;
     this.block = block;
     this.live = {};

@@ -25,15 +25,15 @@ class Stage {
     this.fit();
   }
 
-  // As large as the room lets it; on a phone the room is as wide as the page and follows the picture.
+  // As large as the room's width and the window's height let it; the room is as high as the picture.
   fit() {
     if (!this.width) return;
     const narrow = matchMedia("(max-width: 900px)").matches;
-    const high = narrow ? innerHeight * 0.62 : this.room.clientHeight;
+    const high = Math.max(200, innerHeight * (narrow ? 0.62 : 0.68));
     const factor = Math.min(this.room.clientWidth / this.width, high / this.height);
     // A sliver stays wide enough to be pointed at.
     this.sheet.style.width = Math.max(2, this.width * factor) + "px";
-    this.sheet.style.height = Math.max(2, this.height * factor) + "px";
+    this.sheet.style.height = this.room.style.height = Math.max(2, this.height * factor) + "px";
   }
 
   // A pointer event -> pixels of the original, clamped into it.

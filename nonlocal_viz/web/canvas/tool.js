@@ -378,7 +378,8 @@ async function onView(value) {
   one(".nlv-thumbs").querySelectorAll("button").forEach((b) =>
     b.setAttribute("aria-pressed", String(Boolean(value.source) && b.dataset.example === value.source.example)));
   const [name, probability] = value.classes[0];
-  readout.set("class", `The network takes the picture for: ${name} (${percent(probability)})`);
+  readout.set("class", probability > 0.1 ? `The network takes the picture for: ${name} (${percent(probability)})`
+    : `The network is not sure what the picture shows; its best guess is ${name} (${percent(probability)}).`);
   shown();
 }
 
