@@ -6,7 +6,18 @@ The scripts share one function scope, in this order; each file begins with what 
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
-SCRIPTS = ("rows.js", "colours.js", "stage.js", "readout.js", "lesson.js", "tool.js")
+SCRIPTS = (
+    "rows.js",
+    "colours.js",
+    "stage.js",
+    "readout.js",
+    "lesson.js",
+    "tool.js",
+    "pins.js",
+    "controls.js",
+    "pictures.js",
+    "answers.js",
+)
 
 
 def canvas_html() -> str:

@@ -1,0 +1,101 @@
+// answers.js: what the server sends, and the start of the page. Runs last.
+
+async function fetchBlock(meta) {
+  const response = await fetch(meta.factors.url);
+  if (!response.ok) throw new Error(response.statusText);
+  return new Block(meta, await response.arrayBuffer());
+}
+
+async function onView(value) {
+  // Of several pictures asked for in a hurry, the last one asked for is shown.
+  if (state.waiting && state.waiting !== JSON.stringify(value.source)) return;
+  state.waiting = null;
+  const block = await fetchBlock(value.first);
+  Object.assign(state, { source: value.source, picture: value, blocks: new Map([[block.block, block]]), block, pins: [] });
+  [state.x, state.y] = value.start;
+  if (state.asked) restore(state.asked);
+  state.asked = null;
+  stage.open(value);
+  stage.photo.decode().then(() => { draw(); drawPins(); }).catch(() => {});
+  one(".nlv-thumbs").querySelectorAll("button").forEach((b) =>
+    b.setAttribute("aria-pressed", String(Boolean(value.source) && b.dataset.example === value.source.example)));
+  const [name, probability] = value.classes[0];
+  readout.set("class", probability > 0.1 ? `The network takes the picture for: ${name} (${percent(probability)})`
+    : `The network is not sure what the picture shows; its best guess is ${name} (${percent(probability)}).`);
+  shown();
+}
+
+function restore(asked) {
+  const x = parseFloat(asked.get("x")), y = parseFloat(asked.get("y")), { width, height } = state.picture;
+  if (x >= 0 && x < width && y >= 0 && y < height) [state.x, state.y] = [x, y];
+  if (["row", "column"].includes(asked.get("show"))) look.direction = asked.get("show");
+  if (["linear", "gamma", "log"].includes(asked.get("scale"))) look.scale = asked.get("scale");
+  if (colours.names.sequential.includes(asked.get("cmap"))) look.cmap = asked.get("cmap");
+  if (colours.names.diverging.includes(asked.get("cmap"))) look.signedCmap = asked.get("cmap");
+}
+
+function shown() {
+  root.dataset.state = "ready";
+  showFields();
+  stage.drawGrid(look.grid, state.block.queries, state.block.keys, state.block.pooled);
+  draw();
+  drawPins();
+  say();
+}
+
+function chooseBlock(name) {
+  const kept = state.blocks.get(name);
+  if (kept) { state.block = kept; shown(); return; }
+  busy("Fetching " + name);
+  trigger("block", { source: state.source, block: name });
+}
+
+async function onBlock(value) {
+  if (JSON.stringify(value.source) !== JSON.stringify(state.source)) return;
+  const block = await fetchBlock(value.first);
+  state.blocks.set(block.block, block);
+  state.block = block;
+  shown();
+}
+
+function onFile(value) {
+  const link = document.createElement("a");
+  link.href = value.file.url;
+  link.download = value.name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+let lastSeq = 0;
+async function onValue() {
+  const value = props.value;
+  if (!value || value.seq === lastSeq) return;
+  lastSeq = value.seq;
+  try {
+    if (value.kind === "view") await onView(value);
+    else if (value.kind === "block") await onBlock(value);
+    else if (value.kind === "file") onFile(value);
+    else { state.waiting = null; fail(value.message); showFields(); }
+  } catch {
+    fail("The answer of the server did not arrive whole; try again.");
+  }
+}
+
+// A phone shows the picture first and the controls when they are asked for.
+if (matchMedia("(max-width: 900px)").matches) one(".nlv-controls").open = false;
+showFields();
+watch("value", onValue);
+onValue();
+
+// For tests and for people's own scripts: what is painted, read-only.
+root.nonlocalViz = {
+  get ready() { return root.dataset.state === "ready" && state.seen > 0; },
+  get answer() {
+    const a = state.answer;
+    return a && { block: a.block.block, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y,
+      weights: Array.from(a.weights), grid: [...a.grid.cells] };
+  },
+  get pins() { return state.pins.length; },
+  get draws() { return state.seen; },
+};

@@ -1,0 +1,120 @@
+// controls.js: pointer, touch, keys, fields, downloads, link. Gives: set, showFields, save, copyLink.
+
+let pressed = null;
+stage.sheet.addEventListener("pointermove", (e) => { if (state.block) pointTo(...stage.pixel(e)); });
+stage.sheet.addEventListener("pointerdown", (e) => {
+  pressed = [e.clientX, e.clientY];
+  if (e.pointerType !== "mouse") stage.sheet.setPointerCapture(e.pointerId);
+  if (state.block) pointTo(...stage.pixel(e));
+});
+stage.sheet.addEventListener("pointerup", (e) => {
+  const still = pressed && Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]) < 6;
+  pressed = null;
+  if (!state.block) return;
+  // Flush, so that what is pinned is what was pointed at.
+  [state.x, state.y] = stage.pixel(e);
+  draw();
+  if (still && e.button === 0) pin();
+  say();
+});
+
+function move(dh, dw) {
+  const grid = look.direction === "row" ? state.block.queries : state.block.keys;
+  const [, height, width] = grid.cells, at = cellAt(grid, state.x, state.y);
+  if (at < 0) return;
+  const [, h, w] = place(grid, at);
+  const r = rect(grid, Math.min(Math.max(h + dh, 0), height - 1) * width + Math.min(Math.max(w + dw, 0), width - 1));
+  state.x = (r.left + r.right) / 2;
+  state.y = (r.top + r.bottom) / 2;
+  draw();
+  say();
+}
+
+const next = (list, now) => list[(list.indexOf(now) + 1) % list.length];
+const KEYS = {
+  ArrowUp: () => move(-1, 0), ArrowDown: () => move(1, 0), ArrowLeft: () => move(0, -1), ArrowRight: () => move(0, 1),
+  Home: () => move(0, -1e6), End: () => move(0, 1e6), PageUp: () => move(-1e6, 0), PageDown: () => move(1e6, 0),
+  Enter: () => pin(), Escape: () => clearPins(),
+  b: () => chooseBlock(next(state.picture.blocks, state.block.block)),
+  r: () => set("direction", next(["row", "column"], look.direction)),
+  c: () => set("cmap", next(colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block))),
+  s: () => set("scale", next(["linear", "gamma", "log"], look.scale)),
+  m: () => set("smooth", !look.smooth), g: () => set("grid", !look.grid), p: () => set("colour", !look.colour),
+  "[": () => set("alpha", Math.max(0, +(look.alpha - 0.05).toFixed(2))),
+  "]": () => set("alpha", Math.min(1, +(look.alpha + 0.05).toFixed(2))),
+  d: () => save("png"), l: () => copyLink(), "?": () => one(".nlv-keys").showModal(),
+};
+root.addEventListener("keydown", (e) => {
+  const onPicture = e.target === stage.sheet;
+  const typing = e.target.matches("select, textarea, input:not([type=checkbox], [type=range])");
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("dialog")) return;
+  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
+  // Letters work everywhere on the page; arrows and Enter belong to the picture.
+  if (!KEYS[key] || !state.block || typing || (key.length > 1 && !onPicture && key !== "Escape")) return;
+  e.preventDefault();
+  KEYS[key]();
+});
+
+// The fields beside the picture.
+
+const fields = {};
+root.querySelectorAll("[data-set]").forEach((field) => {
+  fields[field.dataset.set] = field;
+  field.addEventListener(field.type === "range" ? "input" : "change", () => {
+    const value = field.type === "checkbox" ? field.checked : field.type === "range" ? +field.value : field.value;
+    field.dataset.set === "block" ? chooseBlock(value) : set(field.dataset.set, value);
+  });
+});
+
+function set(name, value) {
+  if (name === "cmap" && state.block && state.block.signed) look.signedCmap = value;
+  else look[name] = value;
+  showFields();
+  if (state.block) {
+    stage.drawGrid(look.grid, state.block.queries, state.block.keys, state.block.pooled);
+    draw();
+    drawPins();
+    if (name === "direction") say();
+  }
+}
+
+function options(select, values, chosen) {
+  const wanted = values.join("|");
+  if (select.dataset.values !== wanted) {
+    select.innerHTML = "";
+    values.forEach((v) => select.add(new Option(v, v)));
+    select.dataset.values = wanted;
+  }
+  select.value = chosen;
+}
+
+function showFields() {
+  for (const name of ["direction", "scale", "alpha"]) fields[name].value = look[name];
+  for (const name of ["smooth", "grid", "colour"]) fields[name].checked = look[name];
+  if (!state.block) return;
+  options(fields.cmap, colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block));
+  options(fields.block, state.picture.blocks, state.block.block);
+}
+
+root.querySelectorAll("[data-save]").forEach((b) => b.addEventListener("click", () => save(b.dataset.save)));
+one('[data-do="keys"]').addEventListener("click", () => one(".nlv-keys").showModal());
+one('[data-do="link"]').addEventListener("click", () => copyLink());
+lesson.details.addEventListener("toggle", () => { if (lesson.open && state.answer) explain(); });
+
+function save(suffix) {
+  if (!state.block) return;
+  trigger("save", { source: state.source, block: state.block.block, x: state.x, y: state.y, suffix,
+    direction: look.direction, cmap: cmapOf(state.block), alpha: look.alpha, scale: look.scale, smooth: look.smooth });
+}
+
+async function copyLink() {
+  if (!state.source || !state.source.example) { fail("A link can name example pictures only: yours stays on this machine."); return; }
+  const link = new URL(location.href);
+  link.search = new URLSearchParams({ example: state.source.example, block: state.block.block,
+    x: state.x.toFixed(1), y: state.y.toFixed(1), show: look.direction, cmap: cmapOf(state.block), scale: look.scale });
+  history.replaceState(null, "", link);
+  const button = one('[data-do="link"]');
+  try { await navigator.clipboard.writeText(link.href); button.textContent = "Copied"; }
+  catch { button.textContent = "Link is in the address bar"; }
+  setTimeout(() => (button.textContent = "Copy link"), 2000);
+}

@@ -1,0 +1,74 @@
+// pictures.js: pictures in: file, paste, drop, camera, examples. Gives: busy, fail, openSource.
+
+function busy(words) { root.dataset.state = "busy"; readout.set("busy", words); fail(""); }
+
+function fail(words) {
+  const box = one(".nlv-error");
+  box.textContent = words;
+  box.hidden = !words;
+  if (words) root.dataset.state = "ready";
+}
+
+function openSource(source, words) {
+  busy(words);
+  state.waiting = JSON.stringify(source);
+  trigger("picture", { source, block: state.block && state.block.block });
+}
+
+async function openFile(file) {
+  if (!file) return;
+  if (file.size > config.fileBytes) { fail(`${file.name} is larger than ${config.fileMegabytes} MB; save the picture smaller.`); return; }
+  if (file.size === 0) { fail(`${file.name} is empty (0 bytes).`); return; }
+  busy("Opening " + file.name);
+  try {
+    const { path } = await upload(file);
+    openSource({ path }, "Looking at " + file.name);
+  } catch {
+    fail("The picture could not be sent to the server; check the connection and try again.");
+  }
+}
+
+const picker = one('input[type="file"]');
+picker.addEventListener("change", () => { openFile(picker.files[0]); picker.value = ""; });
+document.addEventListener("paste", (e) => {
+  if (!root.isConnected) return;
+  const file = [...(e.clipboardData ? e.clipboardData.files : [])][0];
+  if (file) { e.preventDefault(); openFile(file); }
+});
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+  root.addEventListener(kind, (e) => {
+    e.preventDefault();
+    stage.sheet.classList.toggle("dropping", kind === "dragenter" || kind === "dragover");
+    if (kind === "drop" && e.dataTransfer.files.length) openFile(e.dataTransfer.files[0]);
+  });
+}
+
+const camera = one(".nlv-camera"), video = camera.querySelector("video");
+one('[data-do="camera"]').addEventListener("click", async () => {
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 1280 } });
+    await video.play();
+    camera.showModal();
+  } catch { fail("No camera can be used here: there is none, or the browser was not allowed to use it."); }
+});
+camera.addEventListener("close", () => { if (video.srcObject) video.srcObject.getTracks().forEach((t) => t.stop()); video.srcObject = null; });
+one('[data-do="snap"]').addEventListener("click", () => {
+  const shot = document.createElement("canvas");
+  shot.width = video.videoWidth;
+  shot.height = video.videoHeight;
+  shot.getContext("2d").drawImage(video, 0, 0);
+  camera.close();
+  shot.toBlob((blob) => openFile(new File([blob], "camera.jpg", { type: "image/jpeg" })), "image/jpeg", 0.92);
+});
+
+config.examples.forEach((example) => {
+  const button = document.createElement("button"), image = document.createElement("img");
+  button.type = "button";
+  button.dataset.example = example.name;
+  button.title = example.title;
+  image.src = example.thumb;
+  image.alt = example.alt;
+  button.append(image);
+  button.addEventListener("click", () => openSource({ example: example.name }, "Opening " + example.title));
+  one(".nlv-thumbs").append(button);
+});
