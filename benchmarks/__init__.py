@@ -1,0 +1,1 @@
+"""Side by side with the usual implementation: ``python -m benchmarks``."""

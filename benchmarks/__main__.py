@@ -1,0 +1,31 @@
+"""``python -m benchmarks [block row view] [--quick]``: prints Markdown tables."""
+
+import argparse
+import platform
+
+import torch
+
+from benchmarks.cases import CASES
+from benchmarks.timing import table
+
+
+def main() -> None:
+    """Run the named cases, or all."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes, fewer turns")
+    args = parser.parse_args()
+    unknown = [name for name in args.cases if name not in CASES]
+    if unknown:
+        parser.error(f"there is no case {unknown[0]!r}; choose of {', '.join(CASES)}")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, "
+        f"{platform.machine()}; median (quartiles) of turns taken in one run\n"
+    )
+    for name in args.cases or CASES:
+        title, header, rows = CASES[name](args.quick)
+        print(f"### {title}\n\n{table(header, rows)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
