@@ -19,7 +19,7 @@ class DenseBlock(nn.Module):
     def weights(self, x: Tensor) -> Tensor:
         """The map (B, N, N)."""
         own, kind = self.block, self.block.instantiation
-        if own.theta is None:
+        if own.theta is None or own.phi is None:
             theta = phi = x.flatten(2)
         else:
             theta, phi = own.theta(x).flatten(2), own.phi(x).flatten(2)
@@ -34,6 +34,7 @@ class DenseBlock(nn.Module):
         return scores / scores.shape[-1] if kind == "dot_product" else scores.softmax(-1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """z, the same shape as x."""
         values = self.block.g(x).flatten(2).transpose(1, 2)
         y = (self.weights(x) @ values).transpose(1, 2)
         return self.block.W(y.reshape(*y.shape[:2], *x.shape[2:])) + x

@@ -48,8 +48,12 @@ def peak_growth(prepare: Callable[..., Callable[[], Any]], *given: Any) -> float
     child = context.Process(target=_measure, args=(sender, prepare, given))
     child.start()
     sender.close()
-    child.join()
-    return receiver.recv() if receiver.poll() else None
+    try:
+        return receiver.recv()
+    except EOFError:  # the child went away without an answer
+        return None
+    finally:
+        child.join()
 
 
 def _measure(
@@ -73,7 +77,22 @@ def _summary(values: list[float]) -> Timing:
     return Timing(median, low, high)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
+class Ratio(float):
+    """One median over another; reads as ``12 x``, and is a plain number in JSON."""
+
+    def __str__(self) -> str:
+        return f"{float(self):.3g} x"
+
+
+class MiB(float):
+    """An amount of memory; reads as ``12 MiB``, and is a plain number in JSON."""
+
+    def __str__(self) -> str:
+        return f"{float(self):.3g} MiB" if self < 100 else f"{float(self):,.0f} MiB"
+
+
+def table(header: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table; None reads as "not measured"."""
+    texts = [["not measured" if cell is None else str(cell) for cell in row] for row in rows]
+    lines = [header, ["---"] * len(header), *texts]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from nonlocal_viz.core.block import NonLocalBlock
     from nonlocal_viz.core.geometry import Grid, Rect
     from nonlocal_viz.core.resnet import NonLocalResNet
-    from nonlocal_viz.lens import Lens, Row, View
+    from nonlocal_viz.lens import Lens, View
+    from nonlocal_viz.row import Row
     from nonlocal_viz.zoo.loading import load_model
     from nonlocal_viz.zoo.saving import save_model
 
@@ -27,7 +28,7 @@ _HOMES = {
     "NonLocalBlock": "core.block",
     "NonLocalResNet": "core.resnet",
     "Rect": "core.geometry",
-    "Row": "lens",
+    "Row": "row",
     "View": "lens",
     "load_model": "zoo.loading",
     "save_model": "zoo.saving",

@@ -1,4 +1,4 @@
-"""The command line: ``nonlocal-viz serve | overlay | zoo | train | evaluate``.
+"""The command line: ``nonlocal-viz serve | overlay | video | zoo | train | evaluate``.
 
 What a user can cause ends in one sentence on stderr and exit code 2, never in a traceback. torch and
 gradio are imported by the command that needs them, so that ``--help`` answers at once.
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nonlocal_viz import __version__
 from nonlocal_viz.errors import MediaError, NonlocalVizError, QueryError
@@ -62,21 +63,22 @@ def _parser() -> argparse.ArgumentParser:
 
     overlay = commands.add_parser("overlay", help="one affinity row over a photo, as a file")
     overlay.add_argument("photo", type=Path)
-    overlay.add_argument(
-        "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright photo"
-    )
-    overlay.add_argument("--block", help="a block's name, such as layer2.1")
-    overlay.add_argument(
-        "--out", type=Path, default=Path("overlay.png"), help=f"a file: {', '.join(SUFFIXES)}"
-    )
-    overlay.add_argument("--column", action="store_true", help="who looks here, instead")
-    overlay.add_argument("--cmap", help="a colour map (magma; berlin for signed rows)")
-    overlay.add_argument("--alpha", type=_share, help="share of the colour, 0 to 1 (0.65)")
-    overlay.add_argument("--scale", default="linear", help="linear, gamma or log")
-    overlay.add_argument("--smooth", action="store_true", help="interpolate between cells")
-    overlay.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    _add_row(overlay, Path("overlay.png"), SUFFIXES)
     _add_model(overlay)
     overlay.set_defaults(run=_overlay)
+
+    video = commands.add_parser("video", help="one affinity row over space and time of a clip")
+    video.add_argument("clip", type=Path)
+    _add_row(video, Path("overlay.webm"), (".webm", *SUFFIXES))
+    video.add_argument("--frame", type=int, default=0, help="the query's, of those sampled; from 0")
+    video.add_argument("--frames", type=int, default=8, help="how many are sampled (8)")
+    video.add_argument("--start", type=float, default=0.0, help="seconds where sampling begins")
+    video.add_argument("--stride", type=float, help="seconds between frames (evenly to the end)")
+    video.add_argument(
+        "--per-frame", action="store_true", help="look within each frame alone, not over time"
+    )
+    _add_model(video)
+    video.set_defaults(run=_video)
 
     zoo = commands.add_parser("zoo", help="list the models that come with the package")
     zoo.set_defaults(run=_zoo)
@@ -91,6 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     training.add_evaluate_arguments(evaluate)
     evaluate.set_defaults(run=training.run_evaluate)
     return parser
+
+
+def _add_row(parser: argparse.ArgumentParser, out: Path, suffixes: Sequence[str]) -> None:
+    parser.add_argument(
+        "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright picture"
+    )
+    parser.add_argument("--block", help="a block's name, such as layer2.1")
+    parser.add_argument("--out", type=Path, default=out, help=f"a file: {', '.join(suffixes)}")
+    parser.add_argument("--column", action="store_true", help="who looks here, instead")
+    parser.add_argument("--cmap", help="a colour map (magma; berlin for signed rows)")
+    parser.add_argument("--alpha", type=_share, help="share of the colour, 0 to 1 (0.65)")
+    parser.add_argument("--scale", default="linear", help="linear, gamma or log")
+    parser.add_argument("--smooth", action="store_true", help="interpolate between cells")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -116,20 +132,38 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _overlay(args: argparse.Namespace) -> int:
+    return _row(args, args.photo, SUFFIXES)
+
+
+def _video(args: argparse.Namespace) -> int:
+    options = {
+        "frames": args.frames,
+        "start": args.start,
+        "stride": args.stride,
+        "spacetime": not args.per_frame,
+    }
+    return _row(args, args.clip, (".webm", *SUFFIXES), args.frame, **options)
+
+
+def _row(
+    args: argparse.Namespace, source: Path, suffixes: Sequence[str], frame: int = 0, **options: Any
+) -> int:
     # Refused before the model is loaded: a slip of the pen is answered at once.
     x, y = _point(args.at)
-    if args.out.suffix.lower() not in SUFFIXES:
+    if args.out.suffix.lower() not in suffixes:
         raise MediaError(
-            f"Cannot write {args.out.suffix or 'a file without a suffix'}; use {', '.join(SUFFIXES)}."
+            f"Cannot write {args.out.suffix or 'a file without a suffix'}; use {', '.join(suffixes)}."
         )
     if not args.out.parent.is_dir():
         raise MediaError(f"There is no folder {args.out.parent} to write to.")
+    if not source.is_file():
+        raise MediaError(f"There is no file {source}.")
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.zoo import load_model
 
-    view = Lens(load_model(args.model, args.device), args.short_side).open(args.photo)
+    view = Lens(load_model(args.model, args.device), args.short_side).open(source, **options)
     ask = view.column if args.column else view.query
-    row = ask(x, y, block=args.block)
+    row = ask(x, y, frame, block=args.block)
     row.save(args.out, cmap=args.cmap, alpha=args.alpha, scale=args.scale, smooth=args.smooth)
     if args.json:
         print(json.dumps({**row.numbers(), "file": str(args.out)}))

@@ -5,30 +5,21 @@ is answered from the factored affinities, in O(M D) a row. Pixels are always tho
 original picture, whatever the model saw (see :mod:`nonlocal_viz.core.geometry`).
 """
 
-import csv
-import io
-import math
-import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from nonlocal_viz import render
 from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.core.geometry import Cell, Grid, Rect
+from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import BlockError, MediaError, QueryError
+from nonlocal_viz.errors import BlockError, QueryError
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.media import encode_png, open_image
-
-Direction = Literal["row", "column"]
+from nonlocal_viz.media import is_video, open_image, open_video
+from nonlocal_viz.row import Direction, Row
 
 # What torchvision's ImageNet models expect; used when a model does not say otherwise.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -41,7 +32,8 @@ class Lens:
         model: a NonLocalResNet; ``model.info`` (set by ``load_model``) may name its normalisation,
             its classes and its default block.
         short_side: the picture is resized so that its short side has this many pixels; default the
-            bound ``encode_short_side`` of limits.py. Larger gives more cells.
+            bounds ``encode_short_side`` and, for clips, ``clip_short_side`` of limits.py. Larger
+            gives more cells.
         limits: bounds; see limits.py.
     """
 
@@ -50,74 +42,104 @@ class Lens:
     ) -> None:
         self.model = model.eval()
         self.limits = limits
-        self.short_side = limits.encode_short_side if short_side is None else short_side
-        if self.short_side < 1:
+        self.short_side = short_side
+        if short_side is not None and short_side < 1:
             raise QueryError(f"The short side has to be at least 1 pixel, not {short_side}.")
         # One picture at a time: encoding uses every core already, and memory stays that of one.
         self._encoding = threading.Lock()
 
-    def open(self, source: Any) -> "View":
-        """Run the model over a picture once.
+    def open(
+        self,
+        source: Any,
+        *,
+        frames: int | None = None,
+        start: float = 0.0,
+        stride: float | None = None,
+        spacetime: bool = True,
+    ) -> "View":
+        """Run the model over a picture or a clip once.
 
         Args:
-            source: a path, bytes, a file, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4).
+            source: a picture: a path, bytes, a file, a PIL image, or an array (H, W), (H, W, 3) or
+                (H, W, 4); or a clip: a path or bytes of a video, or an array (T, H, W, 3).
+            frames: how many frames of a clip are sampled (8); given, an animated GIF is a clip too.
+            start, stride: seconds, see :func:`nonlocal_viz.media.open_video`.
+            spacetime: a position of a clip looks at all T*H*W positions; False: only at those of its
+                own frame.
 
         Raises:
-            MediaError: it is not a picture that can be shown; the message says why.
+            MediaError: it is not a picture or clip that can be shown; the message says why.
         """
-        image = open_image(source, self.limits)
-        height, width = image.shape[:2]
-        resized = self._encoded_size(width, height)
+        if frames is not None or is_video(source):
+            clip = open_video(source, frames or 8, start=start, stride=stride, limits=self.limits)
+            return self._encode(clip.frames, clip.times, spacetime)
+        return self._encode(open_image(source, self.limits)[None], (0.0,), True)
+
+    def _encode(self, images: np.ndarray, times: tuple[float, ...], spacetime: bool) -> "View":
+        count, height, width = images.shape[:3]
+        resized = self._encoded_size(width, height, count > 1)
         method = cv2.INTER_AREA if resized[0] < width else cv2.INTER_LINEAR
-        small = cv2.resize(image, resized, interpolation=method)
         info = getattr(self.model, "info", None)
         colours = getattr(info, "normalisation", None)
         mean, std = (colours.mean, colours.std) if colours else (_MEAN, _STD)
+        small = np.stack([cv2.resize(image, resized, interpolation=method) for image in images])
         pixels = (small.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(
             std, np.float32
         )
-        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.model.device)
+        x = torch.from_numpy(pixels).permute(3, 0, 1, 2)[None].to(self.model.device)
+        if count == 1:
+            x = x[:, :, 0]
         with self._encoding, torch.inference_mode():
-            logits, maps = self.model(x, return_nl_map=True)
+            logits, maps = self.model(x, return_nl_map=True, spacetime=spacetime)
         if not maps:
             raise BlockError("This model has no non-local block, so there is nothing to look at.")
         grids = {
             name: Grid.build((width, height), a.query_grid, resize=resized)
             for name, a in maps.items()
         }
-        return View(self, image, logits[0].float().cpu(), maps, grids)
+        return View(self, images, times, logits[0].float().cpu(), maps, grids)
 
-    def _encoded_size(self, width: int, height: int) -> tuple[int, int]:
-        scale = self.short_side / min(width, height)
-        scale = min(scale, self.limits.encode_long_side / max(width, height))
+    def _encoded_size(self, width: int, height: int, clip: bool = False) -> tuple[int, int]:
+        bounds = self.limits
+        short = self.short_side or (bounds.clip_short_side if clip else bounds.encode_short_side)
+        scale = min(short / min(width, height), bounds.encode_long_side / max(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class View:
-    """One encoded picture: what can be asked about it.
+    """One encoded picture or clip: what can be asked about it.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB, upright, read-only.
+        frames: (T, H, W, 3) uint8 RGB, upright, read-only; T = 1 for a picture.
+        times: T seconds: when each frame is shown.
         logits: (classes,) float32 on the CPU.
+        spacetime: whether a position looks at all frames or at its own alone.
     """
 
     def __init__(
         self,
         lens: Lens,
-        image: np.ndarray,
+        frames: np.ndarray,
+        times: tuple[float, ...],
         logits: torch.Tensor,
         maps: dict[str, Affinity],
         grids: dict[str, Grid],
     ) -> None:
         self.lens, self.logits = lens, logits
-        self.image = image
-        self.image.setflags(write=False)
+        self.frames, self.times = frames, times
+        self.frames.setflags(write=False)
         self._maps, self._grids = maps, grids
+        self.spacetime = len(next(iter(maps.values()))) == 1
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB: the picture, or the clip's first frame."""
+        return self.frames[0]
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the original in pixels."""
-        return self.image.shape[1], self.image.shape[0]
+        return self.frames.shape[2], self.frames.shape[1]
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -132,25 +154,28 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this view keeps alive, roughly: the picture and the factors."""
+        """Bytes that this view keeps alive, roughly: the pictures and the factors."""
         factors = sum(t.nbytes for a in self._maps.values() for t in (a.query, a.key))
-        return self.image.nbytes + factors
+        return self.frames.nbytes + factors
 
-    def affinity(self, block: str | None = None) -> Affinity:
-        """The factored map of a block, B = 1.
+    def affinity(self, block: str | None = None, frame: int = 0) -> Affinity:
+        """The factored map of a block, B = 1; without ``spacetime``, that of one frame.
 
         Raises:
             BlockError: there is no such block; the message lists those that there are.
+            QueryError: there is no such frame.
         """
-        return self._maps[self._name(block)]
+        whole = self._maps[self._name(block)]
+        return whole if self.spacetime else whole[self._frame(frame)]
 
     def query_grid(self, block: str | None = None) -> Grid:
-        """Which cell of the block sees which pixel. Raises BlockError as :meth:`affinity`."""
+        """Which cell of the block sees which pixel (of one frame, without ``spacetime``). Raises
+        BlockError as :meth:`affinity`."""
         return self._grids[self._name(block)]
 
     def key_grid(self, block: str | None = None) -> Grid:
         """As :meth:`query_grid`, for keys: coarser when the block pools them."""
-        affinity, grid = self.affinity(block), self.query_grid(block)
+        affinity, grid = self._maps[self._name(block)], self.query_grid(block)
         window = [q // k for q, k in zip(affinity.query_grid, affinity.key_grid, strict=True)]
         return grid.pooled(window)
 
@@ -167,52 +192,59 @@ class View:
             for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
-    def query(self, x: float, y: float, frame: int = 0, block: str | None = None) -> "Row":
-        """What the cell at pixel (x, y) looks at: its affinity row, over the keys.
+    def query(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
+        """What the cell at pixel (x, y) of a frame looks at: its affinity row, over the keys.
 
         Raises:
-            QueryError: (x, y) lies outside the picture, or is not a number.
+            QueryError: (x, y) lies outside the picture, is not a number, or there is no such frame.
             BlockError: there is no such block.
         """
         name = self._name(block)
-        cell = self._grids[name].cell(x, y, frame)
-        weights = self._maps[name].row(self._grids[name].flat(cell))
-        return self._answer(name, x, y, cell, weights, self.key_grid(name), "row")
+        return self._ask(name, x, y, frame, self._grids[name], self.key_grid(name), "row")
 
-    def column(self, x: float, y: float, frame: int = 0, block: str | None = None) -> "Row":
+    def column(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
         """Who looks at the key at pixel (x, y): its affinity column, over the queries.
 
         Raises as :meth:`query`; also QueryError where no key stands for the pixel (pooling drops an
         odd last row or column of cells).
         """
         name = self._name(block)
-        keys = self.key_grid(name)
-        cell = keys.cell(x, y, frame)
-        weights = self._maps[name].column(keys.flat(cell))
-        return self._answer(name, x, y, cell, weights, self._grids[name], "column")
+        return self._ask(name, x, y, frame, self.key_grid(name), self._grids[name], "column")
 
-    def _answer(
+    def _ask(
         self,
         block: str,
         x: float,
         y: float,
-        cell: Cell,
-        weights: torch.Tensor,
-        grid: Grid,
+        frame: int,
+        asked: Grid,
+        answered: Grid,
         direction: Direction,
-    ) -> "Row":
-        asked = self.key_grid(block) if direction == "column" else self._grids[block]
+    ) -> Row:
+        first = 0 if self.spacetime else self._frame(frame)
+        cell = asked.cell(x, y, frame - first)
+        affinity = self.affinity(block, frame)
+        ask = affinity.row if direction == "row" else affinity.column
+        weights = ask(asked.flat(cell))[0]
         return Row(
             view=self,
             block=block,
             x=float(x),
             y=float(y),
-            query_cell=cell,
+            query_cell=(cell[0] + first, *cell[1:]),
             query_rect=asked.rect(cell),
-            map=weights[0].float().cpu().numpy().reshape(grid.cells),
-            key_grid=grid,
+            map=weights.float().cpu().numpy().reshape(answered.cells),
+            key_grid=answered,
             direction=direction,
+            first_frame=first,
         )
+
+    def _frame(self, frame: int) -> int:
+        if not (isinstance(frame, int | np.integer) and 0 <= frame < len(self.frames)):
+            raise QueryError(
+                f"There is no frame {frame}: frames go from 0 to {len(self.frames) - 1}."
+            )
+        return int(frame)
 
     def _name(self, block: str | None) -> str:
         if block is None:
@@ -222,203 +254,3 @@ class View:
                 f"There is no block {block!r}; this model has {', '.join(self._maps)}."
             )
         return block
-
-
-@dataclass(frozen=True)
-class Key:
-    """One cell that a row looks at. ``weight`` is the affinity, ``rect`` its pixels in the original."""
-
-    cell: Cell
-    weight: float
-    rect: Rect
-
-
-@dataclass(frozen=True)
-class RowStats:
-    """A row in numbers. entropy in nats, entropy_share = entropy / log M, support = exp(entropy): as
-    if spread evenly over that many cells; the three are None unless the row is a distribution."""
-
-    entropy: float | None
-    entropy_share: float | None
-    support: float | None
-    max: float
-    min: float
-    sum: float
-    top: tuple[Key, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One affinity row (or column) over the picture.
-
-    Attributes:
-        map: (T, H', W') float32, the weights, on the cells of ``key_grid``. For ``direction ==
-            "column"`` these are the query cells that look at the one pointed at.
-        query_cell: (t, h, w) of the cell pointed at, and ``query_rect`` its pixels.
-        x, y: the pixel that was asked about.
-    """
-
-    view: View
-    block: str
-    x: float
-    y: float
-    query_cell: Cell
-    query_rect: Rect
-    map: np.ndarray
-    key_grid: Grid
-    direction: Direction
-
-    @property
-    def instantiation(self) -> str:
-        """The pairwise function of the block."""
-        return self.view.affinity(self.block).instantiation
-
-    @property
-    def signed(self) -> bool:
-        """True when weights can be negative (dot product)."""
-        return self.view.affinity(self.block).signed
-
-    @cached_property
-    def stats(self) -> RowStats:
-        """Entropy, extremes and the ten strongest cells."""
-        flat = self.map.astype(np.float64).ravel()
-        order = np.argsort(-np.abs(flat), kind="stable")[:10]
-        top = tuple(
-            Key(self.key_grid.unflat(int(i)), float(flat[i]), self.key_grid.rect(int(i)))
-            for i in order
-        )
-        entropy = share = support = None
-        if self.view.affinity(self.block).is_distribution and self.direction == "row":
-            positive = flat[flat > 0]
-            entropy = float(-(positive * np.log(positive)).sum())
-            share = entropy / math.log(flat.size) if flat.size > 1 else 0.0
-            support = math.exp(entropy)
-        return RowStats(
-            entropy, share, support, float(flat.max()), float(flat.min()), float(flat.sum()), top
-        )
-
-    def overlay(
-        self,
-        cmap: str | None = None,
-        alpha: float | None = None,
-        scale: str = "linear",
-        smooth: bool = False,
-    ) -> np.ndarray:
-        """The row over the photo: (H, W, 3) uint8 at the size of the original. See ``render.overlay``."""
-        return render.overlay(
-            self.view.image,
-            self.map[self.query_cell[0] if self.map.shape[0] > 1 else 0],
-            self.key_grid.x.edges(),
-            self.key_grid.y.edges(),
-            cmap=cmap,
-            alpha=alpha,
-            scale=scale,
-            smooth=smooth,
-            signed=self.signed,
-            query_rect=self.query_rect,
-        )
-
-    def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the row: ``.png`` the overlay at the photo's size; ``.npz`` or ``.csv`` the numbers;
-        ``.pdf`` or ``.svg`` a figure with its colour bar. ``options`` as :meth:`overlay`.
-
-        Raises:
-            MediaError: another suffix, or the file cannot be written.
-        """
-        path = Path(path)
-        writers = {
-            ".png": lambda: encode_png(self.overlay(**options)),
-            ".npz": self._npz,
-            ".csv": self._csv,
-            ".pdf": lambda: self._figure("pdf", options),
-            ".svg": lambda: self._figure("svg", options),
-        }
-        writer = writers.get(path.suffix.lower())
-        if writer is None:
-            raise MediaError(
-                f"Cannot write {path.suffix or 'a file without a suffix'}; use {', '.join(writers)}."
-            )
-        content = writer()
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise MediaError(f"Cannot write {path} ({error.strerror}).") from None
-        return path
-
-    def describe(self) -> str:
-        """One sentence for people: the cell, the strongest key, the entropy."""
-        strongest = self.stats.top[0]
-        x, y = strongest.rect.centre
-        verb = "looks most at" if self.direction == "row" else "is looked at most by"
-        text = (
-            f"{self.block}: cell {self.query_cell[1:]} at pixel ({self.x:g}, {self.y:g}) {verb} "
-            f"cell {strongest.cell[1:]} around pixel ({x:.0f}, {y:.0f}), weight {strongest.weight:.4g}"
-        )
-        if self.stats.entropy is not None and self.stats.support is not None:
-            text += (
-                f"; entropy {self.stats.entropy:.2f} nats, as if spread evenly over "
-                f"{self.stats.support:.0f} of {self.map.size} cells"
-            )
-        return text + "."
-
-    def numbers(self) -> dict[str, Any]:
-        """The row's statistics and place as plain values, fit for JSON."""
-        stats = self.stats
-        return {
-            "block": self.block,
-            "instantiation": self.instantiation,
-            "direction": self.direction,
-            "picture_size": list(self.view.size),
-            "query_pixel": [self.x, self.y],
-            "query_cell": list(self.query_cell),
-            "query_rect": list(self.query_rect),
-            "grid": list(self.key_grid.cells),
-            "entropy": stats.entropy,
-            "entropy_share": stats.entropy_share,
-            "support": stats.support,
-            "max": stats.max,
-            "min": stats.min,
-            "sum": stats.sum,
-            "strongest": [
-                {"cell": list(k.cell), "weight": k.weight, "rect": list(k.rect)} for k in stats.top
-            ],
-        }
-
-    def _figure(self, suffix: str, options: dict[str, Any]) -> bytes:
-        return render.figure(
-            self.view.image,
-            self.map[0],
-            self.key_grid.x.edges(),
-            self.key_grid.y.edges(),
-            title=f"{self.block} ({self.instantiation}), {self.direction} of ({self.x:g}, {self.y:g})",
-            suffix=suffix,
-            signed=self.signed,
-            query_rect=self.query_rect,
-            **options,
-        )
-
-    def _npz(self) -> bytes:
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            weights=self.map,
-            x_edges=np.array(self.key_grid.x.edges()),
-            y_edges=np.array(self.key_grid.y.edges()),
-            query_cell=np.array(self.query_cell),
-            query_pixel=np.array([self.x, self.y]),
-            picture_size=np.array(self.view.size),
-            block=np.array(self.block),
-            instantiation=np.array(self.instantiation),
-            direction=np.array(self.direction),
-        )
-        return buffer.getvalue()
-
-    def _csv(self) -> bytes:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["frame", "row", "column", "left", "top", "right", "bottom", "weight"])
-        for index, weight in enumerate(self.map.ravel()):
-            rect = self.key_grid.rect(index)
-            edges = (f"{v:.3f}" for v in rect)
-            writer.writerow([*self.key_grid.unflat(index), *edges, f"{weight:.9g}"])
-        return text.getvalue().encode()

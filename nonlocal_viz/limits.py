@@ -19,11 +19,22 @@ class Limits:
     image_pixels: int = 50_000_000
     image_side: int = 16_384
 
+    # Clips: a phone's minute of 1080p is about 100 MB. Frames are kept at the clip's own size, 3 bytes a
+    # pixel, and encoded together. A clip whose key frames lie so far apart that more than
+    # this many frames have to be decoded to reach those asked for would keep a worker busy for minutes.
+    video_bytes: int = 256 * MIB
+    video_seconds: float = 4 * 3600.0
+    clip_frames: int = 64
+    clip_bytes: int = 768 * MIB
+    decoded_frames: int = 20_000
+
     # Lens: the default weights were trained near 200 px; at a short side of 320 px the rows keep
     # their quality and a 4:3 photo gives 40 x 53 cells at stride 8. The long side is bounded so that a
     # panorama cannot ask for an unbounded number of cells.
     encode_short_side: int = 320
     encode_long_side: int = 1024
+    # A clip has T times the cells of a picture: 224 px give 28 x 28 cells a frame at stride 8.
+    clip_short_side: int = 224
 
     # Core: a float32 map of 1 GiB is 16,384 x 16,384; more is refused unless the caller lifts it.
     dense_map_bytes: int = 1024 * MIB

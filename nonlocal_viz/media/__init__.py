@@ -7,5 +7,17 @@ from nonlocal_viz.media.image import (
     open_image,
     thumbnail,
 )
+from nonlocal_viz.media.video import Clip, is_video, open_video
+from nonlocal_viz.media.writing import encode_webm
 
-__all__ = ["SUPPORTED_FORMATS", "encode_jpeg", "encode_png", "open_image", "thumbnail"]
+__all__ = [
+    "SUPPORTED_FORMATS",
+    "Clip",
+    "encode_jpeg",
+    "encode_png",
+    "encode_webm",
+    "is_video",
+    "open_image",
+    "open_video",
+    "thumbnail",
+]

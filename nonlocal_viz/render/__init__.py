@@ -2,6 +2,7 @@
 
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL, default_cmap, lookup
 from nonlocal_viz.render.figure import figure
+from nonlocal_viz.render.film import arrows, strip
 from nonlocal_viz.render.overlay import DEFAULT_ALPHA, outline, overlay
 from nonlocal_viz.render.scales import SCALES, normalise, ticks
 
@@ -10,11 +11,13 @@ __all__ = [
     "DIVERGING",
     "SCALES",
     "SEQUENTIAL",
+    "arrows",
     "default_cmap",
     "figure",
     "lookup",
     "normalise",
     "outline",
     "overlay",
+    "strip",
     "ticks",
 ]

@@ -132,7 +132,7 @@ def build(
         )
         # gr.HTML answers every unknown attribute with an event listener, gradio asks it for one named
         # "self", and would then copy the whole server at every visit to put it into the page's config.
-        page.self = None
+        setattr(page, "self", None)  # noqa: B010
 
         def answer(question: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
             # seq makes every answer a new value, so that the browser notices two equal ones.

@@ -1,0 +1,316 @@
+"""Clips from anywhere as a few RGB frames with their true times; or one MediaError.
+
+Invariants: whatever the bytes are, :func:`open_video` returns such a clip or raises MediaError, within
+the bounds of limits.py; memory grows with the frames asked for, never with the length of the file.
+
+A file's container is taken from a fixed list and nothing but the bytes given is ever read: FFmpeg's
+playlist formats, through which a "video" can name other files of the machine, are not on the list.
+"""
+
+import io
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from nonlocal_viz.errors import MediaError
+from nonlocal_viz.limits import LIMITS, MIB, Limits
+
+#: FFmpeg's names of the containers that are read.
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,ogg,mpegts,mpeg,flv"
+_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", "enable_drefs": "0"}
+_READABLE = "MP4, MOV, WebM, MKV, AVI or GIF"
+# Nearer than this it is quicker to decode on than to seek to a key frame and decode up to the place.
+_DECODE_ON = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Sampled frames of a video.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB, upright, with square pixels.
+        times: T seconds from the beginning of the video, ascending: when each frame is shown.
+        duration: seconds of the whole video.
+    """
+
+    frames: np.ndarray
+    times: tuple[float, ...]
+    duration: float
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def open_video(
+    source: Any,
+    frames: int = 8,
+    *,
+    start: float = 0.0,
+    stride: float | None = None,
+    limits: Limits = LIMITS,
+) -> Clip:
+    """Sample frames of a video.
+
+    Args:
+        source: a path, bytes, or a binary file; or an array (T, H, W, 3) uint8, which is taken whole.
+        frames: how many. A video that shows fewer different pictures at the times asked for gives
+            fewer: no frame is returned twice.
+        start: seconds from the beginning of the video where sampling begins.
+        stride: seconds from one sampled time to the next; None spreads the samples evenly from
+            ``start`` to the end, each in the middle of its share.
+        limits: bounds on bytes, seconds, frames and pixels.
+
+    Returns:
+        The frames that are shown at those times (a frame is shown until the next one begins, also
+        where the frame rate varies). Rotation and pixel shape of the file are applied.
+
+    Raises:
+        MediaError: it is no video, has no picture, is broken, or is beyond a bound.
+    """
+    if not 1 <= frames <= limits.clip_frames:
+        raise MediaError(f"Ask for 1 to {limits.clip_frames} frames, not {frames}.")
+    if not (math.isfinite(start) and start >= 0):
+        raise MediaError(f"A clip cannot start at {start} seconds; give 0 or more.")
+    if stride is not None and not (math.isfinite(stride) and stride > 0):
+        raise MediaError(f"A stride of {stride} seconds is not possible; give more than 0.")
+    if isinstance(source, np.ndarray):
+        return _from_array(source, limits)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _sample(io.BytesIO(source), "The file", frames, start, stride, limits)
+    if isinstance(source, str | os.PathLike):
+        # The name alone: a path tells a web user about the server.
+        name = Path(os.fspath(source)).name or "The file"
+        try:
+            with Path(os.fspath(source)).open("rb") as file:
+                return _sample(file, name, frames, start, stride, limits)
+        except FileNotFoundError:
+            raise MediaError(f"There is no file {name}.") from None
+        except IsADirectoryError:
+            raise MediaError(f"{name} is a folder; give a video.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a usable path"
+            raise MediaError(f"{name} cannot be read ({reason}).") from None
+    if hasattr(source, "read") and hasattr(source, "seek"):
+        return _sample(source, "The file", frames, start, stride, limits)
+    raise MediaError(
+        f"Cannot read a video from {type(source).__name__}; give a path, bytes or an array."
+    )
+
+
+def is_video(source: Any) -> bool:
+    """Whether a path or bytes begin as one of the video containers (GIF counts as a picture)."""
+    if isinstance(source, np.ndarray):
+        return source.ndim == 4
+    if isinstance(source, bytes | bytearray | memoryview):
+        head = bytes(source[:12])
+    elif isinstance(source, str | os.PathLike):
+        try:
+            with Path(os.fspath(source)).open("rb") as file:
+                head = file.read(12)
+        except (OSError, ValueError):
+            return False
+    else:
+        return False
+    stills = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"jxl ")
+    return (
+        (head[4:8] == b"ftyp" and head[8:12] not in stills)
+        or head[4:8] in (b"moov", b"mdat", b"wide")
+        or head.startswith((b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba"))
+        or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+    )
+
+
+def sample_times(
+    frames: int, duration: float, start: float = 0.0, stride: float | None = None
+) -> list[float]:
+    """The seconds that :func:`open_video` asks about; none of them at or beyond ``duration``."""
+    if stride is not None:
+        return [t for i in range(frames) if (t := start + i * stride) < duration]
+    share = max(0.0, duration - start) / frames
+    return [start + (i + 0.5) * share for i in range(frames)] if share else []
+
+
+def _sample(
+    file: BinaryIO, name: str, frames: int, start: float, stride: float | None, limits: Limits
+) -> Clip:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size == 0:
+        raise MediaError(f"{name} is empty (0 bytes).")
+    if size > limits.video_bytes:
+        raise MediaError(
+            f"{name} is larger than {limits.video_bytes // MIB} MB; cut or compress the video."
+        )
+    with _one_sentence(name), av.open(file, options=_OPTIONS) as container:
+        if not container.streams.video:
+            raise MediaError(f"{name} has sound but no picture.")
+        reader = _Reader(container, name, limits)
+        if reader.duration > limits.video_seconds:
+            raise MediaError(
+                f"{name} is longer than {limits.video_seconds / 3600:g} hours; cut it."
+            )
+        times = sample_times(frames, reader.duration, start, stride)
+        if not times:
+            raise MediaError(
+                f"{name} ends after {reader.duration:.2f} seconds, before {start:g}; start earlier."
+            )
+        found: dict[float, np.ndarray] = {}
+        for t in times:
+            shown = reader.at(t)
+            if shown is not None and shown[0] not in found:
+                found[shown[0]] = shown[1]
+        if not found:
+            raise MediaError(f"{name} is broken or cut short: no frame of it can be decoded.")
+        return Clip(np.stack(list(found.values())), tuple(found), reader.duration)
+
+
+class _Reader:
+    """Frames by time. Seconds are counted from the first frame that is shown."""
+
+    def __init__(self, container: Any, name: str, limits: Limits) -> None:
+        self.container, self.name, self.limits = container, name, limits
+        self.stream = container.streams.video[0]
+        self.stream.thread_type = "AUTO"
+        width, height = self.stream.codec_context.width, self.stream.codec_context.height
+        if width < 1 or height < 1:
+            raise MediaError(f"{name} has no pixels.")
+        if width * height > limits.image_pixels or max(width, height) > limits.image_side:
+            raise MediaError(
+                f"{name} has frames of {width:,} x {height:,} pixels; make it smaller."
+            )
+        self.budget, self.kept = limits.decoded_frames, 0
+        self.origin = 0.0
+        self._last: tuple[float, Any] | None = None
+        self._next: tuple[float, Any] | None = None
+        self._frames = self._decode()
+        first = self._step()
+        if first is None:
+            raise MediaError(f"{name} is broken or cut short: no frame of it can be decoded.")
+        self.origin = first[0]
+        self._next = (0.0, first[1])
+        self.duration: float = self._duration()
+
+    def at(self, seconds: float) -> tuple[float, np.ndarray] | None:
+        """(time, pixels) of the frame that is shown at this time; None where nothing can be decoded."""
+        behind = self._next is None or (self._last is not None and seconds < self._last[0])
+        ahead = self._next is not None and seconds > self._next[0] + _DECODE_ON
+        if behind or ahead:
+            self._seek(seconds)
+        while self._next is not None and self._next[0] <= seconds:
+            self._step()
+        if self._last is None:
+            return None
+        time, frame = self._last
+        self.kept += 1
+        return time, self._pixels(frame)
+
+    def _seek(self, seconds: float) -> None:
+        place, before = seconds + self.origin, self._last
+        for target in (place, 0.0):
+            try:
+                self.container.seek(int(target / self.stream.time_base), stream=self.stream)
+            except av.error.FFmpegError:
+                continue  # a container without an index can still go back to its beginning
+            self._last = self._next = None
+            self._frames = self._decode()
+            landed = self._step()
+            if landed is not None and landed[0] <= seconds:
+                return
+        if self._next is None:
+            # Broken from here on: what was seen before the gap is what stays on the screen.
+            self._last = before
+
+    def _step(self) -> tuple[float, Any] | None:
+        """Decode one frame ahead; None at the end, or where the rest of the file is damaged."""
+        if self._next is not None:
+            self._last = self._next
+        self._next = None
+        try:
+            frame = next(self._frames, None)
+        except av.error.FFmpegError:
+            frame = None  # what came before the damage counts
+        if frame is not None:
+            self._next = (float(frame.time) - self.origin, frame)
+        return self._next
+
+    def _decode(self) -> Iterator[Any]:
+        for frame in self.container.decode(self.stream):
+            self.budget -= 1
+            if self.budget < 0:
+                raise MediaError(
+                    f"{self.name} has too few key frames to jump in; encode it again, or cut it."
+                )
+            if frame.time is not None:
+                yield frame
+
+    def _duration(self) -> float:
+        stream, container = self.stream, self.container
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        if container.duration:
+            return container.duration / av.time_base - max(0.0, self.origin)
+        # A browser's recorder writes no duration: look through the packets, which decodes nothing.
+        last = 0.0
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                length = packet.duration or 0
+                last = max(last, float((packet.pts + length) * packet.time_base) - self.origin)
+        self._last = self._next = None  # reading has moved on
+        return max(last, 1e-3)
+
+    def _pixels(self, frame: Any) -> np.ndarray:
+        if self.kept * 3 * frame.width * frame.height > self.limits.clip_bytes:
+            raise MediaError(
+                f"{self.name} has frames of {frame.width:,} x {frame.height:,} pixels; ask for fewer "
+                "of them, or make the video smaller."
+            )
+        image = frame.to_ndarray(format="rgb24")
+        shape = self.stream.sample_aspect_ratio
+        if shape and shape > 0 and shape != 1:
+            width = min(max(1, round(frame.width * float(shape))), self.limits.image_side)
+            image = cv2.resize(image, (width, frame.height), interpolation=cv2.INTER_AREA)
+        # The display matrix turns counter-clockwise, as rot90 does.
+        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
+
+
+@contextmanager
+def _one_sentence(name: str) -> Iterator[None]:
+    """Whatever FFmpeg raises becomes one MediaError."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except MemoryError:
+        raise MediaError(f"{name} needs more memory than there is; ask for less of it.") from None
+    except (av.error.InvalidDataError, av.error.EOFError):
+        raise MediaError(
+            f"{name} is not a video that can be read, or is broken or cut short; use {_READABLE}."
+        ) from None
+    except av.error.FFmpegError:
+        raise MediaError(f"{name} is not a video that can be read; use {_READABLE}.") from None
+    except Exception:
+        raise MediaError(f"{name} is broken or cut short; save the video again.") from None
+
+
+def _from_array(array: np.ndarray, limits: Limits) -> Clip:
+    if array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+        raise MediaError(
+            f"An array of shape {array.shape} and type {array.dtype} is no clip; "
+            "give (T, H, W, 3) uint8."
+        )
+    if len(array) > limits.clip_frames or array.nbytes > limits.clip_bytes:
+        raise MediaError(
+            f"A clip of {len(array)} frames of {array.shape[2]} x {array.shape[1]} pixels is too "
+            f"big; give at most {limits.clip_frames} frames and {limits.clip_bytes // MIB} MB."
+        )
+    times: Sequence[float] = [float(i) for i in range(len(array))]
+    return Clip(np.array(array, order="C"), tuple(times), float(len(array)))
