@@ -168,6 +168,10 @@ class View:
         whole = self._maps[self._name(block)]
         return whole if self.spacetime else whole[self._frame(frame)]
 
+    def whole(self, block: str | None = None) -> Affinity:
+        """As :meth:`affinity`, but without ``spacetime`` the maps of all T frames, B = T."""
+        return self._maps[self._name(block)]
+
     def query_grid(self, block: str | None = None) -> Grid:
         """Which cell of the block sees which pixel (of one frame, without ``spacetime``). Raises
         BlockError as :meth:`affinity`."""

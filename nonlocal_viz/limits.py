@@ -47,8 +47,10 @@ class Limits:
     checkpoint_entries: int = 20_000
     manifest_bytes: int = 1 * MIB
 
-    # Web: the picture sent to the browser, the views kept for everyone together, and the queue.
+    # Web: the picture (or frame of a clip) sent to the browser, the views kept for everyone together,
+    # and the queue.
     display_side: int = 1600
+    display_frame_side: int = 960
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
 

@@ -5,6 +5,7 @@ first block), ``block`` (another block of it), ``file`` (a download) or ``error`
 browser never shows anything else, so no failure of ours can put a traceback on the page.
 """
 
+import base64
 import itertools
 import logging
 import tempfile
@@ -18,7 +19,8 @@ from gradio.utils import get_upload_folder
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.media import encode_jpeg, is_video, open_image, open_video, thumbnail
 from nonlocal_viz.render import DIVERGING, SEQUENTIAL, lookup
 from nonlocal_viz.web.api import add_endpoints
 from nonlocal_viz.web.canvas import canvas_html, canvas_js
@@ -48,7 +50,7 @@ class Desk:
             else None
         )
         width, height = view.size
-        start = example.query if example else (width / 2, height / 2)
+        start = (*example.query, example.frame) if example else (width / 2, height / 2, 0)
         with tempfile.TemporaryDirectory() as folder:
             return _kept(
                 {
@@ -76,21 +78,23 @@ class Desk:
             )
 
     def save(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A download: ``suffix`` png, npz or csv of one row or column, exact, at the photo's size."""
+        """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, or
+        for clips webm."""
         view = self.views.get(request.get("source"))
         suffix = str(request.get("suffix"))
         x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
-        column = request.get("direction") == "column"
-        row = (view.column if column else view.query)(x, y, block=block)
+        column, frame = request.get("direction") == "column", int(request.get("frame") or 0)
+        row = (view.column if column else view.query)(x, y, frame, block=block)
         options = {}
-        if suffix == "png":
+        if suffix in ("png", "webm"):
             options = {
                 "cmap": str(request["cmap"]),
                 "alpha": float(request["alpha"]),
                 "scale": str(request["scale"]),
                 "smooth": bool(request["smooth"]),
             }
-        name = f"{_stem(request)}-{block}-{row.direction}-x{x:.0f}-y{y:.0f}.{suffix}"
+        at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
+        name = f"{_stem(request)}-{block}-{row.direction}-{at}.{suffix}"
         with tempfile.TemporaryDirectory() as folder:
             path = row.save(Path(folder) / name, **options)
             return _kept(
@@ -203,7 +207,7 @@ def launch(
         "server_port": port,
         "inbrowser": inbrowser,
         "share": False,
-        "max_file_size": limits.file_bytes,
+        "max_file_size": limits.video_bytes,
         "show_error": False,
         "enable_monitoring": False,
         "run_history": False,
@@ -227,26 +231,31 @@ def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:
     info = getattr(net, "info", None)
     return {
         "examples": [
-            {"name": e.name, "title": e.title, "alt": e.alt, "thumb": _thumb(e.path)}
+            {
+                "name": e.name,
+                "title": e.title,
+                "alt": e.alt,
+                "thumb": _thumb(e.path),
+                "clip": is_video(e.path),
+            }
             for e in views.examples.values()
         ],
         "maps": {
             "sequential": {name: lookup(name).tobytes().hex() for name in SEQUENTIAL},
             "diverging": {name: lookup(name).tobytes().hex() for name in DIVERGING},
         },
-        "fileBytes": views.lens.limits.file_bytes,
-        "fileMegabytes": views.lens.limits.file_bytes // MIB,
+        "fileBytes": {
+            "picture": views.lens.limits.file_bytes,
+            "clip": views.lens.limits.video_bytes,
+        },
         "model": getattr(info, "name", "model"),
         "depth": net.depth,
     }
 
 
 def _thumb(path: Path) -> str:
-    import base64
-
-    from nonlocal_viz.media import encode_jpeg, open_image, thumbnail
-
-    jpeg = encode_jpeg(thumbnail(open_image(path), 192), 80)
+    image = open_video(path, 1).frames[0] if is_video(path) else open_image(path)
+    jpeg = encode_jpeg(thumbnail(image, 192), 80)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
@@ -266,6 +275,6 @@ def _kept(value: dict[str, Any]) -> dict[str, Any]:
             if item.get("meta", {}).get("_type") == "gradio.FileData":
                 return {**item, "path": save_file_to_cache(item["path"], get_upload_folder())}
             return {key: move(inner) for key, inner in item.items()}
-        return item
+        return [move(inner) for inner in item] if isinstance(item, list) else item
 
     return move(value)

@@ -1,4 +1,4 @@
-"""A view as the browser needs it: the picture, and per block the factors and where the cells lie.
+"""A view as the browser needs it: its frames, and per block the factors and where the cells lie.
 
 The file of a block, little-endian: query factors (N x D float16), key factors (M x D float16), padding
 to 4 bytes, and for softmax blocks the log-normaliser of every query (N float32), from which
@@ -19,13 +19,19 @@ from nonlocal_viz.media import encode_jpeg, thumbnail
 
 
 def picture_payload(view: View, folder: Path) -> dict[str, Any]:
-    """The picture (a JPEG within the display bound) and what is known of it."""
-    small = thumbnail(view.image, view.lens.limits.display_side)
+    """The frames (JPEGs within the display bound; one for a picture) and what is known of them."""
+    limits = view.lens.limits
+    side = limits.display_side if len(view.frames) == 1 else limits.display_frame_side
     width, height = view.size
     return {
         "width": width,
         "height": height,
-        "photo": _file(folder / "photo.jpg", encode_jpeg(small, 92)),
+        "frames": [
+            _file(folder / f"frame{t}.jpg", encode_jpeg(thumbnail(frame, side), 90))
+            for t, frame in enumerate(view.frames)
+        ],
+        "times": list(view.times),
+        "spacetime": view.spacetime,
         "blocks": list(view.blocks),
         "classes": [[name, probability] for name, probability in view.top_classes(3)],
     }
@@ -33,7 +39,8 @@ def picture_payload(view: View, folder: Path) -> dict[str, Any]:
 
 def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
     """Factors, grids and formula of one block."""
-    affinity = view.affinity(block)
+    affinity = view.whole(block)
+    frames = len(affinity) if not view.spacetime else 1
     module = view.lens.model.block(block)
     return {
         "block": block,
@@ -46,19 +53,20 @@ def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
         "inputChannels": module.in_channels,
         "pooled": affinity.query_grid != affinity.key_grid,
         "useScale": module.use_scale,
-        "queries": _grid(view.query_grid(block)),
-        "keys": _grid(view.key_grid(block)),
+        "spacetime": view.spacetime,
+        "queries": _grid(view.query_grid(block), frames),
+        "keys": _grid(view.key_grid(block), frames),
         "factors": _file(folder / f"{block}.bin", factor_bytes(affinity)),
     }
 
 
 def factor_bytes(affinity: Affinity) -> bytes:
-    """The file described above, for B = 1."""
-    halves = [_half(t) for t in (affinity.query[0], affinity.key[0])]
+    """The file described above. Without spacetime the B images are the frames, one after another."""
+    halves = [_half(t.flatten(0, 1)) for t in (affinity.query, affinity.key)]
     body = b"".join(half.tobytes() for half in halves)
     body += bytes(-len(body) % 4)
     if affinity.is_distribution:
-        body += affinity.log_normaliser()[0].float().cpu().numpy().astype("<f4").tobytes()
+        body += affinity.log_normaliser().flatten().float().cpu().numpy().astype("<f4").tobytes()
     return body
 
 
@@ -67,9 +75,10 @@ def _half(factor: torch.Tensor) -> np.ndarray:
     return factor.float().clamp(-65504, 65504).cpu().numpy().astype("<f2")
 
 
-def _grid(grid: Grid) -> dict[str, Any]:
+def _grid(grid: Grid, frames: int) -> dict[str, Any]:
+    steps, rows, columns = grid.cells
     return {
-        "cells": list(grid.cells),
+        "cells": [steps * frames, rows, columns],
         "x": [round(e, 4) for e in grid.x.edges()],
         "y": [round(e, 4) for e in grid.y.edges()],
     }

@@ -1,25 +1,30 @@
 """Encoded pictures for everyone, bounded in bytes, re-derivable from their source.
 
 A view is named by its source: an example of the page, or the path of a file that gradio took in (whose
-folder is a hash of its content, so nobody can guess another's). The browser sends the source with
+folder is a hash of its content, so nobody can guess another's), and for clips which frames were
+sampled and whether they look at one another. The browser sends the source with
 every question; a view that was dropped to make room, or lost with a restarted server, is encoded
 again. There is no per-person state to mix up.
 """
 
 import json
+import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nonlocal_viz.errors import BusyError, MediaError
 from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture that comes with the page; ``query`` is a first point to look from, in pixels."""
+    """A picture or clip that comes with the page; ``query`` is a first point to look from, in pixels,
+    and ``frame`` the sampled frame that it lies in."""
 
     name: str
     path: Path
@@ -27,6 +32,7 @@ class Example:
     alt: str
     query: tuple[float, float]
     licence: str
+    frame: int = 0
 
 
 def examples() -> tuple[Example, ...]:
@@ -34,12 +40,13 @@ def examples() -> tuple[Example, ...]:
     folder = assets_dir()
     return tuple(
         Example(
-            Path(e["file"]).stem,
+            e.get("name", Path(e["file"]).stem),
             folder / e["file"],
             e["title"],
             e["alt"],
             tuple(e["query"]),
             e["licence"],
+            e.get("frame", 0),
         )
         for e in json.loads((folder / "examples.json").read_text(encoding="utf-8"))
     )
@@ -62,13 +69,16 @@ class Views:
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
 
     def get(self, source: object) -> View:
-        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``.
+        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``; for clips with
+        ``frames`` (count), ``start`` and ``stride`` (seconds) and ``perFrame``, all optional.
 
         Raises:
             MediaError: no such example or upload, or the file is not a picture that can be shown.
             BusyError: too many pictures are waiting already.
         """
         key, path = self._find(source)
+        options = _clip_options(source) if is_video(path) else {}
+        key += f" {sorted(options.items())}"
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -76,7 +86,7 @@ class Views:
         if not self._waiting.acquire(blocking=False):
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
-            view = self.lens.open(path)
+            view = self.lens.open(path, **options)
         finally:
             self._waiting.release()
         with self._lock:
@@ -103,3 +113,21 @@ class Views:
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
         raise MediaError("That picture is no longer here; open it again.")
+
+
+def _clip_options(source: object) -> dict[str, Any]:
+    """How a clip is sampled, from what the browser says; numbers that are none are as if not said."""
+    said = source if isinstance(source, dict) else {}
+
+    def number(name: str) -> float | None:
+        value = said.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if math.isfinite(value) else None
+
+    return {
+        "frames": round(number("frames") or 8),
+        "start": number("start") or 0.0,
+        "stride": number("stride") or None,
+        "spacetime": not said.get("perFrame"),
+    }

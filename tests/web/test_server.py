@@ -12,6 +12,7 @@ from PIL import Image
 from nonlocal_viz.errors import BlockError, BusyError, MediaError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.media import encode_webm, is_video, open_video
 from nonlocal_viz.web.payload import block_payload, factor_bytes, picture_payload
 from nonlocal_viz.web.views import Views, examples
 
@@ -33,8 +34,13 @@ def test_examples_are_real_and_licensed() -> None:
     found = examples()
     assert len(found) >= 3 and len({e.name for e in found}) == len(found)
     for example in found:
-        with Image.open(example.path) as image:
-            width, height = image.size
+        if is_video(example.path):
+            clip = open_video(example.path)
+            height, width = clip.frames.shape[1:3]
+            assert example.frame < len(clip)
+        else:
+            with Image.open(example.path) as image:
+                width, height = image.size
         assert 0 <= example.query[0] < width and 0 <= example.query[1] < height
         assert example.licence and example.alt and example.title
 
@@ -130,8 +136,37 @@ def test_the_picture_that_travels_is_bounded(tiny_model, tmp_path: Path) -> None
     lens = Lens(tiny_model, limits=Limits(display_side=64))
     payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path)
     assert (payload["width"], payload["height"]) == (200, 300)
-    with Image.open(payload["photo"]["path"]) as photo:
+    with Image.open(payload["frames"][0]["path"]) as photo:
         assert max(photo.size) <= 64
+
+
+def test_frame_by_frame_the_factors_of_all_frames_follow_one_another(
+    tiny_model, picture: np.ndarray, tmp_path: Path
+) -> None:
+    clip = np.stack([np.roll(picture, 9 * t, axis=1) for t in range(3)])
+    view = Lens(tiny_model, short_side=64).open(clip, spacetime=False)
+    payload = block_payload(view, "layer2.1", tmp_path)
+    assert payload["spacetime"] is False and payload["queries"]["cells"] == [3, 8, 12]
+    raw = np.frombuffer(Path(payload["factors"]["path"]).read_bytes(), "<f2")
+    d = payload["channels"]
+    last = raw[2 * 96 * d : 3 * 96 * d].reshape(96, d)
+    np.testing.assert_allclose(last, view.affinity("layer2.1", 2).query[0].half().numpy())
+    assert len(picture_payload(view, tmp_path)["frames"]) == 3
+
+
+def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, picture) -> None:
+    frames = [np.roll(picture, 9 * t, axis=1) for t in range(6)]
+    (uploads / "clip.webm").write_bytes(encode_webm(frames))
+    views = Views(Lens(tiny_model, short_side=32), uploads)
+    source: dict[str, Any] = {"path": str(uploads / "clip.webm")}
+    assert len(views.get(source).frames) == 6
+    assert len(views.get({**source, "frames": 3}).frames) == 3
+    assert not views.get({**source, "frames": 3, "perFrame": True}).spacetime
+    assert views.get({**source, "frames": 3}).spacetime
+    assert len(views.get({**source, "frames": "many", "start": None, "stride": {}}).frames) == 6
+    for wrong in ({"frames": 1e9}, {"frames": -4}, {"start": 1e9}, {"stride": -1}):
+        with pytest.raises(MediaError):
+            views.get({**source, **wrong})
 
 
 def test_a_wrong_block_is_a_sentence(tiny_model, picture: np.ndarray, tmp_path: Path) -> None:
@@ -169,6 +204,15 @@ def test_the_endpoint_answers_as_the_lens_does(client, shipped_lens, photo_path,
         np.testing.assert_array_equal(np.asarray(image), wanted.overlay(alpha=0.65))
 
 
+def test_the_endpoint_takes_a_video(client, shipped_lens) -> None:
+    clip = next(example.path for example in examples() if is_video(example.path))
+    numbers, overlay = ask(client, clip, 100, 90, frame=1, frames=3)
+    wanted = shipped_lens.open(clip, frames=3).query(100, 90, frame=1)
+    np.testing.assert_allclose(numbers["weights"], wanted.map, atol=1e-6)
+    assert numbers["query_cell"][0] == 1 and len(numbers["shares"]) == 3
+    assert len(open_video(overlay).frames) == 3
+
+
 @pytest.mark.parametrize(
     ("x", "y", "options", "words"),
     [
@@ -176,6 +220,7 @@ def test_the_endpoint_answers_as_the_lens_does(client, shipped_lens, photo_path,
         (5, 1e9, {}, "outside"),
         (5, None, {}, "numbers"),
         (5, 5, {"block": "layer9"}, "layer2.1"),
+        (5, 5, {"frame": 3}, "frame"),
         (5, 5, {"direction": "diagonal"}, "column"),
         (5, 5, {"cmap": "rainbow!"}, "rainbow"),
         (5, 5, {"scale": "cubic"}, "linear"),

@@ -12,6 +12,7 @@ SCRIPTS = (
     "stage.js",
     "readout.js",
     "lesson.js",
+    "film.js",
     "tool.js",
     "pins.js",
     "controls.js",
@@ -21,8 +22,9 @@ SCRIPTS = (
 
 
 def canvas_html() -> str:
-    """Markup with its style in front. It holds no ``${``: gradio would re-render it on every value."""
-    return f"<style>{_read('style.css')}</style>{_read('page.html')}"
+    """Markup with its style in front. It holds no ``${``: gradio would re-render it on every value;
+    and as gradio makes a JavaScript template string of it, backslashes have to survive that."""
+    return f"<style>{_read('style.css')}</style>{_read('page.html')}".replace("\\", r"\\")
 
 
 def canvas_js() -> str:

@@ -12,11 +12,14 @@ async function onView(value) {
   state.waiting = null;
   const block = await fetchBlock(value.first);
   Object.assign(state, { source: value.source, picture: value, blocks: new Map([[block.block, block]]), block, pins: [] });
-  [state.x, state.y] = value.start;
+  [state.x, state.y, state.t] = value.start;
+  state.t = Math.min(state.t, value.frames.length - 1);
   if (state.asked) restore(state.asked);
   state.asked = null;
+  state.frame = state.t;
   stage.open(value);
-  stage.photo.decode().then(() => { draw(); drawPins(); }).catch(() => {});
+  film.open(value);
+  for (const photo of stage.photos) photo.decode().then(() => { refresh(); drawPins(); }).catch(() => {});
   one(".nlv-thumbs").querySelectorAll("button").forEach((b) =>
     b.setAttribute("aria-pressed", String(Boolean(value.source) && b.dataset.example === value.source.example)));
   const [name, probability] = value.classes[0];
@@ -28,6 +31,8 @@ async function onView(value) {
 function restore(asked) {
   const x = parseFloat(asked.get("x")), y = parseFloat(asked.get("y")), { width, height } = state.picture;
   if (x >= 0 && x < width && y >= 0 && y < height) [state.x, state.y] = [x, y];
+  const t = parseInt(asked.get("frame"), 10);
+  if (t >= 0 && t < state.picture.frames.length) state.t = t;
   if (["row", "column"].includes(asked.get("show"))) look.direction = asked.get("show");
   if (["linear", "gamma", "log"].includes(asked.get("scale"))) look.scale = asked.get("scale");
   if (colours.names.sequential.includes(asked.get("cmap"))) look.cmap = asked.get("cmap");
@@ -93,9 +98,10 @@ root.nonlocalViz = {
   get ready() { return root.dataset.state === "ready" && state.seen > 0; },
   get answer() {
     const a = state.answer;
-    return a && { block: a.block.block, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y,
+    return a && { block: a.block.block, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y, t: a.t,
       weights: Array.from(a.weights), grid: [...a.grid.cells] };
   },
+  get frame() { return state.frame; },
   get pins() { return state.pins.length; },
   get draws() { return state.seen; },
 };

@@ -13,6 +13,7 @@ stage.sheet.addEventListener("pointerup", (e) => {
   if (!state.block) return;
   // Flush, so that what is pinned is what was pointed at.
   [state.x, state.y] = stage.pixel(e);
+  state.t = state.frame;
   draw();
   if (still && e.button === 0) pin();
   say();
@@ -20,12 +21,12 @@ stage.sheet.addEventListener("pointerup", (e) => {
 
 function move(dh, dw) {
   const grid = look.direction === "row" ? state.block.queries : state.block.keys;
-  const [, height, width] = grid.cells, at = cellAt(grid, state.x, state.y);
+  const [, height, width] = grid.cells, at = cellAt(grid, state.x, state.y, state.t);
   if (at < 0) return;
-  const [, h, w] = place(grid, at);
+  const [t, h, w] = place(grid, at);
   const r = rect(grid, Math.min(Math.max(h + dh, 0), height - 1) * width + Math.min(Math.max(w + dw, 0), width - 1));
-  state.x = (r.left + r.right) / 2;
-  state.y = (r.top + r.bottom) / 2;
+  [state.x, state.y, state.t] = [(r.left + r.right) / 2, (r.top + r.bottom) / 2, t];
+  state.frame = t;
   draw();
   say();
 }
@@ -42,15 +43,18 @@ const KEYS = {
   m: () => set("smooth", !look.smooth), g: () => set("grid", !look.grid), p: () => set("colour", !look.colour),
   "[": () => set("alpha", Math.max(0, +(look.alpha - 0.05).toFixed(2))),
   "]": () => set("alpha", Math.min(1, +(look.alpha + 0.05).toFixed(2))),
+  a: () => set("arrows", !look.arrows), ",": () => film.step(-1), ".": () => film.step(1), " ": () => film.play(),
   d: () => save("png"), l: () => copyLink(), "?": () => one(".nlv-keys").showModal(),
 };
-root.addEventListener("keydown", (e) => {
+document.addEventListener("keydown", (e) => {
+  if (!root.isConnected || !(root.contains(e.target) || e.target === document.body)) return;
   const onPicture = e.target === stage.sheet;
   const typing = e.target.matches("select, textarea, input:not([type=checkbox], [type=range])");
   if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("dialog")) return;
   const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
   // Letters work everywhere on the page; arrows and Enter belong to the picture.
-  if (!KEYS[key] || !state.block || typing || (key.length > 1 && !onPicture && key !== "Escape")) return;
+  const free = key.length === 1 && key !== " ";
+  if (!KEYS[key] || !state.block || typing || (!free && !onPicture && key !== "Escape")) return;
   e.preventDefault();
   KEYS[key]();
 });
@@ -90,12 +94,15 @@ function options(select, values, chosen) {
 
 function showFields() {
   for (const name of ["direction", "scale", "alpha"]) fields[name].value = look[name];
-  for (const name of ["smooth", "grid", "colour"]) fields[name].checked = look[name];
+  for (const name of ["smooth", "grid", "colour", "arrows"]) fields[name].checked = look[name];
   if (!state.block) return;
   options(fields.cmap, colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block));
   options(fields.block, state.picture.blocks, state.block.block);
 }
 
+root.querySelectorAll("[data-clip]").forEach((field) => field.addEventListener("change", () => {
+  resample(field.dataset.clip === "frames" ? { frames: +field.value } : { perFrame: Boolean(field.value) });
+}));
 root.querySelectorAll("[data-save]").forEach((b) => b.addEventListener("click", () => save(b.dataset.save)));
 one('[data-do="keys"]').addEventListener("click", () => one(".nlv-keys").showModal());
 one('[data-do="link"]').addEventListener("click", () => copyLink());
@@ -103,7 +110,7 @@ lesson.details.addEventListener("toggle", () => { if (lesson.open && state.answe
 
 function save(suffix) {
   if (!state.block) return;
-  trigger("save", { source: state.source, block: state.block.block, x: state.x, y: state.y, suffix,
+  trigger("save", { source: state.source, block: state.block.block, x: state.x, y: state.y, frame: state.t, suffix,
     direction: look.direction, cmap: cmapOf(state.block), alpha: look.alpha, scale: look.scale, smooth: look.smooth });
 }
 
@@ -111,7 +118,7 @@ async function copyLink() {
   if (!state.source || !state.source.example) { fail("A link can name example pictures only: yours stays on this machine."); return; }
   const link = new URL(location.href);
   link.search = new URLSearchParams({ example: state.source.example, block: state.block.block,
-    x: state.x.toFixed(1), y: state.y.toFixed(1), show: look.direction, cmap: cmapOf(state.block), scale: look.scale });
+    x: state.x.toFixed(1), y: state.y.toFixed(1), frame: state.t, show: look.direction, cmap: cmapOf(state.block), scale: look.scale });
   history.replaceState(null, "", link);
   const button = one('[data-do="link"]');
   try { await navigator.clipboard.writeText(link.href); button.textContent = "Copied"; }

@@ -15,9 +15,15 @@ function openSource(source, words) {
   trigger("picture", { source, block: state.block && state.block.block });
 }
 
+// The same clip, sampled or related in another way.
+function resample(changes) {
+  openSource({ ...state.source, ...changes }, "Looking at the clip again");
+}
+
 async function openFile(file) {
   if (!file) return;
-  if (file.size > config.fileBytes) { fail(`${file.name} is larger than ${config.fileMegabytes} MB; save the picture smaller.`); return; }
+  const bound = config.fileBytes[file.type.startsWith("video/") ? "clip" : "picture"];
+  if (file.size > bound) { fail(`${file.name} is larger than ${Math.floor(bound / 2 ** 20)} MB; save it smaller.`); return; }
   if (file.size === 0) { fail(`${file.name} is empty (0 bytes).`); return; }
   busy("Opening " + file.name);
   try {
@@ -69,6 +75,7 @@ config.examples.forEach((example) => {
   image.src = example.thumb;
   image.alt = example.alt;
   button.append(image);
+  button.classList.toggle("clip", example.clip);
   button.addEventListener("click", () => openSource({ example: example.name }, "Opening " + example.title));
   one(".nlv-thumbs").append(button);
 });

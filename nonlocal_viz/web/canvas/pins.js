@@ -14,7 +14,7 @@ function clearPins() { state.pins = []; drawPins(); }
 
 function drawPins() {
   const shown = state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
-  stage.drawPins(shown);
+  stage.drawPins(shown.map((p, i) => [p, i]).filter(([p]) => p.t === state.frame));
   const list = one(".nlv-pins");
   list.innerHTML = "";
   shown.forEach((p, i) => {
@@ -26,10 +26,10 @@ function drawPins() {
     const [, h, w] = p.at;
     go.append(pinPicture(p));
     const words = document.createElement("p");
-    words.innerHTML = `<b>${i + 1}</b> row ${h}, column ${w}` +
+    words.innerHTML = `<b>${i + 1}</b> row ${h}, column ${w}` + (p.grid.cells[0] > 1 ? `, frame ${p.t}` : "") +
       (p.stats.support === null ? "" : `, over ${Math.round(p.stats.support)} cells`);
     go.append(words);
-    go.addEventListener("click", () => { pointTo(p.x, p.y); });
+    go.addEventListener("click", () => { state.frame = p.t; pointTo(p.x, p.y); drawPins(); });
     const away = document.createElement("button");
     away.type = "button";
     away.className = "nlv-away";
@@ -47,10 +47,11 @@ function pinPicture(p) {
   canvas.height = Math.max(1, Math.min(720, Math.round((360 * height) / width)));
   const context = canvas.getContext("2d"), f = canvas.width / width, g = canvas.height / height;
   context.filter = look.colour ? "none" : "grayscale(1)";
-  if (state.photo.complete) context.drawImage(state.photo, 0, 0, canvas.width, canvas.height);
+  const photo = stage.photos[p.t];
+  if (loaded(photo)) context.drawImage(photo, 0, 0, canvas.width, canvas.height);
   context.filter = "none";
   const cells = document.createElement("canvas"), [, h, w] = p.grid.cells, { x, y } = p.grid;
-  colours.paint(cells, p.weights, h, w, paintLook(p.block, p.stats.top));
+  colours.paint(cells, frameOf(p.weights, p.grid, p.t), h, w, paintLook(p.block, p.stats.top));
   context.globalAlpha = look.alpha;
   context.imageSmoothingEnabled = look.smooth;
   context.drawImage(cells, x[0] * f, y[0] * g, (x[w] - x[0]) * f, (y[h] - y[0]) * g);

@@ -80,12 +80,13 @@ class Readout {
   slot(state, { canvas, label }, weights, grid, index) {
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, canvas.width, canvas.height);
-    if (index === undefined || !state.photo.complete) { label.innerHTML = "&nbsp;"; return; }
+    const photo = index === undefined ? null : stage.photos[place(grid, index)[0]];
+    if (!loaded(photo)) { label.innerHTML = "&nbsp;"; return; }
     // Three cells around the key, in colour, with the key itself framed.
     const r = rect(grid, index), size = 3 * Math.max(r.right - r.left, r.bottom - r.top);
     const x = (r.left + r.right - size) / 2, y = (r.top + r.bottom - size) / 2;
-    const f = state.photo.naturalWidth / state.picture.width;
-    context.drawImage(state.photo, x * f, y * f, size * f, size * f, 0, 0, canvas.width, canvas.height);
+    const f = photo.naturalWidth / state.picture.width;
+    context.drawImage(photo, x * f, y * f, size * f, size * f, 0, 0, canvas.width, canvas.height);
     const k = canvas.width / size, box = [(r.left - x) * k, (r.top - y) * k, (r.right - r.left) * k, (r.bottom - r.top) * k];
     context.lineWidth = 5; context.strokeStyle = "rgba(0,0,0,.7)"; context.strokeRect(...box);
     context.lineWidth = 2; context.strokeStyle = "#fff"; context.strokeRect(...box);

@@ -32,6 +32,13 @@ class Block {
     this.column_ = new Float32Array(this.n);
   }
 
+  // Where the partners of a cell lie: everywhere, or in its own frame alone.
+  range(index, own, other) {
+    if (this.spacetime) return [0, count(other)];
+    const [, h, w] = own.cells, [, oh, ow] = other.cells, t = Math.floor(index / (h * w));
+    return [t * oh * ow, (t + 1) * oh * ow];
+  }
+
   score(q, k) {
     if (this.instantiation === "concatenation") return Math.max(0, this.query[q] + this.key[k]);
     const d = this.channels;
@@ -42,24 +49,27 @@ class Block {
 
   // All weights of one query. The array is reused by the next call.
   row(q) {
-    const out = this.row_, m = this.m;
+    const out = this.row_, [from, to] = this.range(q, this.queries, this.keys), m = to - from;
+    if (m < out.length) out.fill(0);
     if (!this.softmax) {
-      for (let k = 0; k < m; k++) out[k] = this.score(q, k) / m;
+      for (let k = from; k < to; k++) out[k] = this.score(q, k) / m;
       return out;
     }
     let top = -Infinity, total = 0;
-    for (let k = 0; k < m; k++) { const s = (out[k] = this.score(q, k)); if (s > top) top = s; }
-    for (let k = 0; k < m; k++) total += out[k] = Math.exp(out[k] - top);
-    for (let k = 0; k < m; k++) out[k] /= total;
+    for (let k = from; k < to; k++) { const s = (out[k] = this.score(q, k)); if (s > top) top = s; }
+    for (let k = from; k < to; k++) total += out[k] = Math.exp(out[k] - top);
+    for (let k = from; k < to; k++) out[k] /= total;
     return out;
   }
 
   // How much every query looks at one key.
   column(k) {
-    const out = this.column_;
-    for (let q = 0; q < this.n; q++) {
+    const out = this.column_, [from, to] = this.range(k, this.keys, this.queries);
+    const m = this.spacetime ? this.m : this.m / this.keys.cells[0];
+    if (to - from < out.length) out.fill(0);
+    for (let q = from; q < to; q++) {
       const s = this.score(q, k);
-      out[q] = this.softmax ? Math.exp(s - this.normaliser[q]) : s / this.m;
+      out[q] = this.softmax ? Math.exp(s - this.normaliser[q]) : s / m;
     }
     return out;
   }

@@ -6,6 +6,7 @@ class Stage {
     this.sheet = root.querySelector(".nlv-sheet");
     this.room = root.querySelector(".nlv-room");
     this.photo = root.querySelector(".nlv-photo");
+    this.photos = [this.photo];
     this.canvas = root.querySelector(".nlv-row");
     this.lines = root.querySelector(".nlv-lines");
     this.queryMark = root.querySelector(".nlv-query");
@@ -18,12 +19,22 @@ class Stage {
   open(picture) {
     this.width = picture.width;
     this.height = picture.height;
-    this.photo.src = picture.photo.url;
-    this.photo.alt = picture.alt;
+    // One image a frame, all loaded at once: scrubbing only shows another.
+    this.photos.slice(1).forEach((image) => image.remove());
+    this.photos = picture.frames.map((file, t) => {
+      const image = t ? this.photo.cloneNode() : this.photo;
+      image.src = file.url;
+      image.alt = t ? "" : picture.alt;
+      if (t) this.canvas.before(image);
+      return image;
+    });
+    this.show(0);
     this.lines.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.sheet.classList.toggle("tiny", Math.max(this.width, this.height) <= 64);
     this.fit();
   }
+
+  show(frame) { this.photos.forEach((image, t) => image.classList.toggle("away", t !== frame)); }
 
   // As large as the room's width and the window's height let it; the room is as high as the picture.
   fit() {
@@ -80,7 +91,7 @@ class Stage {
 
   drawPins(pins) {
     this.pinMarks.innerHTML = "";
-    pins.forEach((pin, i) => {
+    pins.forEach(([pin, i]) => {
       const mark = document.createElement("div");
       mark.className = "nlv-pinmark";
       mark.innerHTML = `<b>${i + 1}</b>`;
@@ -89,6 +100,8 @@ class Stage {
     });
   }
 }
+
+const loaded = (image) => Boolean(image && image.complete && image.naturalWidth);
 
 function uniform(edges) {
   const pitch = (edges[edges.length - 1] - edges[0]) / (edges.length - 1);

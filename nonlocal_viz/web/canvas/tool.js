@@ -8,38 +8,45 @@ const stage = new Stage(root);
 const colours = new Colours(config.maps);
 const lesson = new Lesson(root);
 const readout = new Readout(root, markKey);
+const film = new Film(root, { point: pointTo, focus: focusOn });
 const one = (selector) => root.querySelector(selector);
 
 const state = {
-  source: null, picture: null, photo: stage.photo, blocks: new Map(), block: null, x: 0, y: 0, pins: [],
+  source: null, picture: null, photo: stage.photo, blocks: new Map(), block: null, pins: [],
+  x: 0, y: 0, t: 0, // the query: pixel and frame
+  frame: 0, // the frame that is shown large
   answer: null, seen: 0, waiting: null, asked: new URLSearchParams(location.search),
 };
 const look = { direction: "row", cmap: config.maps ? colours.names.sequential[0] : "", signedCmap: colours.names.diverging[0],
-  scale: "linear", alpha: 0.65, smooth: false, grid: false, colour: false };
+  scale: "linear", alpha: 0.65, smooth: false, grid: false, colour: false, arrows: false };
 
 let frame = 0;
 function refresh() { if (!frame) frame = requestAnimationFrame(() => { frame = 0; draw(); }); }
 
-// Where the pixel (x, y) points, and the row or column of that cell. Null where there is none.
-function ask(block, x, y, direction) {
+// Where the pixel (x, y) of frame t points, and the row or column of that cell. Null where there is none.
+function ask(block, x, y, t, direction) {
   const asked = direction === "row" ? block.queries : block.keys;
-  const index = cellAt(asked, x, y);
+  const index = cellAt(asked, x, y, t);
   if (index < 0) return null;
   const grid = direction === "row" ? block.keys : block.queries;
   const weights = direction === "row" ? block.row(index) : block.column(index);
   return { block, direction, index, at: place(asked, index), rect: rect(asked, index), weights, grid,
-    own: cellAt(grid, x, y), x, y };
+    own: cellAt(grid, x, y, t), x, y, t };
 }
 
 function draw() {
   const block = state.block;
   if (!block) return;
-  const answer = ask(block, state.x, state.y, look.direction);
+  const answer = ask(block, state.x, state.y, state.t, look.direction);
   if (!answer) return;
   answer.stats = summarise(answer.weights, answer.grid, block.softmax && look.direction === "row");
   state.answer = answer;
-  stage.paint(colours, answer.weights, answer.grid, paintLook(block, answer.stats.top));
+  const paint = paintLook(block, answer.stats.top);
+  stage.show(state.frame);
+  stage.paint(colours, frameOf(answer.weights, answer.grid, state.frame), answer.grid, paint);
   stage.put(stage.queryMark, answer.rect);
+  stage.queryMark.hidden = state.frame !== state.t;
+  film.paint(answer, paint, state.frame);
   readout.show(state, answer);
   drawTicks(answer.stats.top, block.signed);
   if (lesson.open) explain();
@@ -83,7 +90,8 @@ function say() {
   if (!answer) return;
   const [, h, w] = answer.at, [, kh, kw] = place(answer.grid, answer.stats.best);
   const verb = answer.direction === "row" ? "looks most at" : "is looked at most by";
-  const words = `Cell row ${h}, column ${w} ${verb} row ${kh}, column ${kw}, weight ${number(answer.weights[answer.stats.best])}.`;
+  const [t] = answer.at, [kt] = place(answer.grid, answer.stats.best), clip = answer.grid.cells[0] > 1;
+  const words = `Cell row ${h}, column ${w}${clip ? ` of frame ${t}` : ""} ${verb} row ${kh}, column ${kw}${clip ? ` of frame ${kt}` : ""}, weight ${number(answer.weights[answer.stats.best])}.`;
   readout.spoken.textContent = words;
   stage.sheet.setAttribute("aria-valuetext", words);
 }
@@ -91,7 +99,15 @@ function say() {
 function markKey(slot) {
   const key = state.answer && state.answer.stats.strongest[slot];
   if (slot < 0 || key === undefined) stage.keyMark.hidden = true;
-  else stage.put(stage.keyMark, rect(state.answer.grid, key));
+  else {
+    // A key of another frame brings that frame forward.
+    state.frame = place(state.answer.grid, key)[0];
+    draw();
+    stage.put(stage.keyMark, rect(state.answer.grid, key));
+  }
 }
 
-function pointTo(x, y) { state.x = x; state.y = y; refresh(); }
+function pointTo(x, y, t = state.frame) { state.x = x; state.y = y; state.t = t; refresh(); }
+
+// Show a frame large; the query stays where it is.
+function focusOn(frame) { state.frame = frame; refresh(); drawPins(); }
