@@ -44,6 +44,27 @@ def test_overlay(weights: Path, photo_path: Path, tmp_path: Path, capsys) -> Non
         assert float(numbers["weights"].max()) == pytest.approx(printed["max"])
 
 
+def test_video(weights: Path, picture: np.ndarray, tmp_path: Path, capsys) -> None:
+    from nonlocal_viz.media import encode_webm, open_video
+
+    frames = [np.roll(picture, 9 * t, axis=1) for t in range(6)]
+    (tmp_path / "clip.webm").write_bytes(encode_webm(frames))
+    out = tmp_path / "overlay.webm"
+    options = ("--model", weights, "--short-side", 64, "--device", "cpu", "--at", "50,20")
+    asked = ("video", tmp_path / "clip.webm", "--frame", 1, "--frames", 3)
+    assert run(*asked, "--out", out, *options) == 0
+    assert len(open_video(out)) == 3
+    assert "of frame 1 at pixel" in capsys.readouterr().out
+    assert run(*asked, "--per-frame", "--json", "--out", tmp_path / "a.npz", *options) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["grid"][0] == 1 and printed["first_frame"] == 1
+    assert run("video", tmp_path / "clip.webm", "--frame", 7, "--out", out, *options) == 2
+    assert "frames go from 0" in capsys.readouterr().err
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    assert run("video", tmp_path / "broken.mp4", "--out", out, *options) == 2
+    assert "not a video" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
