@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import clips
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
 from nonlocal_viz.core.affinity import Affinity
@@ -153,4 +154,10 @@ def _mib(value: float | None) -> MiB | None:
     return None if value is None else MiB(value)
 
 
-CASES = {"block": block, "row": row, "view": view, "open": open_}
+CASES: dict[str, Callable[[bool], Result]] = {
+    "block": block,
+    "row": row,
+    "view": view,
+    "open": open_,
+    **clips.CASES,
+}

@@ -8,11 +8,12 @@ from nonlocal_viz.media.image import (
     thumbnail,
 )
 from nonlocal_viz.media.video import Clip, is_video, open_video
-from nonlocal_viz.media.writing import encode_webm
+from nonlocal_viz.media.writing import WebmWriter, encode_webm
 
 __all__ = [
     "SUPPORTED_FORMATS",
     "Clip",
+    "WebmWriter",
     "encode_jpeg",
     "encode_png",
     "encode_webm",

@@ -1,7 +1,8 @@
 """The page: one gr.HTML that is the whole tool, the events that feed it, and how it is served.
 
-Every event answers with a small JSON value whose ``kind`` says what it is: ``view`` (a picture with its
-first block), ``block`` (another block of it), ``file`` (a download) or ``error`` (one sentence). The
+Every event answers with a small JSON value whose ``kind`` says what it is: ``view`` (a picture or clip
+with its first block), ``block`` (another block of it), ``progress`` and ``file`` (a download) or
+``error`` (one sentence). The
 browser never shows anything else, so no failure of ours can put a traceback on the page.
 """
 
@@ -9,7 +10,7 @@ import base64
 import itertools
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.media import encode_jpeg, is_video, open_image, open_video, thumbnail
+from nonlocal_viz.media import (
+    WebmWriter,
+    encode_jpeg,
+    is_video,
+    open_image,
+    open_video,
+    thumbnail,
+)
 from nonlocal_viz.render import DIVERGING, SEQUENTIAL, lookup
 from nonlocal_viz.web.api import add_endpoints
 from nonlocal_viz.web.canvas import canvas_html, canvas_js
@@ -77,15 +85,15 @@ class Desk:
                 }
             )
 
-    def save(self, request: dict[str, Any]) -> dict[str, Any]:
+    def save(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, or
-        for clips webm."""
+        for clips webm. Yields how far it is, then the file."""
         view = self.views.get(request.get("source"))
         suffix = str(request.get("suffix"))
         x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
         column, frame = request.get("direction") == "column", int(request.get("frame") or 0)
         row = (view.column if column else view.query)(x, y, frame, block=block)
-        options = {}
+        options: dict[str, Any] = {}
         if suffix in ("png", "webm"):
             options = {
                 "cmap": str(request["cmap"]),
@@ -96,8 +104,17 @@ class Desk:
         at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
         name = f"{_stem(request)}-{block}-{row.direction}-{at}.{suffix}"
         with tempfile.TemporaryDirectory() as folder:
-            path = row.save(Path(folder) / name, **options)
-            return _kept(
+            path = Path(folder) / name
+            if suffix == "webm" and row.is_clip:
+                # Frame by frame, so that whoever waits sees how far it is, and may stop it.
+                writer, count = WebmWriter(), len(view.frames)
+                for t in range(count):
+                    yield {"kind": "progress", "words": f"Writing frame {t + 1} of {count}"}
+                    writer.write(row.overlay(frame=t, **options))
+                path.write_bytes(writer.finish())
+            else:
+                row.save(path, **options)
+            yield _kept(
                 {"kind": "file", "name": name, "file": gr.FileData(path=str(path)).model_dump()}
             )
 
@@ -138,19 +155,20 @@ def build(
         # "self", and would then copy the whole server at every visit to put it into the page's config.
         setattr(page, "self", None)  # noqa: B010
 
-        def answer(question: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+        def answers(question: Callable[[], Iterator[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
             # seq makes every answer a new value, so that the browser notices two equal ones.
             try:
-                found = question(*given)
+                for found in question():
+                    yield {**found, "seq": next(_sequence)}
             except NonlocalVizError as error:
-                found = {"kind": "error", "message": str(error)}
+                yield {"kind": "error", "message": str(error), "seq": next(_sequence)}
             except Exception:
                 _log.exception("a question of the page failed")
-                found = {
-                    "kind": "error",
-                    "message": "Something went wrong on the server; it has been logged. Try again.",
-                }
-            return {**found, "seq": next(_sequence)}
+                message = "Something went wrong on the server; it has been logged. Try again."
+                yield {"kind": "error", "message": message, "seq": next(_sequence)}
+
+        def answer(question: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+            return next(answers(lambda: iter([question(*given)])))
 
         def start(request: gr.Request) -> dict[str, Any]:
             asked = dict(request.query_params) if request else {}
@@ -166,8 +184,8 @@ def build(
             data = event._data or {}
             return answer(desk.block, data.get("source"), str(data.get("block")))
 
-        def on_save(event: gr.EventData) -> dict[str, Any]:
-            return answer(desk.save, event._data or {})
+        def on_save(event: gr.EventData) -> Iterator[dict[str, Any]]:
+            yield from answers(lambda: desk.save(event._data or {}))
 
         quiet: dict[str, Any] = {
             "outputs": page,
@@ -177,7 +195,8 @@ def build(
         demo.load(start, **quiet)
         page.picture(on_picture, trigger_mode="multiple", concurrency_limit=2, **quiet)
         page.block(on_block, trigger_mode="multiple", concurrency_limit=2, **quiet)
-        page.save(on_save, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        saving = page.save(on_save, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        page.cancel(None, cancels=[saving], api_visibility="private")
         add_endpoints(views.lens)
     demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
     return demo

@@ -345,6 +345,29 @@ def test_the_exported_video_plays_in_the_browser(visit) -> None:
     assert length == pytest.approx(2, abs=0.3) and width == 640
 
 
+def test_a_long_export_shows_its_progress_and_can_be_stopped(visit) -> None:
+    seen = visit(query=f"?example={CLIP.name}")
+    seen.page.evaluate(
+        "() => { window.seen = []; new MutationObserver(() => window.seen.push("
+        "document.querySelector('[data-text=working]').textContent))"
+        ".observe(document.querySelector('.nlv-working'), {subtree: true, childList: true}); }"
+    )
+    with seen.page.expect_download():
+        seen.page.locator('[data-save="webm"]').click()
+    words = seen.page.evaluate("window.seen")
+    assert any(w.startswith("Writing frame") and w.endswith("of 8") for w in words)
+    assert seen.page.locator(".nlv-working").is_hidden()
+    downloads = []
+    seen.page.on("download", lambda download: downloads.append(download))
+    seen.page.locator('[data-save="webm"]').click()
+    seen.page.locator('[data-do="cancel"]').click()
+    seen.page.wait_for_timeout(2500)
+    assert downloads == [] and seen.page.locator(".nlv-working").is_hidden()
+    # The next one works.
+    with seen.page.expect_download():
+        seen.page.locator('[data-save="npz"]').click()
+
+
 def test_arrows_to_the_strongest_twenty(visit) -> None:
     seen = visit(query=f"?example={CLIP.name}")
     seen.page.keyboard.press("a")

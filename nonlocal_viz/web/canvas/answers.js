@@ -80,8 +80,9 @@ async function onValue() {
   try {
     if (value.kind === "view") await onView(value);
     else if (value.kind === "block") await onBlock(value);
-    else if (value.kind === "file") onFile(value);
-    else { state.waiting = null; fail(value.message); showFields(); }
+    else if (value.kind === "file") { working(""); onFile(value); }
+    else if (value.kind === "progress") working(value.words);
+    else { state.waiting = null; working(""); fail(value.message); showFields(); }
   } catch {
     fail("The answer of the server did not arrive whole; try again.");
   }

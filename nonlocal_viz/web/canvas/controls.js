@@ -108,8 +108,18 @@ one('[data-do="keys"]').addEventListener("click", () => one(".nlv-keys").showMod
 one('[data-do="link"]').addEventListener("click", () => copyLink());
 lesson.details.addEventListener("toggle", () => { if (lesson.open && state.answer) explain(); });
 
+// How far a long download is; "" when it is done. What still arrives after a cancel is not shown.
+let stopped = false;
+function working(said) {
+  const words = stopped ? "" : said;
+  readout.set("working", words);
+  one(".nlv-working").hidden = !words;
+}
+one('[data-do="cancel"]').addEventListener("click", () => { stopped = true; trigger("cancel"); working(""); });
+
 function save(suffix) {
   if (!state.block) return;
+  stopped = false;
   trigger("save", { source: state.source, block: state.block.block, x: state.x, y: state.y, frame: state.t, suffix,
     direction: look.direction, cmap: cmapOf(state.block), alpha: look.alpha, scale: look.scale, smooth: look.smooth });
 }
