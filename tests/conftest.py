@@ -50,3 +50,45 @@ def photo_path(tmp_path: Path, picture: np.ndarray) -> Path:
     path = tmp_path / "photo.png"
     Image.fromarray(picture).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def odd_files(
+    tmp_path_factory, picture: np.ndarray
+) -> dict[str, tuple[Path, tuple[int, int] | None]]:
+    """name -> (file, size of the upright picture that it holds; None where it is none)."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("odd")
+    image = Image.fromarray(picture)
+    wide = (np.arange(60 * 90).reshape(60, 90) * 12).astype(np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    frames = [image, image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    made = {
+        "one_pixel.png": (Image.new("RGB", (1, 1), "red"), {}, (1, 1)),
+        "sliver.png": (Image.new("RGB", (900, 1), "red"), {}, (900, 1)),
+        "cmyk.jpg": (image.convert("CMYK"), {}, (90, 60)),
+        "sixteen_bit.png": (Image.fromarray(wide), {}, (90, 60)),
+        "palette.png": (image.convert("P"), {}, (90, 60)),
+        "transparent.png": (image.convert("RGBA"), {}, (90, 60)),
+        "animated.gif": (frames[0], {"save_all": True, "append_images": frames[1:]}, (90, 60)),
+        "turned.jpg": (image, {"exif": exif}, (60, 90)),
+    }
+    found: dict[str, tuple[Path, tuple[int, int] | None]] = {}
+    for name, (content, options, size) in made.items():
+        content.save(folder / name, **options)
+        found[name] = (folder / name, size)
+    whole = (folder / "turned.jpg").read_bytes()
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") * 2
+    broken = {
+        "text.jpg": b"this is no picture",
+        "cut.jpg": whole[: len(whole) // 2],
+        "empty.png": b"",
+        "huge.png": header + b"\x08\x02\x00\x00\x00" + bytes(40),
+        "page.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    }
+    for name, raw in broken.items():
+        (folder / name).write_bytes(raw)
+        found[name] = (folder / name, None)
+    return found

@@ -44,6 +44,24 @@ def test_overlay(weights: Path, photo_path: Path, tmp_path: Path, capsys) -> Non
         assert float(numbers["weights"].max()) == pytest.approx(printed["max"])
 
 
+def test_odd_files_get_the_right_picture_or_one_sentence(
+    weights: Path, odd_files, tmp_path: Path, capsys
+) -> None:
+    out = tmp_path / "overlay.png"
+    options = ("--model", weights, "--short-side", 32, "--device", "cpu", "--out", out)
+    for name, (path, size) in odd_files.items():
+        code = run("overlay", path, "--at", "0,0", *options)
+        err = capsys.readouterr().err
+        if size is None:
+            assert code == 2, name
+            assert err.startswith("nonlocal-viz: error: ") and err.count("\n") == 1, name
+            assert "Traceback" not in err and err.rstrip().endswith("."), name
+        else:
+            assert (code, err) == (0, ""), name
+            with Image.open(out) as png:
+                assert png.size == size, name
+
+
 def test_video(weights: Path, picture: np.ndarray, tmp_path: Path, capsys) -> None:
     from nonlocal_viz.media import encode_webm, open_video
 

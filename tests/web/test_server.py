@@ -236,15 +236,20 @@ def test_bad_questions_get_one_sentence_and_the_next_works(
     assert ask(client, photo_path, 5, 5)[0]["grid"][0] == 1
 
 
-def test_bad_files_get_one_sentence_and_the_next_works(
-    client, tmp_path: Path, photo_path: Path
+def test_odd_files_get_the_right_picture_or_one_sentence(
+    client, odd_files, photo_path: Path
 ) -> None:
-    content = photo_path.read_bytes()
-    for name, broken in {"note.png": b"no picture", "cut.png": content[:60], "a.txt": b"x"}.items():
-        (tmp_path / name).write_bytes(broken)
-        with pytest.raises(gradio_client.exceptions.AppError) as caught:
-            ask(client, tmp_path / name, 5, 5)
-        assert str(caught.value).rstrip().endswith(".") and "Traceback" not in str(caught.value)
+    for name, (path, size) in odd_files.items():
+        if size is not None:
+            numbers, overlay = ask(client, path, 0, 0)
+            assert tuple(numbers["picture_size"]) == size, name
+            with Image.open(overlay) as image:
+                assert image.size == size, name
+            continue
+        with pytest.raises((gradio_client.exceptions.AppError, ValueError)) as caught:
+            ask(client, path, 0, 0)
+        assert "Traceback" not in str(caught.value), name
+        assert str(caught.value).rstrip().endswith("."), name
     with pytest.raises(gradio_client.exceptions.AppError, match="image file"):
         ask(client, None, 5, 5)
     assert ask(client, photo_path, 5, 5)[0]["block"] == "layer2.1"
