@@ -1,6 +1,5 @@
 """``load_model``: a name of the zoo, or a file of one's own, to a model that is ready to be asked."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from torchvision.models import ResNet18_Weights
 from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
 from nonlocal_viz.zoo.manifest import IMAGENET_1K, ModelInfo, parse_entry, read_manifest
 
@@ -40,13 +40,15 @@ def load_model(
     Args:
         name_or_path: ``"default"`` or another name of the manifest; or a file: ``.safetensors`` that
             describes its model (``nonlocal-viz train`` writes such), or a ``.pth``/``.pt`` state dict
-            of a NonLocalResNet, whose architecture is then read off its keys.
+            of a NonLocalResNet, whose architecture is then read off its keys. A file of blocks alone
+            takes the rest from the backbone it names, by the manifest in its own folder.
         device: ``"auto"`` is CUDA when present, else the CPU.
         directory: folder of the manifest; default the shipped one.
         limits: bounds on a file's size.
 
     Raises:
-        CheckpointError: an unknown name; a missing, altered, broken or foreign file.
+        CheckpointError: an unknown name; a missing, altered, broken or foreign file, the backbone's
+            included.
         ShapeError: an unknown or absent device.
     """
     where = resolve_device(device)
@@ -58,13 +60,14 @@ def load_model(
             info = parse_entry(_entry_name(path), described, shipped=False)
         else:
             info = ModelInfo(_entry_name(path), architecture=read_architecture(state, path.name))
+        if info.backbone is not None:
+            state = complete(state, path.name, info, manifest_beside(path, info, limits), limits)
         folder = path.parent
     else:
         manifest = read_manifest(directory, limits)
         info = manifest.find(text)
         folder = manifest.directory
-        _verify(folder / info.file, info)
-        state, _ = read_checkpoint(folder / info.file, limits)
+        state = read_weights(manifest, info, limits)
     model = _build(info, state)
     model.info = replace(info, classes=_classes(info, folder))
     return model.eval().requires_grad_(False).to(where)
@@ -131,24 +134,6 @@ def _build(info: ModelInfo, state: dict[str, Tensor]) -> NonLocalResNet:
             f"The weights of {info.name!r} do not fit its architecture ({first[:200]})."
         ) from None
     return model
-
-
-def _verify(path: Path, info: ModelInfo) -> None:
-    try:
-        size = path.stat().st_size
-        digest = ""
-        if size == info.bytes:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        raise CheckpointError(
-            f"The weights {path.name} of the model {info.name!r} are missing; install the package again."
-        ) from None
-    if digest != info.sha256:
-        raise CheckpointError(
-            f"The weights {path.name} are not those that the manifest names (size or sha256 differs); "
-            "install the package again."
-        )
 
 
 def _classes(info: ModelInfo, folder: Path) -> tuple[str, ...] | None:

@@ -2,7 +2,8 @@
 
 Invariants: nothing here imports torch, so that ``nonlocal-viz zoo`` answers at once; a manifest is
 checked whole when it is read, so that later code can trust every field; and a file name in it is a
-bare name in the manifest's own folder, never a path to somewhere else.
+bare name in the manifest's own folder, never a path to somewhere else. A Manifest's backbones are
+models of its own that have none themselves.
 
 Layout (schema 1)::
 
@@ -12,7 +13,9 @@ Layout (schema 1)::
         "normalisation": {"mean": [r, g, b], "std": [r, g, b]},
         "short_side": int, "default_block": "layer2.1",
         "classes": "imagenet-1k" | a text file, a name a line | null,
-        "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null}}}
+        "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null,
+        "backbone": another model's NAME (the file then has the non-local blocks alone, and that
+                    model's file the rest) | null, also when absent}}}
 """
 
 import json
@@ -26,6 +29,7 @@ from typing import Any
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.resources import models_dir
+from nonlocal_viz.zoo.fields import of_type, take, take_numbers, take_three
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
@@ -67,6 +71,7 @@ class ModelInfo:
 
     ``classes`` is filled in when the model is loaded; ``class_list`` says where the names come from.
     ``architecture`` holds the keyword arguments of ``NonLocalResNet``; ``bytes`` is the file's size.
+    With a ``backbone`` the file holds the non-local blocks alone, and that model's file the rest.
     """
 
     name: str
@@ -83,6 +88,7 @@ class ModelInfo:
     file: str = ""
     sha256: str = ""
     bytes: int = 0
+    backbone: str | None = None
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -108,16 +114,25 @@ class ModelInfo:
             "trained_on": self.trained_on,
             "metrics": dict(self.metrics),
             "card": self.card,
+            "backbone": self.backbone,
         }
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The models of one folder. ``default`` is a name in ``models``."""
+    """The models of one folder. ``default`` is a name in ``models``.
+
+    Raises:
+        CheckpointError: a model's backbone is none of the models, or has a backbone itself.
+    """
 
     directory: Path
     default: str
     models: Mapping[str, ModelInfo]
+
+    def __post_init__(self) -> None:
+        for info in self.models.values():
+            self.backbone_of(info)
 
     def find(self, name: str) -> ModelInfo:
         """The model called ``name``; ``"default"`` is the manifest's default.
@@ -132,6 +147,27 @@ class Manifest:
                 "or give the path of a .safetensors, .pth or .pt file."
             )
         return info
+
+    def backbone_of(self, info: ModelInfo) -> ModelInfo | None:
+        """The model whose file has what is not in that of ``info``; None where that file is whole.
+
+        Raises:
+            CheckpointError: it is none of the models, or has a backbone itself.
+        """
+        if info.backbone is None:
+            return None
+        backbone = self.models.get(info.backbone)
+        if backbone is None:
+            raise CheckpointError(
+                f"The model {info.name!r} needs the backbone {info.backbone!r}, which is none of the "
+                f"models {', '.join(self.models)}."
+            )
+        if backbone.backbone is not None:
+            raise CheckpointError(
+                f"The model {info.name!r} cannot have the backbone {backbone.name!r}, which is not "
+                f"whole either: it has the backbone {backbone.backbone!r} itself."
+            )
+        return backbone
 
     def text(self) -> str:
         """The JSON document, ready to be written."""
@@ -167,9 +203,9 @@ def read_manifest(directory: Path | None = None, limits: Limits = LIMITS) -> Man
             f"The list of models {path} is not of schema {SCHEMA}; it belongs to another version "
             "of nonlocal_viz."
         )
-    entries = _take(document, "models", dict, str(path))
+    entries = take(document, "models", dict, str(path))
     models = {name: parse_entry(name, entry) for name, entry in entries.items()}
-    default = _take(document, "default", str, str(path))
+    default = take(document, "default", str, str(path))
     if default not in models:
         raise CheckpointError(f"The default {default!r} of {path} is none of its models.")
     return Manifest(directory, default, MappingProxyType(models))
@@ -193,23 +229,24 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
         )
     if not isinstance(entry, dict):
         raise CheckpointError(f"{where} should be a JSON object; restore the file.")
-    colours = _take(entry, "normalisation", dict, where)
+    colours = take(entry, "normalisation", dict, where)
     info = ModelInfo(
         name=name,
         architecture=MappingProxyType(check_architecture(entry.get("architecture"), where)),
         normalisation=Normalisation(
-            _three(colours, "mean", where), _three(colours, "std", where, positive=True)
+            take_three(colours, "mean", where), take_three(colours, "std", where, positive=True)
         ),
-        short_side=_take(entry, "short_side", (int, type(None)), where),
-        default_block=_take(entry, "default_block", (str, type(None)), where),
-        class_list=_take(entry, "classes", (str, type(None)), where),
-        licence=_take(entry, "licence", str, where),
-        trained_on=_take(entry, "trained_on", str, where),
-        metrics=MappingProxyType(_numbers(entry, "metrics", where)),
-        card=_take(entry, "card", (str, type(None)), where),
-        file=_take(entry, "file", str, where) if shipped else "",
-        sha256=_take(entry, "sha256", str, where) if shipped else "",
-        bytes=_take(entry, "bytes", int, where) if shipped else 0,
+        short_side=take(entry, "short_side", (int, type(None)), where),
+        default_block=take(entry, "default_block", (str, type(None)), where),
+        class_list=take(entry, "classes", (str, type(None)), where),
+        licence=take(entry, "licence", str, where),
+        trained_on=take(entry, "trained_on", str, where),
+        metrics=MappingProxyType(take_numbers(entry, "metrics", where)),
+        card=take(entry, "card", (str, type(None)), where),
+        file=take(entry, "file", str, where) if shipped else "",
+        sha256=take(entry, "sha256", str, where) if shipped else "",
+        bytes=take(entry, "bytes", int, where) if shipped else 0,
+        backbone=take(entry, "backbone", (str, type(None)), where),
     )
     if shipped and not (_SHA256.fullmatch(info.sha256) and info.bytes > 0):
         raise CheckpointError(f"{where} has no valid sha256 and size; restore the file.")
@@ -217,6 +254,8 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
     for file_name in filter(None, (info.file, info.card, listed)):
         if not _NAME.fullmatch(file_name):
             raise CheckpointError(f"{where} names {file_name!r}, which is no bare file name.")
+    if info.backbone is not None and not _NAME.fullmatch(info.backbone):
+        raise CheckpointError(f"{where} has a 'backbone' that cannot be the name of a model.")
     if info.short_side is not None and info.short_side < 1:
         raise CheckpointError(f"{where} should have a positive 'short_side'.")
     if info.blocks and info.default_block is not None and info.default_block not in info.blocks:
@@ -252,37 +291,4 @@ def _check_types(
                 f"{where} has the unknown architecture option {key!r}; known are "
                 f"{', '.join(known)}."
             )
-        _of_type(item, known[key], f"{where} has an unusable architecture option {key!r}.")
-
-
-def _take(value: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
-    item = value.get(key)
-    return _of_type(item, kind, f"{where} has no usable {key!r}; restore the file.")
-
-
-def _of_type(item: object, kind: type | tuple[type, ...], complaint: str) -> Any:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    # True is an int to Python and never a size to us.
-    if not isinstance(item, kind) or (isinstance(item, bool) and bool not in kinds):
-        raise CheckpointError(complaint)
-    return item
-
-
-def _numbers(value: Mapping[str, Any], key: str, where: str) -> dict[str, float]:
-    numbers = _take(value, key, dict, where)
-    for item in numbers.values():
-        _of_type(item, (int, float), f"{where} has a value in {key!r} that is no number.")
-    return dict(numbers)
-
-
-def _three(
-    value: Mapping[str, Any], key: str, where: str, *, positive: bool = False
-) -> tuple[float, float, float]:
-    items = _take(value, key, list, where)
-    complaint = f"{where} should have three{' positive' if positive else ''} numbers as {key!r}."
-    if len(items) != 3 or (
-        positive and not all(_of_type(i, (int, float), complaint) > 0 for i in items)
-    ):
-        raise CheckpointError(complaint)
-    red, green, blue = (float(_of_type(item, (int, float), complaint)) for item in items)
-    return red, green, blue
+        of_type(item, known[key], f"{where} has an unusable architecture option {key!r}.")

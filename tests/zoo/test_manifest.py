@@ -67,6 +67,9 @@ def test_an_unknown_name_is_answered_with_the_names_there_are(tmp_path: Path) ->
         (("normalisation", "std"), [0.2, 0, 0.2], "three positive numbers"),
         (("normalisation", "mean"), [0.2, 0.2], "three numbers"),
         (("normalisation", "mean"), [0.2, 0.2, "0"], "three numbers"),
+        (("backbone",), 3, "'backbone'"),
+        (("backbone",), "../base", "cannot be the name of a model"),
+        (("backbone",), "", "cannot be the name of a model"),
         (("architecture",), [], "'architecture'"),
         (("architecture", "device"), "cuda", "unknown architecture option 'device'"),
         (("architecture", "depth"), "18", "'depth'"),
@@ -82,6 +85,34 @@ def test_each_unusable_field_is_named(path: tuple[str, ...], value: Any, complai
     inner[path[-1]] = value
     with pytest.raises(CheckpointError, match=complaint):
         parse_entry("small", entry)
+
+
+@pytest.mark.parametrize(
+    ("backbones", "complaint"),
+    [
+        ({"small": "bass"}, "needs the backbone 'bass', which is none of the models base, small"),
+        ({"small": "default"}, "needs the backbone 'default', which is none of the models"),
+        ({"small": "small"}, "'small' cannot have the backbone 'small', which is not whole"),
+        ({"small": "base", "base": "small"}, "cannot have the backbone '.*', which is not whole"),
+        ({"small": "base", "third": "small"}, "'third' cannot have the backbone 'small', which"),
+    ],
+)
+def test_a_backbone_that_leads_nowhere_is_refused(
+    tmp_path: Path, backbones: dict[str, str], complaint: str
+) -> None:
+    models = dict.fromkeys(("base", "small", *backbones), ENTRY)
+    models |= {name: {**ENTRY, "backbone": other} for name, other in backbones.items()}
+    with pytest.raises(CheckpointError, match=complaint):
+        read_manifest(write(tmp_path, manifest(**models)))
+
+
+def test_the_backbone_is_a_field_that_may_be_absent(tmp_path: Path) -> None:
+    small, null = {**ENTRY, "backbone": "base"}, {**ENTRY, "backbone": None}
+    found = read_manifest(write(tmp_path, manifest(small=small, base=ENTRY, null=null)))
+    assert found.backbone_of(found.find("small")) == found.find("base")
+    assert found.find("base").backbone is None and found.backbone_of(found.find("null")) is None
+    (tmp_path / FILE_NAME).write_text(found.text())
+    assert read_manifest(tmp_path) == found
 
 
 @pytest.mark.parametrize("name", ["", "default", "a b", "../x", "-x", "x" * 65])
