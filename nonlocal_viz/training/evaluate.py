@@ -107,17 +107,15 @@ def evaluate(
                 draw = Draw.of(photo, (height, width), queries, random)
                 if draw is None:
                     continue
-                block.add(
-                    **_rankings(view, name, draw, seen.inputs[name]),
-                    **_statistics(view, name, model.block(name), seen),
-                )
                 ours = model.block(name)
-                ap_random = random_rows(ours, seen.inputs[name], draw.picked, seed + number)
-                block.add(ap_random=float(draw.precision(ap_random).mean()))
+                block.add(**_rankings(view, name, draw, seen.inputs[name]))
+                untrained = random_rows(ours, seen.inputs[name], draw.picked, seed + number)
+                block.add(ap_random=float(draw.precision(untrained).mean()))
                 if mirrored is not None:
                     block.add(ap_flipped=_flipped(mirrored, name, draw))
                 if taught is not None:
                     block.add(**_teacher(taught, small, (height, width), draw, seed))
+                block.add(**_statistics(view, name, ours, seen))
             on_photo()
     return scores
 
