@@ -5,6 +5,7 @@ their order counts.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,14 @@ from torch import Tensor
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.training.cache import RANKS
-from nonlocal_viz.training.targets import lab_cells, similarity, target_rows, walk_factors
+from nonlocal_viz.training.targets import (
+    STEPS,
+    TEMPERATURE,
+    lab_cells,
+    similarity,
+    target_rows,
+    walk_factors,
+)
 from nonlocal_viz.training.teacher import TeacherFeatures
 
 TeacherLike = Callable[[Tensor], TeacherFeatures]
@@ -82,10 +90,19 @@ def random_rows(block: NonLocalBlock, features: Tensor, picked: Tensor, seed: in
     return rows_on_queries(fresh.attend(features)[1], picked)
 
 
+class TeacherRows(NamedTuple):
+    """The teacher's rows, each (Q, N): ``similarity``, the walk along it (``target``), and the walk
+    from the low-rank factors that training stores (``stored``)."""
+
+    similarity: Tensor
+    target: Tensor
+    stored: Tensor
+
+
 def teacher_rows(
     seen: TeacherFeatures, image: np.ndarray, grid: tuple[int, int], picked: Tensor, seed: int
-) -> tuple[Tensor, Tensor]:
-    """(similarity, target), each (Q, N): the teacher's, before and after the walk.
+) -> TeacherRows:
+    """What the teacher would have a block answer.
 
     Args:
         seen: the teacher's features of ``image``, as the model sees it: (H, W, 3) uint8.
@@ -98,8 +115,10 @@ def teacher_rows(
     device = seen.mid.device
     lab = lab_cells(image[None], grid).to(device)
     s = similarity((seen.mid, seen.deep, seen.head), lab, grid)
+    w = ((s[0] - 1) / TEMPERATURE).exp()
+    walk = torch.linalg.matrix_power(w / w.sum(-1, keepdim=True), STEPS)
     stride = round(image.shape[0] / grid[0])
     generator = torch.Generator().manual_seed(seed)
-    walk = target_rows(*walk_factors(s, RANKS.get(stride, max(RANKS.values())), generator))
+    stored = target_rows(*walk_factors(s, RANKS.get(stride, max(RANKS.values())), generator))[0]
     picked = picked.to(device)
-    return s[0, picked], walk[0, picked]
+    return TeacherRows(s[0, picked], walk[picked], stored[picked])

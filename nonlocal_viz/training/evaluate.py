@@ -19,7 +19,8 @@ interval and two of them can be compared on the same photos.
                             photo
 ``ap_flipped``              the photo mirrored, the rows mirrored back (with ``flips``)
 ``ap_teacher``              the teacher's similarity, undiffused (with ``teacher``)
-``ap_target``               the walk along it that the block was trained towards (with ``teacher``)
+``ap_target``               the walk along it, exact (with ``teacher``)
+``ap_target_stored``        the walk from its low-rank factors, as training stores and uses it
 ``query_dependence``        mean cosine distance between rows, 0 to 1
 ``gcnet_input``             GCNet's distances, half of a cosine distance, 0 to 1: between the positions
 ``gcnet_attention``         of the block's input, between rows, and between the positions of what the
@@ -169,10 +170,11 @@ def _flipped(mirrored: View, name: str, draw: Draw) -> float:
 def _teacher(
     taught: TeacherFeatures, image: np.ndarray, grid: tuple[int, int], draw: Draw, seed: int
 ) -> dict[str, float]:
-    similar, target = teacher_rows(taught, image, grid, draw.picked, seed)
+    rows = teacher_rows(taught, image, grid, draw.picked, seed)
     return {
-        "ap_teacher": float(draw.precision(similar).mean()),
-        "ap_target": float(draw.precision(target).mean()),
+        "ap_teacher": float(draw.precision(rows.similarity).mean()),
+        "ap_target": float(draw.precision(rows.target).mean()),
+        "ap_target_stored": float(draw.precision(rows.stored).mean()),
     }
 
 

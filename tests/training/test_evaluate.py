@@ -77,11 +77,14 @@ def test_the_teacher_s_walk_stays_within_a_colour(picture: np.ndarray) -> None:
     image = np.ascontiguousarray(picture.repeat(2, 0)[:112].repeat(2, 1)[:, :176])
     seen = colour_teacher(torch.from_numpy(image).permute(2, 0, 1)[None].float())
     picked = torch.tensor([0, 21])
-    similar, target = baselines.teacher_rows(seen, image, (14, 22), picked, 0)
-    assert similar.shape == target.shape == (2, 14 * 22)
-    torch.testing.assert_close(target.sum(1), torch.ones(2))
-    planes = target.view(2, 14, 22)
-    assert float(planes[0, :7, :11].sum()) > 0.9 and float(planes[1, :7, 12:].sum()) > 0.9
+    similar, target, stored = baselines.teacher_rows(seen, image, (14, 22), picked, 0)
+    assert similar.shape == (2, 14 * 22)
+    for walk in (target, stored):
+        torch.testing.assert_close(walk.sum(1), torch.ones(2))
+        planes = walk.view(2, 14, 22)
+        assert float(planes[0, :7, :11].sum()) > 0.9 and float(planes[1, :7, 12:].sum()) > 0.9
+    # Four flat quarters have a low rank: here the factors lose nothing.
+    torch.testing.assert_close(stored, target, atol=1e-4, rtol=0)
     assert float(similar[0, 0]) == pytest.approx(1, abs=1e-4) and float(similar[0, 21]) < 0.5
 
 
@@ -107,7 +110,12 @@ def test_every_number_is_there_and_they_agree(photo: Segmented, tiny_model) -> N
     assert found["ap_teacher"] > 0.6 > found["ap_chance"] and found["ap_target"] > 0.6
     assert found["ap_large"] == found["ap"] and math.isnan(found["ap_small"])
     without = evaluate(tiny_model, [photo], 64)["layer2.1"].summary()
-    assert set(found) - set(without) == {"ap_flipped", "ap_teacher", "ap_target"}
+    assert set(found) - set(without) == {
+        "ap_flipped",
+        "ap_teacher",
+        "ap_target",
+        "ap_target_stored",
+    }
     assert all(found[name] == pytest.approx(without[name], nan_ok=True) for name in without)
 
 
