@@ -4,6 +4,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from nonlocal_viz.training.evaluate_cli import add_evaluate_arguments, run_evaluate  # noqa: F401
+
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``nonlocal-viz train``."""
@@ -65,50 +67,4 @@ def run_train(args: argparse.Namespace) -> int:
     )
     saved = save_model(model, args.out, info)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
-    return 0
-
-
-def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``nonlocal-viz evaluate``."""
-    parser.add_argument("segments", type=Path, help="folder with images/ and instances.json (COCO)")
-    parser.add_argument("--model", default="default", help="a name of the zoo, or a path")
-    parser.add_argument(
-        "--short-side", type=int, nargs="+", default=[256], help="input sizes, pixels"
-    )
-    parser.add_argument("--queries", type=int, default=20, help="cells drawn a photo and block")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-
-
-def run_evaluate(args: argparse.Namespace) -> int:
-    """Print a table of the numbers of :func:`nonlocal_viz.training.evaluate.evaluate`."""
-    import json
-
-    from tqdm import tqdm
-
-    from nonlocal_viz.training.evaluate import evaluate
-    from nonlocal_viz.training.segments import open_segments
-    from nonlocal_viz.zoo import load_model
-
-    model = load_model(args.model, device=args.device)
-    photos = list(open_segments(args.segments))
-    found: dict[str, dict[str, float]] = {}
-    for side in args.short_side:
-        with tqdm(total=len(photos), desc=f"{side} px", unit="photo") as bar:
-            scores = evaluate(model, photos, side, args.queries, args.seed, bar.update)
-        for block, numbers in scores.items():
-            low, high = numbers.interval("ap")
-            found[f"{block} @ {side}"] = {
-                **numbers.summary(),
-                "ap_low": round(low, 4),
-                "ap_high": round(high, 4),
-            }
-    names = list(next(iter(found.values())))
-    print("| block @ short side | " + " | ".join(names) + " |")
-    print("|---" * (len(names) + 1) + "|")
-    for block, row in found.items():
-        print(f"| {block} | " + " | ".join(f"{row[name]:.3f}" for name in names) + " |")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0

@@ -2,71 +2,80 @@
 
 Segment AP: for random query cells within an instance, all other cells are ranked by the query's row;
 the average precision of "same instance as the query", averaged over the queries and then over the photos.
-The same queries are ranked by baselines that know nothing of the block: chance (the share of positives),
-distance, colour and distance, and the cosine of the features that the block reads.
+The same queries are ranked by baselines: chance (the share of positives), distance, colour and distance,
+the cosine of the features that the block reads, a block at random initialisation on these features, and
+the teacher from which the block learnt. Every number is kept photo by photo, so that each mean has an
+interval and two of them can be compared on the same photos.
+
+==========================  =============================================================================
+``ap``                      the block's rows; ``ap_small``, ``ap_medium``, ``ap_large`` by the size of
+                            the query's object (:data:`nonlocal_viz.training.scores.SIZES`)
+``ap_features``             cosine of the block's input; also by size
+``ap_gain``                 ``ap`` - ``ap_features`` of the same photo
+``ap_chance``               the share of positives; also by size (small objects are harder to find)
+``ap_distance``             the nearer, the higher
+``ap_colour``               the nearer in Lab colour and distance, the higher
+``ap_random``               a block of the same kind at PyTorch's random initialisation, another for each
+                            photo
+``ap_flipped``              the photo mirrored, the rows mirrored back (with ``flips``)
+``ap_teacher``              the teacher's similarity, undiffused (with ``teacher``)
+``ap_target``               the walk along it, exact (with ``teacher``)
+``ap_target_stored``        the walk from its low-rank factors, as training stores and uses it
+``query_dependence``        mean cosine distance between rows, 0 to 1
+``gcnet_input``             GCNet's distances, half of a cosine distance, 0 to 1: between the positions
+``gcnet_attention``         of the block's input, between rows, and between the positions of what the
+``gcnet_output``            block adds
+``attention_distance``      how far a query looks, in pixels of the network's input
+``entropy_share``           of a row, of the greatest possible
+``largest_column``          the most looked-at key, as a multiple of the mean
+``border_share``            the border's weight, as a multiple of the mean
+``residual_share``          norm of what the block adds over the norm of its input; 0 is a dead block
+==========================  =============================================================================
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.core.diagnostics import map_stats
+from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.diagnostics import (
+    attention_distance,
+    block_stats,
+    cell_centres,
+    map_stats,
+)
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.lens import Lens
+from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.training.baselines import (
+    TeacherLike,
+    colour_rows,
+    distance_rows,
+    feature_rows,
+    random_rows,
+    rows_on_queries,
+    teacher_rows,
+)
+from nonlocal_viz.training.scores import BlockScores, Draw, average_precision
 from nonlocal_viz.training.segments import Segmented
+from nonlocal_viz.training.teacher import TeacherFeatures
 
-#: How much a step across the picture weighs against Lab colour, in "colour and distance".
-_DISTANCE_WEIGHT = 60.0
-
-
-def average_precision(scores: Tensor, positive: Tensor) -> Tensor:
-    """AP of each row's ranking: scores (Q, n) and positives (Q, n) bool -> (Q,); NaN without positives.
-
-    Ties are broken by position, as a stable sort leaves them.
-    """
-    order = scores.argsort(dim=1, descending=True, stable=True)
-    hit = positive.gather(1, order).float()
-    precision = hit.cumsum(1) / torch.arange(1, hit.shape[1] + 1, device=hit.device)
-    return (precision * hit).sum(1) / hit.sum(1)
+__all__ = ["BlockScores", "average_precision", "evaluate"]
 
 
-@dataclass
-class BlockScores:
-    """Per-photo values of one block, by name; :meth:`summary` averages them."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, **numbers: float) -> None:
-        """One photo's numbers; NaN means "does not apply" and is left out of the mean."""
-        for name, number in numbers.items():
-            self.values.setdefault(name, []).append(number)
-
-    def summary(self) -> dict[str, float]:
-        """Mean of every number over the photos."""
-        return {k: round(float(np.nanmean(v)), 4) for k, v in self.values.items()}
-
-    def interval(self, name: str, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-        """95 % bootstrap interval of the mean over photos."""
-        values = np.array(self.values[name])
-        values = values[~np.isnan(values)]
-        picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-        low, high = np.percentile(values[picks].mean(1), [2.5, 97.5])
-        return float(low), float(high)
-
-
+@torch.inference_mode()
 def evaluate(
     model: NonLocalResNet,
     photos: Iterable[Segmented],
     short_side: int = 256,
     queries: int = 20,
     seed: int = 0,
-    on_photo: Callable[[], None] = lambda: None,
+    on_photo: Callable[[], object] = lambda: None,
+    *,
+    flips: bool = False,
+    teacher: TeacherLike | None = None,
 ) -> dict[str, BlockScores]:
     """Scores of every block of a model.
 
@@ -77,81 +86,139 @@ def evaluate(
         queries: cells drawn a photo and block.
         seed: of the draw; the same for every model, so that two models answer the same queries.
         on_photo: called after each photo.
+        flips: also ask the mirrored photo: twice the time.
+        teacher: images (1, 3, H, W), RGB 0..255 as float, on its own device -> features; also measure
+            it and its target, several times the time.
 
     Returns:
-        {block: BlockScores} with ``ap`` (rows), ``ap_features`` (cosine of the block's input),
-        ``ap_chance``, ``ap_distance``, ``ap_colour``, ``query_dependence``, ``entropy_share``,
-        ``largest_column`` and ``border_share``.
+        {block: BlockScores} with the numbers that the head of this module lists. A photo without an
+        instance of two cells on a block's grid adds nothing to that block.
     """
     lens = Lens(model, short_side=short_side)
     scores = {name: BlockScores() for name in model.block_names}
-    inputs: dict[str, Tensor] = {}
-    hooks = [
-        model.get_submodule(name).register_forward_hook(_keep(inputs, name)) for name in scores
-    ]
-    try:
-        for photo in photos:
+    with _Seen(model) as seen:
+        for number, photo in enumerate(photos):
+            mirrored = lens.open(np.ascontiguousarray(photo.image[:, ::-1])) if flips else None
             view = lens.open(photo.image)
+            small = seen.as_seen(photo.image)
+            taught = teacher(_batch(small, teacher)) if teacher else None
             for name, block in scores.items():
                 _, height, width = view.affinity(name).query_grid
                 random = np.random.default_rng([seed, height, width])
-                measured = _measure(
-                    view.affinity(name), inputs[name], photo, (height, width), queries, random
-                )
-                if measured:
-                    block.add(**measured)
+                draw = Draw.of(photo, (height, width), queries, random)
+                if draw is None:
+                    continue
+                ours = model.block(name)
+                block.add(**_rankings(view, name, draw, seen.inputs[name]))
+                untrained = random_rows(ours, seen.inputs[name], draw.picked, seed + number)
+                block.add(ap_random=float(draw.precision(untrained).mean()))
+                if mirrored is not None:
+                    block.add(ap_flipped=_flipped(mirrored, name, draw))
+                if taught is not None:
+                    block.add(**_teacher(taught, small, (height, width), draw, seed))
+                block.add(**_statistics(view, name, ours, seen))
             on_photo()
-    finally:
-        for hook in hooks:
-            hook.remove()
     return scores
 
 
-def _measure(
-    affinity: Affinity,
-    features: Tensor,
-    photo: Segmented,
-    grid: tuple[int, int],
-    count: int,
-    random: np.random.Generator,
-) -> dict[str, float]:
-    labels = photo.cells(grid).ravel()
-    inside = np.flatnonzero(labels >= 0)
-    inside = inside[[(labels == labels[i]).sum() > 1 for i in inside]]
-    if not len(inside) or affinity.key_grid != affinity.query_grid:
-        return {}
-    picked = torch.from_numpy(random.choice(inside, min(count, len(inside)), replace=False))
-    label = torch.from_numpy(labels)
-    same = label[picked, None] == label[None]
-    # The query itself is not ranked: every map would find it.
-    others = torch.ones_like(same).scatter_(1, picked[:, None], False)
-    positive = same[others].view(len(picked), -1)
-
-    def ap(rows: Tensor) -> float:
-        ranked = rows.cpu().float()[others].view(len(picked), -1)
-        return float(average_precision(ranked, positive).nanmean())
-
-    tokens = F.normalize(features[0].flatten(1).T.float().cpu(), dim=-1)
-    place = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1])).float()
-    distance = torch.cdist(place[picked], place) / max(grid)
-    small = cv2.resize(photo.image, grid[::-1], interpolation=cv2.INTER_AREA)
-    lab = torch.from_numpy(cv2.cvtColor(small, cv2.COLOR_RGB2LAB)).flatten(0, 1).float()
-    stats = map_stats(affinity)
+def _rankings(view: View, name: str, draw: Draw, features: Tensor) -> dict[str, float]:
+    affinity = view.affinity(name)
+    _, height, width = affinity.query_grid
+    grid = (height, width)
+    ap = draw.precision(rows_on_queries(affinity, draw.picked))
+    ap_features = draw.precision(feature_rows(features, draw.picked))
     return {
-        "ap": ap(affinity.rows(picked)[0]),
-        "ap_features": ap(tokens[picked] @ tokens.T),
-        "ap_distance": ap(-distance),
-        "ap_colour": ap(-(torch.cdist(lab[picked], lab) + _DISTANCE_WEIGHT * distance)),
-        "ap_chance": float(positive.float().mean()),
-        "query_dependence": stats.query_dependence,
-        "entropy_share": stats.entropy_share,
-        "largest_column": stats.largest_column,
-        "border_share": stats.border_share,
+        **draw.by_size("ap", ap),
+        **draw.by_size("ap_features", ap_features),
+        "ap_gain": float((ap - ap_features).mean()),
+        **draw.by_size("ap_chance", draw.positive.float().mean(1)),
+        "ap_distance": float(draw.precision(distance_rows(grid, draw.picked)).mean()),
+        "ap_colour": float(draw.precision(colour_rows(view.image, grid, draw.picked)).mean()),
     }
 
 
-def _keep(store: dict[str, Tensor], name: str) -> Callable[..., None]:
-    def hook(_module: torch.nn.Module, _inputs: object, output: Tensor) -> None:
-        store[name] = output.detach()
+def _statistics(view: View, name: str, block: NonLocalBlock, seen: "_Seen") -> dict[str, float]:
+    affinity, features = view.affinity(name), seen.inputs[name]
+    z, _ = block.attend(features)
+    stats, effect = map_stats(affinity), block_stats(features, z)
+    # Both sides of the picture are scaled alike, up to the rounding to whole pixels.
+    scale = seen.size[0] / view.size[0]
+    queries = cell_centres(view.query_grid(name)) * scale
+    keys = cell_centres(view.key_grid(name)) * scale
+    return {
+        "query_dependence": stats.query_dependence,
+        "gcnet_input": effect.input_distance,
+        "gcnet_attention": stats.query_dependence / 2,
+        "gcnet_output": effect.output_distance,
+        "attention_distance": attention_distance(affinity, queries, keys),
+        "entropy_share": stats.entropy_share,
+        "largest_column": stats.largest_column,
+        "border_share": stats.border_share,
+        "residual_share": effect.residual_share,
+    }
 
-    return hook
+
+def _flipped(mirrored: View, name: str, draw: Draw) -> float:
+    affinity = mirrored.affinity(name)
+    width = affinity.query_grid[2]
+    column = draw.picked % width
+    rows = rows_on_queries(affinity, draw.picked - column + (width - 1 - column))
+    back = rows.unflatten(1, affinity.query_grid).flip(-1).flatten(1)
+    return float(draw.precision(back).mean())
+
+
+def _teacher(
+    taught: TeacherFeatures, image: np.ndarray, grid: tuple[int, int], draw: Draw, seed: int
+) -> dict[str, float]:
+    rows = teacher_rows(taught, image, grid, draw.picked, seed)
+    return {
+        "ap_teacher": float(draw.precision(rows.similarity).mean()),
+        "ap_target": float(draw.precision(rows.target).mean()),
+        "ap_target_stored": float(draw.precision(rows.stored).mean()),
+    }
+
+
+def _batch(image: np.ndarray, teacher: TeacherLike) -> Tensor:
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    parameter = next(teacher.parameters(), None) if isinstance(teacher, nn.Module) else None
+    return pixels if parameter is None else pixels.to(parameter.device)
+
+
+class _Seen:
+    """What a model saw at its last call, while the context lasts.
+
+    Attributes:
+        size: (width, height) of the network's input.
+        inputs: {block: its input (B, C, h, w)}.
+    """
+
+    def __init__(self, model: NonLocalResNet) -> None:
+        self.model = model
+        self.size = (0, 0)
+        self.inputs: dict[str, Tensor] = {}
+
+    def __enter__(self) -> "_Seen":
+        self._hooks = [self.model.register_forward_pre_hook(self._measure)]
+        for name in self.model.block_names:
+            # A block reads what the residual block of its name gives out.
+            residual_block = self.model.get_submodule(name)
+            self._hooks.append(residual_block.register_forward_hook(self._keep(name)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def as_seen(self, image: np.ndarray) -> np.ndarray:
+        """A picture (H, W, 3) at the size of the last input."""
+        method = cv2.INTER_AREA if self.size[0] < image.shape[1] else cv2.INTER_LINEAR
+        return cv2.resize(image, self.size, interpolation=method)
+
+    def _measure(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.size = (inputs[0].shape[-1], inputs[0].shape[-2])
+
+    def _keep(self, name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            self.inputs[name] = output
+
+        return hook

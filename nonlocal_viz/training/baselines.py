@@ -1,0 +1,124 @@
+"""What a block's rows are held against: distance, colour, features, a random block, the teacher.
+
+Every function gives rows (Q, N): for Q queries, how near each of the N cells of the grid is. Only
+their order counts.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.training.cache import RANKS
+from nonlocal_viz.training.targets import (
+    STEPS,
+    TEMPERATURE,
+    lab_cells,
+    similarity,
+    target_rows,
+    walk_factors,
+)
+from nonlocal_viz.training.teacher import TeacherFeatures
+
+TeacherLike = Callable[[Tensor], TeacherFeatures]
+#: How much a step across the picture weighs against Lab colour, in "colour and distance".
+_DISTANCE_WEIGHT = 60.0
+
+
+def rows_on_queries(affinity: Affinity, picked: Tensor) -> Tensor:
+    """Rows (Q, N) of an affinity of one image, over its query cells.
+
+    Where the keys are pooled, each cell gets the weight of the key that stands for it; cells that the
+    pooling dropped (an odd last row or column) come last.
+    """
+    rows = affinity.rows(picked)[0].float()
+    if affinity.key_grid == affinity.query_grid:
+        return rows
+    planes = rows.unflatten(1, affinity.key_grid)
+    for axis, (queries, keys) in enumerate(
+        zip(affinity.query_grid, affinity.key_grid, strict=True), start=1
+    ):
+        planes = planes.repeat_interleave(queries // keys, dim=axis)
+        missing = queries - planes.shape[axis]
+        # F.pad counts its pairs from the last dimension.
+        planes = F.pad(planes, [0, 0] * (3 - axis) + [0, missing], value=-torch.inf)
+    return planes.flatten(1)
+
+
+def distance_rows(grid: tuple[int, int], picked: Tensor) -> Tensor:
+    """Minus the distance in cells, as a share of the grid's longer side."""
+    place = torch.cartesian_prod(torch.arange(grid[0]), torch.arange(grid[1])).float()
+    return -torch.cdist(place[picked], place) / max(grid)
+
+
+def colour_rows(image: np.ndarray, grid: tuple[int, int], picked: Tensor) -> Tensor:
+    """Minus the difference in Lab, with the distance weighed in; image (H, W, 3) uint8."""
+    lab = lab_cells(image[None], grid)[0].flatten(1).T
+    return _DISTANCE_WEIGHT * distance_rows(grid, picked) - torch.cdist(lab[picked], lab)
+
+
+def feature_rows(features: Tensor, picked: Tensor) -> Tensor:
+    """The cosine of features (1, C, h, w), those that the block reads."""
+    tokens = F.normalize(features[0].flatten(1).T.float(), dim=-1)
+    return tokens[picked.to(tokens.device)] @ tokens.T
+
+
+def random_rows(block: NonLocalBlock, features: Tensor, picked: Tensor, seed: int) -> Tensor:
+    """Rows of a new block of the same kind at its random initialisation, on features (1, C, h, w).
+
+    ``gaussian`` has no weights that a row depends on: its random block is the block.
+    """
+    # PyTorch's initialisers draw from the global generator; it is left as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = NonLocalBlock(
+            block.in_channels,
+            block.inter_channels,
+            dimension=block.dimension,
+            sub_sample=block.sub_sample,
+            bn_layer=block.bn_layer,
+            instantiation=block.instantiation,
+            use_scale=block.use_scale,
+            pool_first=block.pool_first,
+        )
+    fresh = fresh.to(features.device).eval()
+    return rows_on_queries(fresh.attend(features)[1], picked)
+
+
+class TeacherRows(NamedTuple):
+    """The teacher's rows, each (Q, N): ``similarity``, the walk along it (``target``), and the walk
+    from the low-rank factors that training stores (``stored``)."""
+
+    similarity: Tensor
+    target: Tensor
+    stored: Tensor
+
+
+def teacher_rows(
+    seen: TeacherFeatures, image: np.ndarray, grid: tuple[int, int], picked: Tensor, seed: int
+) -> TeacherRows:
+    """What the teacher would have a block answer.
+
+    Args:
+        seen: the teacher's features of ``image``, as the model sees it: (H, W, 3) uint8.
+        grid: (h, w) of the block.
+        picked: the queries.
+        seed: of the walk's low-rank form.
+
+    The head's features are taken whole; training reduces them to 96 channels to store them.
+    """
+    device = seen.mid.device
+    lab = lab_cells(image[None], grid).to(device)
+    s = similarity((seen.mid, seen.deep, seen.head), lab, grid)
+    w = ((s[0] - 1) / TEMPERATURE).exp()
+    walk = torch.linalg.matrix_power(w / w.sum(-1, keepdim=True), STEPS)
+    stride = round(image.shape[0] / grid[0])
+    generator = torch.Generator().manual_seed(seed)
+    stored = target_rows(*walk_factors(s, RANKS.get(stride, max(RANKS.values())), generator))[0]
+    picked = picked.to(device)
+    return TeacherRows(s[0, picked], walk[picked], stored[picked])
