@@ -98,6 +98,8 @@ function showFields() {
   if (!state.block) return;
   options(fields.cmap, colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block));
   options(fields.block, state.picture.blocks, state.block.block);
+  one('[data-clip="frames"]').value = state.source.frames || 8;
+  one('[data-clip="perFrame"]').value = state.source.perFrame ? "1" : "";
 }
 
 root.querySelectorAll("[data-clip]").forEach((field) => field.addEventListener("change", () => {
