@@ -180,7 +180,10 @@ class View:
     def key_grid(self, block: str | None = None) -> Grid:
         """As :meth:`query_grid`, for keys: coarser when the block pools them."""
         affinity, grid = self._maps[self._name(block)], self.query_grid(block)
-        window = [q // k for q, k in zip(affinity.query_grid, affinity.key_grid, strict=True)]
+        # A block pools by 2 or not at all; the ratio of the cells would say 3 where 3 become 1.
+        window = [
+            1 if q == k else 2 for q, k in zip(affinity.query_grid, affinity.key_grid, strict=True)
+        ]
         return grid.pooled(window)
 
     def top_classes(self, k: int = 5) -> list[tuple[str, float]]:

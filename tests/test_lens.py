@@ -169,3 +169,13 @@ def test_bounds(tiny_model: NonLocalResNet) -> None:
     assert lens._encoded_size(1, 4000) == (1, 1024)
     with pytest.raises(QueryError):
         Lens(tiny_model, short_side=0)
+
+
+def test_three_cells_pooled_to_one_leave_the_third_without_a_key(make_model) -> None:
+    view = Lens(make_model(sub_sample=True), short_side=24).open(np.zeros((24, 24, 3), np.uint8))
+    assert view.query_grid("layer2.1").cells == (1, 3, 3)
+    keys = view.key_grid("layer2.1")
+    assert keys.cells == (1, 1, 1)
+    assert keys.rect(0)[:4] == (0, 0, 16, 16)
+    with pytest.raises(QueryError, match="stand for"):
+        view.column(20, 20, block="layer2.1")
