@@ -7,8 +7,8 @@ P    D^-1 W, the walk; the target rows are those of P^16
 
 P^16 = D^-1/2 K D^1/2 with K = (D^-1/2 W D^-1/2)^16. K is positive semidefinite and its eigenvalues,
 16th powers, fall off, so it is stored as F F^T with F (N, rank). Factors cost a sixth of the
-map on the finer grid, and since they are pictures of ``rank`` channels, a crop or resize of the image is the same crop
-or resize of F: the targets of any crop at any scale come from one stored array.
+map on the finer grid, and since they are pictures of ``rank`` channels, a crop or resize of the image
+is the same crop or resize of F: the targets of any crop at any scale come from one stored array.
 """
 
 from collections.abc import Sequence
