@@ -41,7 +41,8 @@ class Batches:
     def __init__(self, cache: Cache, size: int, seed: int, device: torch.device) -> None:
         self.cache, self.size, self.device = cache, min(size, len(cache)), device
         self.random = np.random.default_rng(seed)
-        self._order = np.empty(0, np.int64)
+        #: Images yet to come, in order; with ``random`` all that the next batch depends on.
+        self.order = np.empty(0, np.int64)
         some = self.random.permutation(len(cache))[:512]
         self._statistics = {
             name: (sample.mean((0, 2, 3)), sample.std((0, 2, 3)) + 1e-3)
@@ -72,9 +73,9 @@ class Batches:
         return Batch((pixels - mean) / std, rows, features, self._get("logits", picked))
 
     def _next(self) -> np.ndarray:
-        while len(self._order) < self.size:
-            self._order = np.concatenate([self._order, self.random.permutation(len(self.cache))])
-        picked, self._order = self._order[: self.size], self._order[self.size :]
+        while len(self.order) < self.size:
+            self.order = np.concatenate([self.order, self.random.permutation(len(self.cache))])
+        picked, self.order = self.order[: self.size], self.order[self.size :]
         return picked
 
     def _regions(self, count: int, smallest: float) -> Tensor:

@@ -26,11 +26,15 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Make the cache if there is none, train, and write weights, manifest, log and config to OUT."""
+    """Make the cache if there is none, train, and write weights, manifest, log and config to OUT.
+
+    A run that was killed goes on when the same command is given again.
+    """
     from nonlocal_viz.core.resnet import resolve_device
     from nonlocal_viz.training.batches import MEAN, STD
     from nonlocal_viz.training.cache import open_cache
-    from nonlocal_viz.training.fit import Config, fit, save_config
+    from nonlocal_viz.training.config import Config, save_config
+    from nonlocal_viz.training.fit import fit
     from nonlocal_viz.zoo import save_model
     from nonlocal_viz.zoo.manifest import ModelInfo, Normalisation
 
@@ -50,9 +54,18 @@ def run_train(args: argparse.Namespace) -> int:
         device=resolve_device(args.device),
     )
     log = args.out / f"{args.name}.log.jsonl"
-    log.unlink(missing_ok=True)
-    print(f"{len(cache)} images; training for {args.minutes:g} minutes; losses go to {log}")
-    model = fit(cache, config, log, args.out / f"{args.name}.snapshot.pt", args.device)
+    checkpoint = args.out / f"{args.name}.checkpoint.pt"
+    doing = "going on" if checkpoint.exists() else "training"
+    print(f"{len(cache)} images; {doing} for {args.minutes:g} minutes; losses go to {log}")
+    model = fit(
+        cache,
+        config,
+        log,
+        args.out / f"{args.name}.snapshot.pt",
+        args.device,
+        checkpoint=checkpoint,
+        bar=True,
+    )
     save_config(config, args.out / f"{args.name}.config.json")
     info = ModelInfo(
         name=args.name,
@@ -64,6 +77,8 @@ def run_train(args: argparse.Namespace) -> int:
         trained_on=f"{len(cache)} images, {args.minutes:g} minutes",
     )
     saved = save_model(model, args.out, info)
+    # The same command once more is a new run, not the end of this one.
+    checkpoint.unlink(missing_ok=True)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
     return 0
 

@@ -1,0 +1,58 @@
+"""What decides the outcome of a run but the images: kept beside the weights, as JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels; weights of
+    the losses; ``head`` trains the last stage and the classifier alone."""
+
+    share: float
+    side: int
+    relational: float = 1.0
+    features: float = 1.0
+    head: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """The network, the schedule, the optimiser."""
+
+    depth: int = 18
+    blocks: tuple[str, ...] = ("layer2.1", "layer3.1")
+    instantiation: str = "embedded_gaussian"
+    minutes: float = 60.0
+    batch: int = 32
+    rate: float = 2e-3
+    weight_decay: float = 0.03
+    clip: float = 5.0
+    warm_up: int = 60
+    average: float = 0.998
+    temperature: float = 2.0
+    smallest_region: float = 0.5
+    seed: int = 0
+    phases: tuple[Phase, ...] = (
+        Phase(0.16, 96, relational=1.0, features=1.0),
+        Phase(0.34, 128, relational=1.0, features=0.6),
+        Phase(0.37, 160, relational=1.0, features=0.4),
+        Phase(0.13, 160, head=True),
+    )
+
+    @property
+    def architecture(self) -> dict[str, object]:
+        """Keyword arguments of :class:`NonLocalResNet`."""
+        return {
+            "depth": self.depth,
+            "blocks": list(self.blocks),
+            "num_classes": 1000,
+            "padding_mode": "replicate",
+            "block": {"instantiation": self.instantiation, "sub_sample": False},
+        }
+
+
+def save_config(config: Config, path: Path) -> None:
+    """The config as JSON, beside the weights it made."""
+    path.write_text(json.dumps(asdict(config), indent=2) + "\n")
