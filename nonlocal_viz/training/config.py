@@ -8,22 +8,31 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Phase:
     """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels; weights of
-    the losses; ``head`` trains the last stage and the classifier alone."""
+    the losses (``logits`` through the last stage as it is); ``head`` trains the last stage and the
+    classifier alone, by the logits."""
 
     share: float
     side: int
     relational: float = 1.0
     features: float = 1.0
+    logits: float = 0.0
     head: bool = False
 
 
 @dataclass(frozen=True)
 class Config:
-    """The network, the schedule, the optimiser."""
+    """The network, the schedule, the optimiser.
+
+    ``backbone`` names the model whose backbone is taken over and left as it is, so that the blocks
+    alone are trained; None trains everything from random weights.
+    """
 
     depth: int = 18
     blocks: tuple[str, ...] = ("layer2.1", "layer3.1")
     instantiation: str = "embedded_gaussian"
+    num_classes: int = 1000
+    padding_mode: str = "replicate"
+    backbone: str | None = None
     minutes: float = 60.0
     batch: int = 32
     rate: float = 2e-3
@@ -47,8 +56,8 @@ class Config:
         return {
             "depth": self.depth,
             "blocks": list(self.blocks),
-            "num_classes": 1000,
-            "padding_mode": "replicate",
+            "num_classes": self.num_classes,
+            "padding_mode": self.padding_mode,
             "block": {"instantiation": self.instantiation, "sub_sample": False},
         }
 

@@ -3,6 +3,7 @@
 trunk   everything below the last stage, on views that grow from phase to phase: relational loss and
         feature loss, the relational loss leading more and more.
 head    the last stage and the classifier on the frozen trunk, distilled from the teacher.
+blocks  the non-local blocks alone, in the backbone of another model (:mod:`.frozen`).
 
 The learning rate follows a cosine over the seconds of the trunk phases, and another over the head
 phase, so that "an hour" means an hour on any machine. The exported weights are an exponential moving
@@ -41,6 +42,7 @@ def fit(
     snapshot: Path | None = None,
     device: str = "auto",
     *,
+    backbone: NonLocalResNet | None = None,
     checkpoint: Path | None = None,
     bar: bool = False,
     clock: Callable[[], float] = time.monotonic,
@@ -54,6 +56,8 @@ def fit(
         snapshot: a file that gets the exported state dict every 200 steps, so that a run that is cut
             short leaves something to look at.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        backbone: the model that ``config.backbone`` names, see :func:`.frozen.config_on`; its weights
+            and pixel normalisation are taken, and nothing but the new blocks is trained.
         checkpoint: a file that gets the whole run every three minutes and at the end of a phase. Where
             it exists, the run goes on from it: the time between the two sessions does not count.
         bar: show a bar over the minutes, when stderr is a terminal.
@@ -61,17 +65,24 @@ def fit(
 
     Raises:
         CheckpointError: the checkpoint is of another config or other images, or is broken.
-        ShapeError: an unknown or absent device.
+        ShapeError: an unknown or absent device, or instantiation.
+        ValueError: ``config.backbone`` without ``backbone``, or the other way round.
     """
+    if (config.backbone is None) != (backbone is None):
+        raise ValueError("config.backbone and the model backbone come together or not at all")
     where = resolve_device(device)
     torch.manual_seed(config.seed)
-    student = Student(config.architecture).to(where).to(memory_format=torch.channels_last)
+    student = Student(config.architecture)
+    if backbone is not None:
+        student.take_backbone(backbone)
+    student = student.to(where).to(memory_format=torch.channels_last)
+    normalisation = getattr(getattr(backbone, "info", None), "normalisation", None)
     run = Run(
         student,
-        Average(student, config.average),
-        Batches(cache, config.batch, config.seed, where),
+        Average(student, config.average, ("",) if backbone is None else ("net.nl.", "heads.")),
+        Batches(cache, config.batch, config.seed, where, normalisation),
     )
-    mark = mark_of(config, cache)
+    mark = mark_of(config, cache, backbone)
     if checkpoint is not None and checkpoint.exists():
         run.load(checkpoint, mark)
     watch = Stopwatch(clock, run.seconds)
@@ -79,7 +90,7 @@ def fit(
     lines = Log(log, run.step)
     with Bar(config.minutes, run.seconds / 60, bar) as shown:
         for stretch in schedule(config)[run.stretch :]:
-            parameters = _trainable(student, stretch.phase)
+            parameters = _trainable(student, stretch.phase, blocks_only=backbone is not None)
             run.begin(torch.optim.AdamW(_groups(parameters, config.weight_decay), lr=config.rate))
             while (seconds := watch()) < stretch.ends:
                 run.seconds = seconds
@@ -150,7 +161,13 @@ def _with_pixels(batch: Batch, pixels: Tensor) -> Batch:
     return Batch(pixels, batch.rows, batch.features, batch.logits)
 
 
-def _trainable(student: Student, phase: Phase) -> list[nn.Parameter]:
+def _trainable(student: Student, phase: Phase, blocks_only: bool) -> list[nn.Parameter]:
+    if blocks_only:
+        # The backbone keeps its running statistics; eval mode is part of leaving it as it is.
+        student.eval().requires_grad_(False)
+        for part in (student.net.nl, student.heads):
+            part.train().requires_grad_(True)
+        return [p for p in student.parameters() if p.requires_grad]
     last = [student.net.layer4, student.net.fc]
     in_head = {id(p) for module in last for p in module.parameters()}
     for parameter in student.parameters():

@@ -27,20 +27,28 @@ _LAYOUT = 1
 
 
 class Average:
-    """An exponential moving average of a student, its running statistics included."""
+    """An exponential moving average of a student, its running statistics included.
 
-    def __init__(self, student: Student, decay: float) -> None:
+    Args:
+        student: what to begin with.
+        decay: how much is kept a step, later on.
+        parts: beginnings of the names of what is averaged; the rest stays as it is, to the bit.
+    """
+
+    def __init__(self, student: Student, decay: float, parts: tuple[str, ...] = ("",)) -> None:
         self.student = copy.deepcopy(student).eval()
-        self.decay, self.steps = decay, 0
+        self.decay, self.steps, self.parts = decay, 0, parts
 
     @torch.no_grad()
     def update(self, student: Student) -> None:
         """Take in the student as it is now; early on the average forgets faster."""
         self.steps += 1
         keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for own, new in zip(
-            self.student.state_dict().values(), student.state_dict().values(), strict=True
-        ):
+        news = student.state_dict()
+        for key, own in self.student.state_dict().items():
+            if not key.startswith(self.parts):
+                continue
+            new = news[key]
             if own.is_floating_point():
                 own.lerp_(new, 1 - keep)
             else:
