@@ -146,9 +146,8 @@ def test_classes_alone(cache: Cache, tmp_path: Path, ticking, backbone: NonLocal
         before, after = (
             float(distillation_loss(m(batch.pixels), batch.logits, 2.0)) for m in (start, model)
         )
-    print(before, after)
     assert after < before - 0.05
-    assert float(model.block("layer2.1").W[1].weight.abs().max()) > 0
+    assert bool((model.block("layer2.1").W[1].weight != 0).any())
     assert torch.equal(model.fc.weight, backbone.fc.weight)
 
 
