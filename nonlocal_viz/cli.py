@@ -85,13 +85,14 @@ def _parser() -> argparse.ArgumentParser:
 
     # The arguments of these two live beside what they run; their module imports torch only to run.
     from nonlocal_viz.training import cli as training
+    from nonlocal_viz.training import evaluate_cli as evaluation
 
     train = commands.add_parser("train", help="train weights of your own, as ours were")
     training.add_train_arguments(train)
     train.set_defaults(run=training.run_train)
     evaluate = commands.add_parser("evaluate", help="measure a model's rows on COCO segments")
-    training.add_evaluate_arguments(evaluate)
-    evaluate.set_defaults(run=training.run_evaluate)
+    evaluation.add_evaluate_arguments(evaluate)
+    evaluate.set_defaults(run=evaluation.run_evaluate)
     return parser
 
 

@@ -99,7 +99,9 @@ def test_importing_the_package_costs_nothing() -> None:
     assert "torch" in loaded_after("import nonlocal_viz as nv; nv.NonLocalBlock")
 
 
-@pytest.mark.parametrize("module", ["media", "render", "zoo", "resources", "training.cli"])
+@pytest.mark.parametrize(
+    "module", ["media", "render", "zoo", "resources", "training.cli", "training.evaluate_cli"]
+)
 def test_these_need_no_torch(module: str) -> None:
     assert not {"torch", "gradio"} & loaded_after(f"import nonlocal_viz.{module}")
 

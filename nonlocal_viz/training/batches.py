@@ -13,8 +13,7 @@ from torch import Tensor
 
 from nonlocal_viz.training.cache import RANKS, Cache
 from nonlocal_viz.training.targets import target_rows
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from nonlocal_viz.zoo import Normalisation
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,22 @@ class Batches:
         size: images a batch.
         seed: of the order, the regions and the flips.
         device: where batches are put.
+        normalisation: of the pixels, as the network's weights expect it.
     """
 
-    def __init__(self, cache: Cache, size: int, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        size: int,
+        seed: int,
+        device: torch.device,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        self.normalisation = normalisation or Normalisation()
         self.cache, self.size, self.device = cache, min(size, len(cache)), device
         self.random = np.random.default_rng(seed)
-        self._order = np.empty(0, np.int64)
+        #: Images yet to come, in order; with ``random`` all that the next batch depends on.
+        self.order = np.empty(0, np.int64)
         some = self.random.permutation(len(cache))[:512]
         self._statistics = {
             name: (sample.mean((0, 2, 3)), sample.std((0, 2, 3)) + 1e-3)
@@ -58,7 +67,10 @@ class Batches:
         pixels = _sample(images.permute(0, 3, 1, 2).float(), theta, side)
         gain = torch.from_numpy(self.random.uniform(0.75, 1.2, (len(picked), 1, 1, 1))).float()
         pixels = (pixels * gain.to(self.device) / 255).clamp(0, 1)
-        mean, std = (torch.tensor(v, device=self.device).view(3, 1, 1) for v in (MEAN, STD))
+        mean, std = (
+            torch.tensor(v, device=self.device).view(3, 1, 1)
+            for v in (self.normalisation.mean, self.normalisation.std)
+        )
         rows, features = {}, {}
         for stride in RANKS:
             cells = side // stride
@@ -72,9 +84,9 @@ class Batches:
         return Batch((pixels - mean) / std, rows, features, self._get("logits", picked))
 
     def _next(self) -> np.ndarray:
-        while len(self._order) < self.size:
-            self._order = np.concatenate([self._order, self.random.permutation(len(self.cache))])
-        picked, self._order = self._order[: self.size], self._order[self.size :]
+        while len(self.order) < self.size:
+            self.order = np.concatenate([self.order, self.random.permutation(len(self.cache))])
+        picked, self.order = self.order[: self.size], self.order[self.size :]
         return picked
 
     def _regions(self, count: int, smallest: float) -> Tensor:

@@ -31,7 +31,7 @@ _ARRAYS = ("images", "mid", "deep", "head", "logits", "walk8", "degree8", "walk1
 class Cache:
     """n images of ``side`` pixels. images (n, side, side, 3) uint8, the rest float16: mid (n, 112, ., .),
     deep (n, 192, ., .), head (n, 96, ., .), logits (n, 1000), and for stride s walk (n, rank, side/s,
-    side/s), degree (n, side/s, side/s)."""
+    side/s), degree (n, side/s, side/s). ``made_from`` is a digest of the images and settings behind it."""
 
     images: np.ndarray
     mid: np.ndarray
@@ -42,6 +42,7 @@ class Cache:
     degree8: np.ndarray
     walk16: np.ndarray
     degree16: np.ndarray
+    made_from: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -84,7 +85,8 @@ def open_cache(
         note.unlink(missing_ok=True)
         _make(load_squares(paths, side), directory, enlarge, torch.device(device))
         note.write_text(json.dumps(made_from))
-    return Cache(*(np.load(directory / f"{name}.npy", mmap_mode="r") for name in _ARRAYS))
+    arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    return Cache(**arrays, made_from=hashlib.sha256(note.read_bytes()).hexdigest())
 
 
 def _make(images: np.ndarray, directory: Path, enlarge: float, device: torch.device) -> None:

@@ -9,8 +9,8 @@ import torch
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import MediaError, ShapeError
-from nonlocal_viz.training.batches import MEAN, STD
 from nonlocal_viz.training.images import find_images, load_squares
+from nonlocal_viz.zoo import Normalisation
 
 #: Imagenette's folders and the index of each among ImageNet's 1000 classes.
 WNIDS = {
@@ -81,10 +81,10 @@ def classify(
         )
     if not photos:
         raise MediaError("There are no photos to classify.")
-    colours = getattr(getattr(model, "info", None), "normalisation", None)
+    colours = getattr(getattr(model, "info", None), "normalisation", None) or Normalisation()
     mean, std = (
         torch.tensor(values, device=model.device).view(3, 1, 1)
-        for values in ((colours.mean, colours.std) if colours else (MEAN, STD))
+        for values in (colours.mean, colours.std)
     )
     ten = torch.tensor(list(WNIDS.values()))
     right = right_of_ten = 0

@@ -1,10 +1,16 @@
-"""``nonlocal-viz train`` and ``nonlocal-viz evaluate``: arguments, and what runs behind them."""
+"""``nonlocal-viz train``: its arguments, and what runs behind them."""
 
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nonlocal_viz.training.evaluate_cli import add_evaluate_arguments, run_evaluate  # noqa: F401
+from nonlocal_viz.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from nonlocal_viz.core.resnet import NonLocalResNet
+    from nonlocal_viz.training.config import Config
+    from nonlocal_viz.zoo import ModelInfo
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,18 +29,40 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, help="use this many of the images, drawn at random")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--instantiation", default="embedded_gaussian")
+    parser.add_argument(
+        "--instantiation",
+        default="embedded_gaussian",
+        metavar="NAME",
+        help="embedded_gaussian, gaussian, dot_product or concatenation",
+    )
+    parser.add_argument(
+        "--from",
+        dest="backbone",
+        metavar="MODEL",
+        help="train new blocks alone, in the backbone of this model: a name (of OUT's models first, "
+        "then of the zoo's) or a path",
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("rows", "classes"),
+        default="rows",
+        help="with --from: what the blocks learn; classes shows what the class label alone asks for",
+    )
     parser.add_argument("--device", default="auto")
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Make the cache if there is none, train, and write weights, manifest, log and config to OUT."""
+    """Make the cache if there is none, train, and write weights, manifest, log and config to OUT.
+
+    A run that was killed goes on when the same command is given again.
+    """
+    from nonlocal_viz.core.block import NonLocalBlock
     from nonlocal_viz.core.resnet import resolve_device
-    from nonlocal_viz.training.batches import MEAN, STD
     from nonlocal_viz.training.cache import open_cache
-    from nonlocal_viz.training.fit import Config, fit, save_config
+    from nonlocal_viz.training.config import Config, save_config
+    from nonlocal_viz.training.fit import fit
+    from nonlocal_viz.training.frozen import config_on
     from nonlocal_viz.zoo import save_model
-    from nonlocal_viz.zoo.manifest import ModelInfo, Normalisation
 
     config = replace(
         Config(),
@@ -43,28 +71,106 @@ def run_train(args: argparse.Namespace) -> int:
         seed=args.seed,
         instantiation=args.instantiation,
     )
+    # Refused before the cache is made, which takes a while: a device, an instantiation, a model.
+    device = resolve_device(args.device)
+    NonLocalBlock(2, instantiation=args.instantiation)
+    backbone, shared = _open_backbone(args)
+    if backbone is not None:
+        config = config_on(backbone, args.backbone, args.objective, config)
     args.out.mkdir(parents=True, exist_ok=True)
     cache = open_cache(
         args.images,
         args.cache or args.out / "cache",
         side=args.side,
         limit=args.limit,
-        device=resolve_device(args.device),
+        device=device,
     )
     log = args.out / f"{args.name}.log.jsonl"
-    log.unlink(missing_ok=True)
-    print(f"{len(cache)} images; training for {args.minutes:g} minutes; losses go to {log}")
-    model = fit(cache, config, log, args.out / f"{args.name}.snapshot.pt", args.device)
-    save_config(config, args.out / f"{args.name}.config.json")
-    info = ModelInfo(
-        name=args.name,
-        architecture=config.architecture,
-        normalisation=Normalisation(MEAN, STD),
-        default_block=config.blocks[0],
-        class_list="imagenet-1k",
-        licence="yours",
-        trained_on=f"{len(cache)} images, {args.minutes:g} minutes",
+    checkpoint = args.out / f"{args.name}.checkpoint.pt"
+    doing = "going on" if checkpoint.exists() else "training"
+    print(f"{len(cache)} images; {doing} for {args.minutes:g} minutes; losses go to {log}")
+    model = fit(
+        cache,
+        config,
+        log,
+        args.out / f"{args.name}.snapshot.pt",
+        args.device,
+        backbone=backbone,
+        checkpoint=checkpoint,
+        bar=True,
     )
-    saved = save_model(model, args.out, info)
+    save_config(config, args.out / f"{args.name}.config.json")
+    seen = f"{len(cache)} images, {args.minutes:g} minutes"
+    info = _describe(args.name, config, seen, backbone, shared)
+    # Only where it is needed: a model of its own is saved whole.
+    options: dict[str, Any] = {} if shared is None else {"backbone": shared}
+    saved = save_model(model, args.out, info, **options)
+    # The same command once more is a new run, not the end of this one.
+    checkpoint.unlink(missing_ok=True)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
     return 0
+
+
+def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, str | None]":
+    """The model of --from, and the name of the model in OUT whose file has its backbone, if any."""
+    from nonlocal_viz.zoo import load_model, read_manifest
+
+    own = read_manifest(args.out).models if (args.out / "manifest.json").exists() else {}
+    # Until the zoo knows of shared backbones, no model has one.
+    needed = {getattr(info, "backbone", None) for info in own.values()} - {None}
+    if args.name in needed:
+        raise CheckpointError(
+            f"{args.name!r} is the backbone of other models in {args.out}; give another --name."
+        )
+    if args.backbone is None:
+        if args.objective != "rows":
+            raise CheckpointError(
+                f"--objective {args.objective} trains the blocks of an existing model; name it with --from."
+            )
+        return None, None
+    named = args.backbone in own
+    model = load_model(args.backbone, "cpu", directory=args.out if named else None)
+    if args.backbone == "default":
+        named = read_manifest().directory.resolve() == args.out.resolve()
+    if not named:
+        # By a path, or of another folder: the new file cannot lean on it.
+        return model, None
+    if args.name == model.info.name:
+        raise CheckpointError(
+            f"{args.name!r} would overwrite the model that it is trained from; give another --name."
+        )
+    return model, getattr(model.info, "backbone", None) or model.info.name
+
+
+def _describe(
+    name: str,
+    config: "Config",
+    seen: str,
+    backbone: "NonLocalResNet | None",
+    shared: str | None,
+) -> "ModelInfo":
+    from nonlocal_viz.zoo.manifest import IMAGENET_1K, ModelInfo
+
+    if backbone is None:
+        return ModelInfo(
+            name,
+            architecture=config.architecture,
+            default_block=config.blocks[0],
+            class_list=IMAGENET_1K,
+            licence="yours",
+            trained_on=seen,
+        )
+    base: ModelInfo = backbone.info
+    # Another list of classes is a file of the other folder.
+    keeps_list = shared is not None or base.class_list == IMAGENET_1K
+    return replace(
+        base,
+        name=name,
+        architecture=config.architecture,
+        default_block=base.default_block or config.blocks[0],
+        class_list=base.class_list if keeps_list else None,
+        classes=None,
+        trained_on=f"blocks: {seen}; backbone: that of {base.name} ({base.trained_on})",
+        metrics={},
+        card=None,
+    )

@@ -87,6 +87,16 @@ class Student(nn.Module):
             self.net.nl[key] = NormalisedBlock(channels, **options)
             self.heads[key] = nn.Conv2d(channels, TEACHER_CHANNELS, 1)
 
+    def take_backbone(self, model: NonLocalResNet) -> None:
+        """Everything of ``model`` but its non-local blocks: weights and running statistics.
+
+        Raises:
+            RuntimeError: its backbone is of another depth or width than the architecture says.
+        """
+        taken = {k: v for k, v in model.state_dict().items() if not k.startswith("nl.")}
+        own = {k: v for k, v in self.net.state_dict().items() if k.startswith("nl.")}
+        self.net.load_state_dict(own | taken)
+
     def trunk(self, x: Tensor) -> tuple[Tensor, dict[str, Affinity], dict[str, Tensor]]:
         """Everything up to the last stage: (features, affinities, predictions)."""
         net = self.net

@@ -16,6 +16,7 @@ from nonlocal_viz.errors import CheckpointError
 #: After which of its blocks features are read: (index, channels); the head has 1280.
 LEVELS = ((10, 112), (14, 192))
 HEAD_CHANNELS = 1280
+CLASSES = 1000
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""New blocks in a network that stays as it is: ``nonlocal-viz train --from MODEL``.
+
+The backbone of an existing model is taken over with its running statistics and never changed; its
+non-local blocks are replaced by new ones, which are trained alone. What can be learned differs by
+instantiation:
+
+embedded_gaussian   theta and phi from the rows; g and W from the features.
+dot_product         the same; see :func:`nonlocal_viz.training.losses.log_rows` for what its rows are
+                    compared as.
+concatenation       the same; but w_f [theta_i, phi_j] = a_i + b_j ranks the keys alike for every query,
+                    so no training gives its rows more than a threshold that depends on the query.
+gaussian            it has no theta and no phi: its rows are those of the features that the block reads.
+                    Only g and W learn, and so the rows of the first block are fixed for good; a later
+                    block's rows can move as far as the blocks before it change the features it reads.
+
+Two objectives. ``rows``: the relational loss, and for g and W the teacher's features, predicted from
+the block's output by 1x1 heads that are thrown away. ``classes``: the teacher's logits alone, through
+the frozen last stage; it shows what rows the class label asks for when nothing else does.
+"""
+
+from dataclasses import replace
+
+from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.training.cache import RANKS
+from nonlocal_viz.training.config import Config, Phase
+from nonlocal_viz.training.losses import STRIDE
+from nonlocal_viz.training.teacher import CLASSES
+
+#: Objective -> its schedule. Views grow, as in the default schedule.
+OBJECTIVES: dict[str, tuple[Phase, ...]] = {
+    "rows": (Phase(0.4, 128), Phase(0.6, 160, features=0.5)),
+    "classes": (
+        Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
+        Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
+    ),
+}
+
+
+def config_on(
+    backbone: NonLocalResNet, name: str, objective: str = "rows", config: Config | None = None
+) -> Config:
+    """``config`` with the network of ``backbone`` and the schedule of ``objective``.
+
+    Args:
+        backbone: the model whose backbone is taken; its blocks say where the new ones go.
+        name: what to call that model in the config.
+        objective: a key of :data:`OBJECTIVES`.
+        config: everything else, the new blocks' instantiation included; default ``Config()``.
+
+    Raises:
+        CheckpointError: a block of the model lies where there are no targets (only the stages layer2
+            and layer3 have them), or its classes are not the teacher's and the objective needs them;
+            or the objective is unknown.
+    """
+    if objective not in OBJECTIVES:
+        raise CheckpointError(
+            f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
+        )
+    astray = [b for b in backbone.block_names if STRIDE[b.partition(".")[0]] not in RANKS]
+    if astray or not backbone.block_names:
+        raise CheckpointError(
+            f"The blocks of {name!r} are at {', '.join(backbone.block_names) or 'no place'}; blocks can be "
+            "trained in the stages layer2 and layer3 alone."
+        )
+    classes = backbone.fc.out_features
+    if objective == "classes" and classes != CLASSES:
+        raise CheckpointError(
+            f"{name!r} tells {classes} classes apart and the teacher {CLASSES}; train its blocks with the "
+            "objective rows."
+        )
+    return replace(
+        config or Config(),
+        depth=backbone.depth,
+        blocks=backbone.block_names,
+        num_classes=classes,
+        padding_mode=backbone.padding_mode,
+        backbone=name,
+        phases=OBJECTIVES[objective],
+    )
