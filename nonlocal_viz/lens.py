@@ -71,7 +71,13 @@ class Lens:
             MediaError: it is not a picture or clip that can be shown; the message says why.
         """
         if frames is not None or is_video(source):
-            clip = open_video(source, frames or 8, start=start, stride=stride, limits=self.limits)
+            clip = open_video(
+                source,
+                8 if frames is None else frames,
+                start=start,
+                stride=stride,
+                limits=self.limits,
+            )
             return self._encode(clip.frames, clip.times, spacetime)
         return self._encode(open_image(source, self.limits)[None], (0.0,), True)
 
@@ -86,7 +92,8 @@ class Lens:
         pixels = (small.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(
             std, np.float32
         )
-        x = torch.from_numpy(pixels).permute(3, 0, 1, 2)[None].to(self.model.device)
+        x = torch.from_numpy(pixels).permute(3, 0, 1, 2)[None]
+        x = x.to(self.model.device, self.model.conv1.weight.dtype)
         if count == 1:
             x = x[:, :, 0]
         with self._encoding, torch.inference_mode():
@@ -190,7 +197,7 @@ class View:
         """The k most probable classes with their probabilities, best first; named where the model's
         classes have names, else ``"class 17"``."""
         probabilities = self.logits.softmax(-1)
-        best = probabilities.topk(min(k, len(probabilities)))
+        best = probabilities.topk(min(max(k, 0), len(probabilities)))
         names: Sequence[str] = (
             getattr(getattr(self.lens.model, "info", None), "classes", None) or ()
         )
@@ -256,7 +263,7 @@ class View:
     def _name(self, block: str | None) -> str:
         if block is None:
             return self.default_block
-        if block not in self._maps:
+        if not isinstance(block, str) or block not in self._maps:
             raise BlockError(
                 f"There is no block {block!r}; this model has {', '.join(self._maps)}."
             )

@@ -84,7 +84,8 @@ class Row:
         flat = self.map.astype(np.float64).ravel()
         top = tuple(self.strongest(10))
         entropy = share = support = None
-        if self.view.affinity(self.block).is_distribution and self.direction == "row":
+        finite = bool(np.isfinite(flat).all())
+        if finite and self.view.affinity(self.block).is_distribution and self.direction == "row":
             positive = flat[flat > 0]
             entropy = float(-(positive * np.log(positive)).sum())
             share = entropy / math.log(flat.size) if flat.size > 1 else 0.0
@@ -112,6 +113,7 @@ class Row:
         scale: str = "linear",
         smooth: bool = False,
         frame: int | None = None,
+        grey: bool = True,
     ) -> np.ndarray:
         """The row over one frame: (H, W, 3) uint8 at the size of the original. See ``render.overlay``.
 
@@ -136,8 +138,9 @@ class Row:
             alpha=alpha,
             scale=scale,
             smooth=smooth,
+            grey=grey,
             signed=self.signed,
-            vmax=float(np.abs(self.map).max()),
+            vmax=float(np.abs(np.nan_to_num(self.map, posinf=0, neginf=0)).max()),
             query_rect=self.query_rect if shown == self.query_cell[0] else None,
         )
 
@@ -291,5 +294,6 @@ class Row:
         for index, weight in enumerate(self.map.ravel()):
             rect = self.key_grid.rect(index)
             edges = (f"{v:.3f}" for v in rect)
-            writer.writerow([*self.key_grid.unflat(index), *edges, f"{weight:.9g}"])
+            t, h, w = self.key_grid.unflat(index)
+            writer.writerow([t + self.first_frame, h, w, *edges, f"{weight:.9g}"])
         return text.getvalue().encode()

@@ -5,9 +5,11 @@ O(M D), a column O(N D) after one pass that finds the normalisers; only :meth:`A
 builds the map, and it refuses one beyond the bound in limits.py.
 """
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -193,10 +195,11 @@ class Affinity:
 
 
 def _items(queries: Sequence[CellIndex] | Tensor) -> Sequence[CellIndex]:
-    if isinstance(queries, Tensor):
-        listed = queries.tolist()
-        return [tuple(q) if isinstance(q, list) else q for q in listed]
-    return queries
+    # Tensors and arrays alike; core imports no numpy.
+    listed = queries.tolist() if hasattr(queries, "tolist") else queries
+    if not isinstance(listed, Sequence):
+        listed = [listed]
+    return [tuple(q) if isinstance(q, list) else q for q in listed]
 
 
 def _wide(factor: Tensor) -> Tensor:
@@ -206,13 +209,25 @@ def _wide(factor: Tensor) -> Tensor:
 
 def _flat_index(cell: CellIndex, grid: GridShape, role: str) -> int:
     place: tuple[int, ...]
-    if isinstance(cell, tuple | list):
-        place = (0, *cell) if len(cell) == 2 else tuple(cell)
+    asked: Any = cell
+    if hasattr(asked, "tolist"):
+        asked = asked.tolist()
+    try:
+        if isinstance(asked, tuple | list):
+            asked = tuple(operator.index(p) for p in asked)
+        else:
+            asked = operator.index(asked)
+    except TypeError:
+        raise QueryError(
+            f"A {role} cell is a whole number, or a place (t, h, w) of them, not {cell!r}."
+        ) from None
+    if isinstance(asked, tuple):
+        place = (0, *asked) if len(asked) == 2 else asked
         if len(place) != 3 or not all(0 <= p < size for p, size in zip(place, grid, strict=True)):
-            raise QueryError(f"There is no {role} cell {tuple(cell)} on the grid {grid}.")
+            raise QueryError(f"There is no {role} cell {asked} on the grid {grid}.")
         return (place[0] * grid[1] + place[1]) * grid[2] + place[2]
     count = grid[0] * grid[1] * grid[2]
-    index = int(cell)
+    index = asked
     if not 0 <= index < count:
         raise QueryError(
             f"There is no {role} cell {index}: the grid {grid} has cells 0 to {count - 1}."

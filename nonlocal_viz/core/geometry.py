@@ -16,6 +16,7 @@ all separable; composing them never needs more than one affine map and one clipp
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import NamedTuple
 
 from nonlocal_viz.errors import QueryError, ShapeError
@@ -145,7 +146,7 @@ class Grid:
                 of it (a crop), or in no cell (pooled keys drop an odd last row or column).
         """
         width, height = self.size
-        if not all(isinstance(v, int | float) and math.isfinite(v) for v in (x, y, frame)):
+        if not all(_is_finite(v) for v in (x, y, frame)):
             raise QueryError(
                 f"A query needs finite numbers; got x={x!r}, y={y!r}, frame={frame!r}."
             )
@@ -194,7 +195,7 @@ class Grid:
         Raises:
             QueryError: there is no such cell.
         """
-        t, h, w = self.unflat(cell) if isinstance(cell, int) else cell
+        t, h, w = cell if isinstance(cell, tuple | list) else self.unflat(int(cell))
         if not (0 <= t < self.t.cells and 0 <= h < self.y.cells and 0 <= w < self.x.cells):
             raise QueryError(f"There is no cell {(t, h, w)} on the grid {self.cells}.")
         return Rect(self.x.edge(w), self.y.edge(h), self.x.edge(w + 1), self.y.edge(h + 1))
@@ -310,6 +311,11 @@ def _turn(orientation: int) -> tuple[bool, bool, bool]:
     if orientation not in _ORIENTATION:
         raise ShapeError(f"An EXIF orientation is 1 to 8, not {orientation!r}.")
     return _ORIENTATION[orientation]
+
+
+def _is_finite(value: object) -> bool:
+    # Real: numpy's numbers are as good as Python's.
+    return isinstance(value, Real) and math.isfinite(float(value))
 
 
 def _pair(value: float | tuple[float, float]) -> tuple[float, float]:

@@ -76,9 +76,9 @@ def open_video(
     Raises:
         MediaError: it is no video, has no picture, is broken, or is beyond a bound.
     """
-    if not 1 <= frames <= limits.clip_frames:
+    if not (isinstance(frames, int | np.integer) and 1 <= frames <= limits.clip_frames):
         raise MediaError(f"Ask for 1 to {limits.clip_frames} frames, not {frames}.")
-    if not (math.isfinite(start) and start >= 0):
+    if not (isinstance(start, int | float) and math.isfinite(start) and start >= 0):
         raise MediaError(f"A clip cannot start at {start} seconds; give 0 or more.")
     if stride is not None and not (math.isfinite(stride) and stride > 0):
         raise MediaError(f"A stride of {stride} seconds is not possible; give more than 0.")
@@ -100,7 +100,10 @@ def open_video(
             reason = getattr(error, "strerror", None) or "not a usable path"
             raise MediaError(f"{name} cannot be read ({reason}).") from None
     if hasattr(source, "read") and hasattr(source, "seek"):
-        return _sample(source, "The file", frames, start, stride, limits)
+        try:
+            return _sample(source, "The file", frames, start, stride, limits)
+        except (OSError, ValueError):
+            raise MediaError("The file is closed, or cannot be read from any place.") from None
     raise MediaError(
         f"Cannot read a video from {type(source).__name__}; give a path, bytes or an array."
     )
@@ -111,11 +114,11 @@ def is_video(source: Any) -> bool:
     if isinstance(source, np.ndarray):
         return source.ndim == 4
     if isinstance(source, bytes | bytearray | memoryview):
-        head = bytes(source[:12])
+        head = bytes(source[:189])
     elif isinstance(source, str | os.PathLike):
         try:
             with Path(os.fspath(source)).open("rb") as file:
-                head = file.read(12)
+                head = file.read(189)
         except (OSError, ValueError):
             return False
     else:
@@ -125,6 +128,7 @@ def is_video(source: Any) -> bool:
         (head[4:8] == b"ftyp" and head[8:12] not in stills)
         or head[4:8] in (b"moov", b"mdat", b"wide")
         or head.startswith((b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba"))
+        or (len(head) == 189 and head[0] == head[188] == 0x47)  # MPEG-TS: a packet begins with 0x47
         or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
     )
 
@@ -268,15 +272,17 @@ class _Reader:
         return max(last, 1e-3)
 
     def _pixels(self, frame: Any) -> np.ndarray:
-        if self.kept * 3 * frame.width * frame.height > self.limits.clip_bytes:
+        shape, width = self.stream.sample_aspect_ratio, frame.width
+        if shape and shape > 0 and shape != 1:
+            width = min(max(1, round(width * float(shape))), self.limits.image_side)
+        pixels = max(width, frame.width) * frame.height
+        if pixels > self.limits.image_pixels or self.kept * 3 * pixels > self.limits.clip_bytes:
             raise MediaError(
-                f"{self.name} has frames of {frame.width:,} x {frame.height:,} pixels; ask for fewer "
+                f"{self.name} has frames of {width:,} x {frame.height:,} pixels; ask for fewer "
                 "of them, or make the video smaller."
             )
         image = frame.to_ndarray(format="rgb24")
-        shape = self.stream.sample_aspect_ratio
-        if shape and shape > 0 and shape != 1:
-            width = min(max(1, round(frame.width * float(shape))), self.limits.image_side)
+        if width != frame.width:
             image = cv2.resize(image, (width, frame.height), interpolation=cv2.INTER_AREA)
         # The display matrix turns counter-clockwise, as rot90 does.
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))

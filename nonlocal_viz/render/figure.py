@@ -61,7 +61,9 @@ def figure(
         axes.set_axis_off()
     colours = ListedColormap(lookup(cmap or default_cmap(signed)) / 255)
     bar = sheet.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=right, fraction=0.046)
-    marks = ticks(float(np.abs(weights).max(initial=0)), scale, signed)
+    marks = ticks(
+        float(np.abs(np.nan_to_num(weights, posinf=0, neginf=0)).max(initial=0)), scale, signed
+    )
     bar.set_ticks([place for place, _ in marks], labels=[f"{weight:.3g}" for _, weight in marks])
     bar.set_label(f"affinity ({scale})", fontsize=9)
     buffer = io.BytesIO()

@@ -32,7 +32,7 @@ def normalise(
     if not signed:
         values = values.clip(min=0)
     top = float(np.abs(values).max(initial=0)) if vmax is None else vmax
-    if top <= 0:
+    if not (top > 0 and np.isfinite(top)):
         return np.zeros(values.shape, np.float32)
     share = np.minimum(np.abs(values) / top, 1)
     return (np.sign(values) * _forward(share, scale)).astype(np.float32)

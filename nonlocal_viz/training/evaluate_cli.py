@@ -22,7 +22,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--short-side", type=int, nargs="+", default=[256], help="input sizes, pixels"
     )
-    parser.add_argument("--queries", type=int, default=20, help="cells drawn a photo and block")
+    parser.add_argument("--queries", type=int, default=100, help="cells drawn a photo and block")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--flips", action="store_true", help="also ask the mirrored photos")

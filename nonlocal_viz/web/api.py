@@ -1,14 +1,20 @@
 """Named endpoints for programs (gradio_client, curl): the page's own events are private."""
 
+import logging
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
+
+_log = logging.getLogger(__name__)
 
 
 def add_endpoints(lens: Lens) -> None:
@@ -35,13 +41,22 @@ def add_endpoints(lens: Lens) -> None:
             if ask is None:
                 raise NonlocalVizError(f"direction is 'row' or 'column', not {direction!r}.")
             row = ask(x, y, round(frame or 0), block=block or None)
-            folder = Path(tempfile.mkdtemp(prefix="nonlocal-viz-"))
+            if alpha is not None and not math.isfinite(alpha):
+                raise NonlocalVizError("alpha is a number from 0 to 1.")
             name = "overlay.webm" if row.is_clip else "overlay.png"
-            path = row.save(folder / name, cmap=cmap or None, alpha=alpha, scale=scale or "linear")
+            options = {"cmap": cmap or None, "alpha": alpha, "scale": scale or "linear"}
+            with tempfile.TemporaryDirectory(prefix="nonlocal-viz-") as folder:
+                saved = row.save(Path(folder) / name, **options)
+                path = save_file_to_cache(saved, get_upload_folder())
         except NonlocalVizError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        except (TypeError, ValueError):
-            raise gr.Error("x and y are numbers, in pixels.", print_exception=False) from None
+        except (TypeError, ValueError, OverflowError):
+            message = "x, y, frame and frames are finite numbers; x and y are in pixels."
+            raise gr.Error(message, print_exception=False) from None
+        except Exception:
+            _log.exception("/affinity failed")
+            message = "Something went wrong on the server; it has been logged."
+            raise gr.Error(message, print_exception=False) from None
         return {**row.numbers(), "weights": row.map.tolist()}, str(path)
 
     inputs = [

@@ -9,6 +9,7 @@ browser never shows anything else, so no failure of ours can put a traceback on 
 import base64
 import itertools
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import NonlocalVizError
+from nonlocal_viz.errors import MediaError, NonlocalVizError, QueryError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import (
@@ -50,56 +51,54 @@ class Desk:
 
     def open(self, source: object, block: str | None = None) -> dict[str, Any]:
         """A picture with the factors of one block, and the query to start from."""
+        source = named(source)
         view = self.views.get(source)
         name = block if block in view.blocks else view.default_block
-        example = (
-            self.views.examples.get(str(source.get("example")))
-            if isinstance(source, dict)
-            else None
-        )
+        example = self.views.examples.get(str(source.get("example")))
         width, height = view.size
         start = (*example.query, example.frame) if example else (width / 2, height / 2, 0)
         with tempfile.TemporaryDirectory() as folder:
-            return _kept(
-                {
-                    "kind": "view",
-                    "source": source,
-                    "title": example.title if example else "your picture",
-                    "alt": example.alt if example else "the picture that you opened",
-                    "start": list(start),
-                    **picture_payload(view, Path(folder)),
-                    "first": block_payload(view, name, Path(folder)),
-                }
-            )
+            return {
+                "kind": "view",
+                "source": source,
+                "title": example.title if example else "your picture",
+                "alt": example.alt if example else "the picture that you opened",
+                "start": list(start),
+                **_kept(picture_payload(view, Path(folder))),
+                "first": _kept(block_payload(view, name, Path(folder))),
+            }
 
     def block(self, source: object, block: str) -> dict[str, Any]:
         """The factors of another block of the same picture."""
+        source = named(source)
         view = self.views.get(source)
         view.affinity(block)
         with tempfile.TemporaryDirectory() as folder:
-            return _kept(
-                {
-                    "kind": "block",
-                    "source": source,
-                    "first": block_payload(view, block, Path(folder)),
-                }
-            )
+            first = _kept(block_payload(view, block, Path(folder)))
+        return {"kind": "block", "source": source, "first": first}
 
     def save(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, or
         for clips webm. Yields how far it is, then the file."""
-        view = self.views.get(request.get("source"))
-        suffix = str(request.get("suffix"))
-        x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
-        column, frame = request.get("direction") == "column", int(request.get("frame") or 0)
+        view = self.views.get(named(request.get("source")))
+        suffix = request.get("suffix")
+        if suffix not in ("png", "npz", "csv", "svg", "pdf", "webm"):
+            raise MediaError("Downloads are png, npz, csv, svg, pdf or webm.")
+        try:
+            x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
+            frame, alpha = int(request.get("frame") or 0), float(request.get("alpha", 0.65))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise QueryError("The download needs a place in numbers; point again.") from None
+        column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
         options: dict[str, Any] = {}
         if suffix in ("png", "webm"):
             options = {
-                "cmap": str(request["cmap"]),
-                "alpha": float(request["alpha"]),
-                "scale": str(request["scale"]),
-                "smooth": bool(request["smooth"]),
+                "cmap": str(request["cmap"]) if request.get("cmap") else None,
+                "alpha": alpha if math.isfinite(alpha) else None,
+                "scale": str(request.get("scale", "linear")),
+                "smooth": bool(request.get("smooth")),
+                "grey": not request.get("colour"),
             }
         at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
         name = f"{_stem(request)}-{block}-{row.direction}-{at}.{suffix}"
@@ -176,16 +175,19 @@ def build(
             source = {"example": name if name in views.examples else first}
             return answer(desk.open, source, asked.get("block"))
 
+        def said(event: gr.EventData) -> dict[str, Any]:
+            return event._data if isinstance(event._data, dict) else {}
+
         def on_picture(event: gr.EventData) -> dict[str, Any]:
-            data = event._data or {}
+            data = said(event)
             return answer(desk.open, data.get("source"), data.get("block"))
 
         def on_block(event: gr.EventData) -> dict[str, Any]:
-            data = event._data or {}
+            data = said(event)
             return answer(desk.block, data.get("source"), str(data.get("block")))
 
         def on_save(event: gr.EventData) -> Iterator[dict[str, Any]]:
-            yield from answers(lambda: desk.save(event._data or {}))
+            yield from answers(lambda: desk.save(said(event)))
 
         quiet: dict[str, Any] = {
             "outputs": page,
@@ -243,6 +245,19 @@ def launch(
         raise NonlocalVizError(
             f"Port {port} on {host} cannot be used ({error}); choose another with --port."
         ) from None
+
+
+#: What a source may say, in the order in which the browser compares it.
+_SAID = ("example", "path", "frames", "start", "stride", "perFrame")
+
+
+def named(source: object) -> dict[str, Any]:
+    """A source as the browser named it, with nothing in it but plain values of known names: it is sent
+    back, and what is sent back may hold no file of its own."""
+    given = source if isinstance(source, dict) else {}
+    return {
+        k: v for k, v in given.items() if k in _SAID and isinstance(v, str | int | float | bool)
+    }
 
 
 def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:

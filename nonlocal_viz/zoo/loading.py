@@ -83,12 +83,16 @@ def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, An
         CheckpointError: it is not the state dict of such a network, or has no non-local block.
     """
     stages = tuple(
-        1 + max((int(m[1]) for k in state if (m := re.match(rf"layer{s}\.(\d+)\.", k))), default=-1)
+        1
+        + max(
+            (int(m[1]) for k in state if (m := re.match(rf"layer{s}\.(\d{{1,3}})\.", k))),
+            default=-1,
+        )
         for s in range(1, 5)
     )
     depth = _DEPTHS.get((stages, "layer1.0.conv3.weight" in state))
-    blocks = sorted({m[1] for k in state if (m := re.match(r"nl\.(layer[1-4]_\d+)\.", k))})
-    if depth is None or "fc.weight" not in state:
+    blocks = sorted({m[1] for k in state if (m := re.match(r"nl\.(layer[1-4]_\d{1,3})\.", k))})
+    if depth is None or "fc.weight" not in state or state["fc.weight"].ndim != 2:
         raise CheckpointError(
             f"{name} is no state dict of a ResNet-18, 34, 50 or 101 of this kind."
         )
@@ -105,6 +109,9 @@ def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, An
         instantiation = "concatenation"
     elif not any(key.startswith("theta") for key in keys):
         instantiation = "gaussian"
+    values = [state.get(f"nl.{b}.g.0.weight", state.get(f"nl.{b}.g.weight")) for b in blocks]
+    widths = {tuple(w.shape[:2]) for w in values if w is not None and w.ndim == 4}
+    usual = all(inner == max(1, channels // 2) for inner, channels in widths)
     return MappingProxyType(
         {
             "depth": depth,
@@ -112,6 +119,7 @@ def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, An
             "num_classes": int(state["fc.weight"].shape[0]),
             "block": {
                 "instantiation": instantiation,
+                "inter_channels": None if usual else int(next(iter(widths))[0]),
                 "sub_sample": "g.0.weight" in keys,
                 "bn_layer": "W.1.weight" in keys,
             },

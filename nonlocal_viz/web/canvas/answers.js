@@ -9,10 +9,17 @@ async function fetchBlock(meta) {
 async function onView(value) {
   // Of several pictures asked for in a hurry, the last one asked for is shown.
   if (state.waiting && state.waiting !== JSON.stringify(value.source)) return;
-  state.waiting = null;
+  const { turn } = state;
   const block = await fetchBlock(value.first);
+  if (turn !== state.turn) return;
+  const again = state.source && value.frames.length > 1 && sameFile(state.source, value.source);
+  const place = [state.x, state.y, state.t];
+  state.waiting = null;
+  state.wanted = block.block;
+  state.answer = null;
   Object.assign(state, { source: value.source, picture: value, blocks: new Map([[block.block, block]]), block, pins: [] });
-  [state.x, state.y, state.t] = value.start;
+  // The same clip, sampled in another way, keeps its query.
+  [state.x, state.y, state.t] = again ? place : value.start;
   state.t = Math.min(state.t, value.frames.length - 1);
   if (state.asked) restore(state.asked);
   state.asked = null;
@@ -27,6 +34,8 @@ async function onView(value) {
     : `The network is not sure what the picture shows; its best guess is ${name} (${percent(probability)}).`);
   shown();
 }
+
+const sameFile = (a, b) => a.example === b.example && a.path === b.path;
 
 function restore(asked) {
   const x = parseFloat(asked.get("x")), y = parseFloat(asked.get("y")), { width, height } = state.picture;
@@ -49,6 +58,7 @@ function shown() {
 }
 
 function chooseBlock(name) {
+  state.wanted = name;
   const kept = state.blocks.get(name);
   if (kept) { state.block = kept; shown(); return; }
   busy("Fetching " + name);
@@ -57,8 +67,11 @@ function chooseBlock(name) {
 
 async function onBlock(value) {
   if (JSON.stringify(value.source) !== JSON.stringify(state.source)) return;
+  const { blocks } = state;
   const block = await fetchBlock(value.first);
-  state.blocks.set(block.block, block);
+  if (blocks !== state.blocks) return; // another picture since
+  blocks.set(block.block, block);
+  if (state.wanted !== block.block || state.waiting) return;
   state.block = block;
   shown();
 }
@@ -80,11 +93,13 @@ async function onValue() {
   try {
     if (value.kind === "view") await onView(value);
     else if (value.kind === "block") await onBlock(value);
-    else if (value.kind === "file") { working(""); onFile(value); }
+    else if (value.kind === "file") { if (!stopped) onFile(value); working(""); }
     else if (value.kind === "progress") working(value.words);
     else { state.waiting = null; working(""); fail(value.message); showFields(); }
   } catch {
+    state.waiting = null;
     fail("The answer of the server did not arrive whole; try again.");
+    showFields();
   }
 }
 

@@ -21,7 +21,7 @@ stage.sheet.addEventListener("pointerup", (e) => {
 
 function move(dh, dw) {
   const grid = look.direction === "row" ? state.block.queries : state.block.keys;
-  const [, height, width] = grid.cells, at = cellAt(grid, state.x, state.y, state.t);
+  const [, height, width] = grid.cells, at = cellAt(grid, within(grid.x, state.x), within(grid.y, state.y), state.t);
   if (at < 0) return;
   const [t, h, w] = place(grid, at);
   const r = rect(grid, Math.min(Math.max(h + dh, 0), height - 1) * width + Math.min(Math.max(w + dw, 0), width - 1));
@@ -120,9 +120,9 @@ function working(said) {
 one('[data-do="cancel"]').addEventListener("click", () => { stopped = true; trigger("cancel"); working(""); });
 
 function save(suffix) {
-  if (!state.block) return;
+  if (!state.block || !state.answer || state.waiting) return;
   stopped = false;
-  trigger("save", { source: state.source, block: state.block.block, x: state.x, y: state.y, frame: state.t, suffix,
+  trigger("save", { source: state.source, block: state.block.block, x: state.answer.px, y: state.answer.py, frame: state.t, suffix, colour: look.colour,
     direction: look.direction, cmap: cmapOf(state.block), alpha: look.alpha, scale: look.scale, smooth: look.smooth });
 }
 

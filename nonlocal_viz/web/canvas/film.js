@@ -88,7 +88,7 @@ class Film {
 
   // The strongest 20 cells, as in the paper's Figure 3.
   arrows({ weights, grid, rect: from, at, index, stats }) {
-    this.lines.innerHTML = "";
+    this.lines.querySelectorAll("line").forEach((line) => line.remove());
     if (!look.arrows) return;
     this.lines.setAttribute("width", this.strip.scrollWidth);
     this.lines.setAttribute("height", this.strip.scrollHeight);

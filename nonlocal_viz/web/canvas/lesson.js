@@ -22,12 +22,12 @@ class Lesson {
       : `&theta; &middot; &phi; = sum over ${d} channels = ${t("sum")}` + (block.scale !== 1 ? ` &times; ${number(block.scale)} = ${t("score")}` : "");
     const weight = block.softmax
       ? `exp(${t("score2")} &minus; ${t("lse")}) = ${t("weight")}`
-      : `${t("score2")} / M = ${t("score3")} / ${block.m} = ${t("weight")}`;
+      : `${t("score2")} / M = ${t("score3")} / ${block.span} = ${t("weight")}`;
     this.body.innerHTML = `
       <div>
         <h3>Self-attention over positions</h3>
-        <p>The block cuts the picture into ${block.n} cells (${block.queries.cells[1]} &times; ${block.queries.cells[2]}).
-        Every cell asks every ${block.pooled ? `of ${block.m} pooled keys` : "cell"}: how much do you matter to me?
+        <p>The block cuts the picture into ${block.n} cells (${block.queries.cells.filter((c, i) => i || c > 1).join(" &times; ")}).
+        Every cell asks every ${block.pooled ? `of ${block.span} pooled keys` : "cell"}: how much do you matter to me?
         The colours are the answers that one cell gets, one row of an N &times; M map.</p>
         <table><tr><th>paper</th><th>Transformer</th><th>here</th></tr>
         <tr><td>&theta;</td><td>query Q</td><td>${raw ? "x itself" : "1&times;1 convolution"}, ${block.n} &times; ${d}</td></tr>
@@ -36,7 +36,7 @@ class Lesson {
         <tr><td>W<sub>z</sub></td><td>output projection</td><td>1&times;1 convolution back to ${block.inputChannels}, then added to x</td></tr></table>
         <h3>Attention over channels? No.</h3>
         <p>The sum in a score runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each
-        pair of positions; what ${block.softmax ? "competes in the softmax" : "is weighed"} are the ${block.m} positions.</p>
+        pair of positions; what ${block.softmax ? "competes in the softmax" : "is weighed"} are the ${block.span} positions.</p>
         <h3>What differs from a Transformer's head</h3>
         <ul><li>${block.useScale ? "scores are divided by the root of d, as there" : "no division by the root of d"}; one head</li>
         <li>no positional encoding: a cell knows another by its features alone</li>

@@ -11,6 +11,7 @@ function fail(words) {
 
 function openSource(source, words) {
   busy(words);
+  state.turn++;
   state.waiting = JSON.stringify(source);
   trigger("picture", { source, block: state.block && state.block.block });
 }
@@ -26,11 +27,12 @@ async function openFile(file) {
   if (file.size > bound) { fail(`${file.name} is larger than ${Math.floor(bound / 2 ** 20)} MB; save it smaller.`); return; }
   if (file.size === 0) { fail(`${file.name} is empty (0 bytes).`); return; }
   busy("Opening " + file.name);
+  const turn = ++state.turn;
   try {
     const { path } = await upload(file);
-    openSource({ path }, "Looking at " + file.name);
+    if (turn === state.turn) openSource({ path }, "Looking at " + file.name);
   } catch {
-    fail("The picture could not be sent to the server; check the connection and try again.");
+    if (turn === state.turn) fail("The picture could not be sent to the server; check the connection and try again.");
   }
 }
 

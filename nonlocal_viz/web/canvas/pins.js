@@ -14,8 +14,9 @@ function clearPins() { state.pins = []; drawPins(); }
 
 function drawPins() {
   const shown = state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
-  stage.drawPins(shown.map((p, i) => [p, i]).filter(([p]) => p.t === state.frame));
+  markPins();
   const list = one(".nlv-pins");
+  const held = [...list.querySelectorAll("button")].indexOf(document.activeElement);
   list.innerHTML = "";
   shown.forEach((p, i) => {
     const card = document.createElement("div");
@@ -29,7 +30,7 @@ function drawPins() {
     words.innerHTML = `<b>${i + 1}</b> row ${h}, column ${w}` + (p.grid.cells[0] > 1 ? `, frame ${p.t}` : "") +
       (p.stats.support === null ? "" : `, over ${Math.round(p.stats.support)} cells`);
     go.append(words);
-    go.addEventListener("click", () => { state.frame = p.t; pointTo(p.x, p.y); drawPins(); });
+    go.addEventListener("click", () => { film.stop(); state.frame = p.t; pointTo(p.x, p.y); draw(); markPins(); say(); });
     const away = document.createElement("button");
     away.type = "button";
     away.className = "nlv-away";
@@ -39,6 +40,15 @@ function drawPins() {
     card.append(go, away);
     list.append(card);
   });
+  // Whoever worked with the keyboard keeps the place.
+  const buttons = list.querySelectorAll("button");
+  if (held >= 0) (buttons[Math.min(held, buttons.length - 1)] || stage.sheet).focus();
+}
+
+// The marks on the large picture alone, for another frame.
+function markPins() {
+  const shown = state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
+  stage.drawPins(shown.map((p, i) => [p, i]).filter(([p]) => p.t === state.frame));
 }
 
 function pinPicture(p) {

@@ -1,7 +1,8 @@
 // readout.js: the column of words and numbers beside the picture. Gives: summarise, Readout.
 
 // A row in numbers; strongest: up to five places, the first the strongest cell, the others apart from it.
-function summarise(weights, grid, distribution) {
+// span: how many cells the row spreads over (those of one frame, where frames do not look at one another).
+function summarise(weights, grid, distribution, span) {
   let entropy = 0, best = 0;
   for (let i = 0; i < weights.length; i++) {
     if (weights[i] > 0) entropy -= weights[i] * Math.log(weights[i]);
@@ -24,7 +25,7 @@ function summarise(weights, grid, distribution) {
   return {
     best, top: greatest(weights), strongest: strongest.slice(0, 5),
     entropy: distribution ? entropy : null,
-    share: distribution ? (weights.length > 1 ? entropy / Math.log(weights.length) : 0) : null,
+    share: distribution ? (span > 1 ? entropy / Math.log(span) : 0) : null,
     support: distribution ? Math.exp(entropy) : null,
   };
 }
@@ -65,16 +66,16 @@ class Readout {
     if (stats.entropy !== null) {
       this.set("entropyname", "Entropy of the row");
       this.set("entropy", `${stats.entropy.toFixed(2)} nats, ${percent(stats.share)} of log M`);
-      this.set("spread", `As if spread evenly over ${Math.round(stats.support)} of ${weights.length} cells.`);
+      this.set("spread", `As if spread evenly over ${Math.round(stats.support)} of ${block.span} cells.`);
     } else {
       this.set("entropyname", "Largest weight");
       this.set("entropy", number(stats.top));
       this.set("spread", row
-        ? `${block.instantiation.replace("_", " ")} weights are divided by M = ${block.m}, so this row is no share of 1.`
+        ? `${block.instantiation.replace("_", " ")} weights are divided by M = ${block.span}, so this row is no share of 1.`
         : `Each of these ${weights.length} cells gives this one a share of its own row, so a column need not sum to 1.`);
     }
     for (let i = 0; i < 5; i++) this.slot(state, this.slots[i], weights, grid, stats.strongest[i]);
-    this.drawCurve(weights, direction);
+    this.drawCurve(block.spacetime ? weights : frameOf(weights, grid, t), direction);
   }
 
   slot(state, { canvas, label }, weights, grid, index) {

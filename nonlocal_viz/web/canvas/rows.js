@@ -39,6 +39,9 @@ class Block {
     return [t * oh * ow, (t + 1) * oh * ow];
   }
 
+  // How many keys a query looks at.
+  get span() { return this.spacetime ? this.m : this.m / this.keys.cells[0]; }
+
   score(q, k) {
     if (this.instantiation === "concatenation") return Math.max(0, this.query[q] + this.key[k]);
     const d = this.channels;
@@ -65,7 +68,7 @@ class Block {
   // How much every query looks at one key.
   column(k) {
     const out = this.column_, [from, to] = this.range(k, this.keys, this.queries);
-    const m = this.spacetime ? this.m : this.m / this.keys.cells[0];
+    const m = this.span;
     if (to - from < out.length) out.fill(0);
     for (let q = from; q < to; q++) {
       const s = this.score(q, k);
@@ -89,6 +92,11 @@ function find(edges, pixel) {
   while (high - low > 1) { const mid = (low + high) >> 1; if (pixel >= edges[mid]) low = mid; else high = mid; }
   return low;
 }
+
+const within = (edges, v) => {
+  const first = edges[0], last = edges[edges.length - 1];
+  return Math.min(Math.max(v, first), last - 1e-6 * (last - first));
+};
 
 function cellAt(grid, x, y, t = 0) {
   const w = find(grid.x, x), h = find(grid.y, y);

@@ -15,6 +15,8 @@ const state = {
   source: null, picture: null, photo: stage.photo, blocks: new Map(), block: null, pins: [],
   x: 0, y: 0, t: 0, // the query: pixel and frame
   frame: 0, // the frame that is shown large
+  turn: 0, // counts the pictures asked for: what belongs to an earlier turn is not shown
+  wanted: null, // the block asked for last
   answer: null, seen: 0, waiting: null, asked: new URLSearchParams(location.search),
 };
 const look = { direction: "row", cmap: config.maps ? colours.names.sequential[0] : "", signedCmap: colours.names.diverging[0],
@@ -26,12 +28,14 @@ function refresh() { if (!frame) frame = requestAnimationFrame(() => { frame = 0
 // Where the pixel (x, y) of frame t points, and the row or column of that cell. Null where there is none.
 function ask(block, x, y, t, direction) {
   const asked = direction === "row" ? block.queries : block.keys;
-  const index = cellAt(asked, x, y, t);
+  // A pixel of an odd last row or column, which pooling drops, counts to the nearest key.
+  const index = cellAt(asked, within(asked.x, x), within(asked.y, y), t);
   if (index < 0) return null;
   const grid = direction === "row" ? block.keys : block.queries;
   const weights = direction === "row" ? block.row(index) : block.column(index);
   return { block, direction, index, at: place(asked, index), rect: rect(asked, index), weights, grid,
-    own: cellAt(grid, x, y, t), x, y, t };
+    own: cellAt(grid, x, y, t), x, y, t,
+    px: within(asked.x, x), py: within(asked.y, y) };
 }
 
 function draw() {
@@ -39,7 +43,7 @@ function draw() {
   if (!block) return;
   const answer = ask(block, state.x, state.y, state.t, look.direction);
   if (!answer) return;
-  answer.stats = summarise(answer.weights, answer.grid, block.softmax && look.direction === "row");
+  answer.stats = summarise(answer.weights, answer.grid, block.softmax && look.direction === "row", block.span);
   state.answer = answer;
   const paint = paintLook(block, answer.stats.top);
   stage.show(state.frame);
@@ -103,6 +107,7 @@ function markKey(slot) {
     // A key of another frame brings that frame forward.
     state.frame = place(state.answer.grid, key)[0];
     draw();
+    markPins();
     stage.put(stage.keyMark, rect(state.answer.grid, key));
   }
 }
@@ -110,4 +115,4 @@ function markKey(slot) {
 function pointTo(x, y, t = state.frame) { state.x = x; state.y = y; state.t = t; refresh(); }
 
 // Show a frame large; the query stays where it is.
-function focusOn(frame) { state.frame = frame; refresh(); drawPins(); }
+function focusOn(frame) { state.frame = frame; refresh(); markPins(); }
