@@ -346,7 +346,19 @@ def test_arrows_to_the_strongest_twenty(visit) -> None:
     seen = visit(query=f"?example={CLIP.name}")
     seen.page.keyboard.press("a")
     seen.settled()
-    assert 15 <= seen.page.locator(".nlv-arrows line").count() <= 20
+    lines = seen.page.locator(".nlv-arrows line")
+    assert 15 <= lines.count() <= 20
+    assert seen.page.locator("#nlv-tip").count() == 1
+    # They begin at the query, in its own frame of the strip.
+    starts, box, strip = seen.page.evaluate(
+        "(t) => [Array.from(document.querySelectorAll('.nlv-arrows line'), l => [+l.getAttribute('x1'),"
+        " +l.getAttribute('x2')]), document.querySelectorAll('.nlv-frame')[t].getBoundingClientRect().toJSON(),"
+        " document.querySelector('.nlv-strip').getBoundingClientRect().toJSON()]",
+        CLIP.frame,
+    )
+    for begin, end in starts:
+        assert box["left"] <= begin + strip["left"] <= box["right"]
+        assert 0 <= end <= strip["width"]
 
 
 def test_two_people_do_not_meet(visit) -> None:
