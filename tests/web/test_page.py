@@ -351,9 +351,13 @@ def test_arrows_to_the_strongest_twenty(visit) -> None:
     assert seen.page.locator("#nlv-tip").count() == 1
     # They begin at the query, in its own frame of the strip.
     starts, box, strip = seen.page.evaluate(
-        "(t) => [Array.from(document.querySelectorAll('.nlv-arrows line'), l => [+l.getAttribute('x1'),"
-        " +l.getAttribute('x2')]), document.querySelectorAll('.nlv-frame')[t].getBoundingClientRect().toJSON(),"
-        " document.querySelector('.nlv-strip').getBoundingClientRect().toJSON()]",
+        """(t) => {
+            const place = (element) => element.getBoundingClientRect().toJSON();
+            const ends = (line) => [+line.getAttribute("x1"), +line.getAttribute("x2")];
+            return [Array.from(document.querySelectorAll(".nlv-arrows line"), ends),
+                place(document.querySelectorAll(".nlv-frame")[t]),
+                place(document.querySelector(".nlv-strip"))];
+        }""",
         CLIP.frame,
     )
     for begin, end in starts:
