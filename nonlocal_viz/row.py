@@ -123,7 +123,7 @@ class Row:
             QueryError: there is no such frame, colour map or scale.
         """
         shown = self.query_cell[0] if frame is None else frame
-        if not 0 <= shown < len(self.view.frames):
+        if not (isinstance(shown, int | np.integer) and 0 <= shown < len(self.view.frames)):
             raise QueryError(
                 f"There is no frame {shown}: frames go from 0 to {len(self.view.frames) - 1}."
             )
@@ -157,7 +157,8 @@ class Row:
         )
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip; ``.webm``
+        """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
+        ``frame``); ``.webm``
         the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a figure: with
         its colour bar, of a clip with arrows to the strongest 20 cells. ``options`` as :meth:`overlay`.
 
@@ -166,16 +167,19 @@ class Row:
             QueryError: an option is unknown.
         """
         path = Path(path)
-        clip = self.is_clip
+        clip, one = self.is_clip, options.get("frame") is not None
+        whole = {key: value for key, value in options.items() if key != "frame"}
         writers = {
-            ".png": lambda: encode_png(self.strip(**options) if clip else self.overlay(**options)),
+            ".png": lambda: encode_png(
+                self.strip(**whole) if clip and not one else self.overlay(**options)
+            ),
             ".npz": self._npz,
             ".csv": self._csv,
-            ".pdf": lambda: self.arrows("pdf") if clip else self._figure("pdf", options),
-            ".svg": lambda: self.arrows("svg") if clip else self._figure("svg", options),
+            ".pdf": lambda: self.arrows("pdf") if clip else self._figure("pdf", whole),
+            ".svg": lambda: self.arrows("svg") if clip else self._figure("svg", whole),
         }
         if clip:
-            writers[".webm"] = lambda: encode_webm(self.overlays(**options))
+            writers[".webm"] = lambda: encode_webm(self.overlays(**whole))
         writer = writers.get(path.suffix.lower())
         if writer is None:
             raise MediaError(

@@ -1,6 +1,7 @@
 """Clips through the lens: rows over space and time, frame by frame, and what is written of them."""
 
 import io
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -126,3 +127,27 @@ def test_webm_has_the_rate_and_size_that_were_asked_for(frames: np.ndarray) -> N
         )
         times = [float(frame.time) for frame in made.decode(stream)]
     assert times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=2e-3)
+
+
+def test_frames_keep_their_numbers_in_what_is_written(lens: Lens, frames, tmp_path) -> None:
+    row = lens.open(frames, spacetime=False).query(40, 20, frame=2)
+    table = row.save(tmp_path / "row.csv").read_text().splitlines()
+    assert {line.split(",")[0] for line in table[1:]} == {"2"}
+    one = open_image(row.save(tmp_path / "one.png", frame=1))
+    assert one.shape == (60, 90, 3)
+    with pytest.raises(QueryError, match="frame"):
+        row.overlay(frame=1.5)
+
+
+def test_a_number_that_is_none_does_not_blank_the_picture(view: View) -> None:
+    row = view.query(40, 20, frame=0)
+    spoiled = row.map.copy()
+    spoiled[4, 0, 0] = np.nan
+    other = replace(row, map=spoiled)
+    np.testing.assert_array_equal(other.overlay(), row.overlay())
+    assert other.stats.entropy is None
+
+
+def test_numpys_numbers_are_numbers(view: View) -> None:
+    row = view.query(np.float32(40), np.int64(20), frame=np.int64(1))
+    np.testing.assert_array_equal(row.map, view.query(40, 20, frame=1).map)

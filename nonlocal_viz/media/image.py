@@ -61,7 +61,11 @@ def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
     if isinstance(source, str | os.PathLike):
         return _from_path(source, limits)
     if hasattr(source, "read"):
-        return _from_bytes(_read(source, limits, "The file"), "The file", limits)
+        try:
+            content = _read(source, limits, "The file")
+        except (OSError, ValueError):
+            raise MediaError("The file is closed, or cannot be read.") from None
+        return _from_bytes(content, "The file", limits)
     raise MediaError(
         f"Cannot read a picture from {type(source).__name__}; give a path, bytes, a PIL image or an array."
     )
@@ -182,7 +186,8 @@ def _from_wide(values: np.ndarray, name: str) -> np.ndarray:
     wide = values.astype(np.float64)
     if not np.isfinite(wide).any():
         raise MediaError(f"{name} holds no finite values.")
-    low, high = float(np.nanmin(wide)), float(wide[np.isfinite(wide)].max())
+    finite = wide[np.isfinite(wide)]
+    low, high = float(finite.min()), float(finite.max())
     if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= 65_535:
         low, high = 0.0, 65_535.0
     elif np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:

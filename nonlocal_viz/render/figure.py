@@ -29,6 +29,7 @@ def figure(
     alpha: float | None = None,
     scale: str = "linear",
     smooth: bool = False,
+    grey: bool = True,
 ) -> bytes:
     """The bytes of a ``png``, ``pdf`` or ``svg`` file; the other arguments as ``overlay``.
 
@@ -43,6 +44,7 @@ def figure(
         alpha=alpha,
         scale=scale,
         smooth=smooth,
+        grey=grey,
         signed=signed,
         query_rect=query_rect,
     )

@@ -33,9 +33,13 @@ def read_checkpoint(
     Raises:
         CheckpointError: missing, of another kind, too big, cut short, or not plain weights.
     """
-    if not path.is_file():
+    try:
+        size = path.stat().st_size if path.is_file() else -1
+    except (OSError, ValueError):  # a name that no file system takes
+        size = -1
+    if size < 0:
         raise CheckpointError(f"There is no checkpoint {path}.")
-    if path.stat().st_size > limits.checkpoint_bytes:
+    if size > limits.checkpoint_bytes:
         raise CheckpointError(
             f"{path.name} is larger than {limits.checkpoint_bytes >> 20} MiB, more than a "
             "checkpoint of these networks can be."
@@ -61,10 +65,12 @@ def _read_safetensors(
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
         raise CheckpointError(f"{path.name} is broken or cut short; get the file again.") from None
+    if not all(map(_plain, state.values())):
+        raise CheckpointError(f"{path.name} holds numbers that are no weights.")
     described = metadata.get(METADATA_KEY)
     try:
         document = json.loads(described) if described else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CheckpointError(f"{path.name} has a damaged description of its model.") from None
     return state, document if isinstance(document, dict) else None
 
@@ -113,5 +119,8 @@ def _weights(content: object, name: str, limits: Limits) -> dict[str, Tensor]:
 
 def _plain(tensor: Tensor) -> bool:
     return (
-        tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+        tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+        and not tensor.is_complex()
     )

@@ -58,5 +58,8 @@ def take_three(
         positive and not all(of_type(i, (int, float), complaint) > 0 for i in items)
     ):
         raise CheckpointError(complaint)
-    red, green, blue = (float(of_type(item, (int, float), complaint)) for item in items)
+    try:
+        red, green, blue = (float(of_type(item, (int, float), complaint)) for item in items)
+    except OverflowError:
+        raise CheckpointError(complaint) from None
     return red, green, blue

@@ -1,5 +1,6 @@
 """``load_model``: a name of the zoo, or a file of one's own, to a model that is ready to be asked."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -54,7 +55,10 @@ def load_model(
     where = resolve_device(device)
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or text.endswith(_FILE_SUFFIXES):
-        path = Path(name_or_path).expanduser()
+        path = Path(name_or_path)
+        # A person who does not exist has no home; the path is then taken as it stands.
+        with contextlib.suppress(RuntimeError):
+            path = path.expanduser()
         state, described = read_checkpoint(path, limits)
         if described is not None:
             info = parse_entry(_entry_name(path), described, shipped=False)

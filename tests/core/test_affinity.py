@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -108,3 +109,14 @@ def test_gradients_flow_through_a_row() -> None:
     assert query.grad is not None and query.grad[0, 1].abs().sum() > 0
     assert query.grad[0, 0].abs().sum() == 0
     assert not a.detach().row(1).requires_grad
+
+
+def test_cells_are_whole_numbers_of_any_kind() -> None:
+    factor = torch.randn(1, 12, 4, generator=torch.Generator().manual_seed(0))
+    a = Affinity("embedded_gaussian", factor, factor, (1, 3, 4), (1, 3, 4))
+    for same in (np.int64(6), torch.tensor(6), (1, 2), np.array([1, 2]), torch.tensor([0, 1, 2])):
+        torch.testing.assert_close(a.row(same), a.row(6))
+    torch.testing.assert_close(a.rows(np.array([[1, 2], [0, 1]])), a.rows([6, 1]))
+    for wrong in (1.5, (1.5, 2), "3", None, float("nan"), (0, "a"), (0, 0, 0, 0), 12, -1):
+        with pytest.raises(QueryError):
+            a.row(wrong)

@@ -245,3 +245,25 @@ def test_what_looks_like_a_video(tmp_path) -> None:
     assert not is_video(gif([100, 100])) and not is_video(b"\x89PNG\r\n\x1a\n0000")
     assert not is_video(tmp_path / "none") and not is_video(None)
     assert is_video(np.zeros((2, 3, 4, 3), np.uint8))
+
+
+def test_stretched_pixels_count_towards_the_bound() -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as out:
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 1)
+        for i in range(4):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(i), "rgb24")))
+        out.mux(stream.encode(None))
+    content = buffer.getvalue()
+    assert open_video(content, 2).frames.shape == (2, 48, 256, 3)
+    with pytest.raises(MediaError, match="fewer"):
+        open_video(content, 4, limits=Limits(clip_bytes=3 * 48 * 256 * 3))
+
+
+def test_a_closed_file_is_a_sentence() -> None:
+    file = io.BytesIO(video())
+    file.close()
+    with pytest.raises(MediaError, match="closed"):
+        open_video(file)

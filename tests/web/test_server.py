@@ -1,6 +1,7 @@
 """The server side without a browser: views by source, the payload, and the endpoint for programs."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nonlocal_viz.errors import BlockError, BusyError, MediaError
+from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_webm, is_video, open_video
@@ -253,3 +254,53 @@ def test_odd_files_get_the_right_picture_or_one_sentence(
     with pytest.raises(gradio_client.exceptions.AppError, match="image file"):
         ask(client, None, 5, 5)
     assert ask(client, photo_path, 5, 5)[0]["block"] == "layer2.1"
+
+
+@pytest.fixture
+def desk(tiny_model, uploads: Path):
+    from nonlocal_viz.web.page import Desk
+
+    return Desk(Views(Lens(tiny_model, short_side=32), uploads))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"x": None},
+        {"x": "abc"},
+        {"x": float("inf")},
+        {"y": []},
+        {"frame": float("inf")},
+        {"frame": 5},
+        {"block": None},
+        {"block": ["layer2.1"]},
+        {"suffix": "x/../../a.csv"},
+        {"suffix": "x" * 300},
+        {"suffix": None},
+        {"source": None},
+        {"source": {"path": "/etc/passwd"}},
+        {"cmap": "mango"},
+        {"scale": 3},
+    ],
+)
+def test_forged_downloads_get_one_sentence(desk, uploads: Path, changes: dict) -> None:
+    asked = {"source": upload(uploads, 0), "suffix": "csv", "block": "layer2.1", "x": 5, "y": 5}
+    assert [value["kind"] for value in desk.save(asked)] == ["file"]
+    with pytest.raises(NonlocalVizError) as caught:
+        list(desk.save({**asked, "suffix": "png", **changes}))
+    assert str(uploads) not in str(caught.value) and "/tmp" not in str(caught.value)
+
+
+def test_what_a_source_says_beside_its_name_is_not_sent_back(desk, uploads: Path) -> None:
+    file = {"meta": {"_type": "gradio.FileData"}, "path": "/etc/passwd"}
+    answer = desk.open({**upload(uploads, 0), "z": file, "meta": "x", "frames": None})
+    assert answer["source"] == upload(uploads, 0)
+
+
+def test_the_endpoint_leaves_no_folder_behind(client, photo_path: Path) -> None:
+    def folders() -> set[Path]:
+        return set(Path(tempfile.gettempdir()).glob("nonlocal-viz-*"))
+
+    before = folders()
+    ask(client, photo_path, 5, 5)
+    assert folders() <= before

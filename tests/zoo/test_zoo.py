@@ -209,3 +209,28 @@ def test_the_shipped_default_loads_within_a_second() -> None:
     info = read_manifest().find("default")
     assert info.bytes < 30_000_000 and set(info.blocks) == set(model.block_names)
     assert (read_manifest().directory / str(info.card)).is_file()
+
+
+def test_odd_names_and_numbers_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    for name in ("a" * 300 + ".pth", "~nobody-of-this-name/a.pth", "a\0b.pt"):
+        with pytest.raises(CheckpointError, match="no checkpoint"):
+            load_model(name)
+    save_file({"a": torch.zeros(2, dtype=torch.complex64)}, tmp_path / "complex.safetensors")
+    save_file(
+        {"a": torch.zeros(2)},
+        tmp_path / "deep.safetensors",
+        metadata={"nonlocal_viz": "[" * 100_000},
+    )
+    torch.save(
+        {"fc.weight": torch.tensor(1.0), "layer1." + "9" * 5000 + ".x": torch.zeros(1)},
+        tmp_path / "deep.pth",
+    )
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(CheckpointError):
+            load_model(path)
+
+
+def test_the_width_of_a_block_is_read_off_its_shapes(tmp_path: Path) -> None:
+    model = NonLocalResNet(18, ["layer2.1"], block={"inter_channels": 16})
+    torch.save(model.state_dict(), tmp_path / "narrow.pth")
+    assert load_model(tmp_path / "narrow.pth").block("layer2.1").inter_channels == 16

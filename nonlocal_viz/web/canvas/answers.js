@@ -93,9 +93,9 @@ async function onValue() {
   try {
     if (value.kind === "view") await onView(value);
     else if (value.kind === "block") await onBlock(value);
-    else if (value.kind === "file") { if (!stopped) onFile(value); working(""); }
+    else if (value.kind === "file") { if (!stopped) onFile(value); saved(); }
     else if (value.kind === "progress") working(value.words);
-    else { state.waiting = null; working(""); fail(value.message); showFields(); }
+    else { state.waiting = null; fail(value.message); showFields(); saved(); }
   } catch {
     state.waiting = null;
     fail("The answer of the server did not arrive whole; try again.");

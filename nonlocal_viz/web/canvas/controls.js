@@ -117,14 +117,22 @@ function working(said) {
   readout.set("working", words);
   one(".nlv-working").hidden = !words;
 }
-one('[data-do="cancel"]').addEventListener("click", () => { stopped = true; trigger("cancel"); working(""); });
+one('[data-do="cancel"]').addEventListener("click", () => { stopped = true; trigger("cancel"); forgetSaves(); });
 
 function save(suffix) {
   if (!state.block || !state.answer || state.waiting) return;
   stopped = false;
-  trigger("save", { source: state.source, block: state.block.block, x: state.answer.px, y: state.answer.py, frame: state.t, suffix, colour: look.colour,
+  saves.push({ source: state.source, block: state.block.block, x: state.answer.px, y: state.answer.py, frame: state.t, suffix, colour: look.colour,
     direction: look.direction, cmap: cmapOf(state.block), alpha: look.alpha, scale: look.scale, smooth: look.smooth });
+  nextSave();
 }
+
+// One download at a time: of several answers that arrive within a frame the page sees only the last.
+const saves = [];
+let saving = false;
+function nextSave() { if (!saving && saves.length) { saving = true; trigger("save", saves.shift()); } }
+function saved() { saving = false; working(""); nextSave(); }
+function forgetSaves() { saves.length = 0; saving = false; working(""); }
 
 async function copyLink() {
   if (!state.source || !state.source.example) { fail("A link can name example pictures only: yours stays on this machine."); return; }

@@ -12,6 +12,7 @@ function fail(words) {
 function openSource(source, words) {
   busy(words);
   state.turn++;
+  forgetSaves();
   state.waiting = JSON.stringify(source);
   trigger("picture", { source, block: state.block && state.block.block });
 }
