@@ -51,6 +51,9 @@ class Limits:
     # and the queue.
     display_side: int = 1600
     display_frame_side: int = 960
+    # Factors of a block that the browser holds, as float16; it unpacks them to twice that. Beyond it
+    # the browser asks for single rows.
+    factor_bytes: int = 64 * MIB
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
 

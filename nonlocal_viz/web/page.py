@@ -1,7 +1,8 @@
 """The page: one gr.HTML that is the whole tool, the events that feed it, and how it is served.
 
 Every event answers with a small JSON value whose ``kind`` says what it is: ``view`` (a picture or clip
-with its first block), ``block`` (another block of it), ``progress`` and ``file`` (a download) or
+with its first block), ``block`` (another block of it), ``row`` (for blocks too big to
+send), ``progress`` and ``file`` (a download) or
 ``error`` (one sentence). The
 browser never shows anything else, so no failure of ours can put a traceback on the page.
 """
@@ -33,7 +34,7 @@ from nonlocal_viz.media import (
 from nonlocal_viz.render import DIVERGING, SEQUENTIAL, lookup
 from nonlocal_viz.web.api import add_endpoints
 from nonlocal_viz.web.canvas import canvas_html, canvas_js
-from nonlocal_viz.web.payload import block_payload, picture_payload
+from nonlocal_viz.web.payload import block_payload, picture_payload, row_payload
 from nonlocal_viz.web.theme import PAGE_CSS, THEME
 from nonlocal_viz.web.views import Views
 from nonlocal_viz.zoo import load_model
@@ -77,6 +78,16 @@ class Desk:
             first = _kept(block_payload(view, block, Path(folder)))
         return {"kind": "block", "source": source, "first": first}
 
+    def row(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One row, for a browser that does not hold the factors of the block."""
+        source = named(request.get("source"))
+        view = self.views.get(source)
+        x, y, frame, block = place(request)
+        direction = "column" if request.get("direction") == "column" else "row"
+        with tempfile.TemporaryDirectory() as folder:
+            found = _kept(row_payload(view, block, x, y, frame, direction, Path(folder)))
+        return {"kind": "row", "source": source, **found}
+
     def save(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, or
         for clips webm. Yields how far it is, then the file."""
@@ -84,18 +95,16 @@ class Desk:
         suffix = request.get("suffix")
         if suffix not in ("png", "npz", "csv", "svg", "pdf", "webm"):
             raise MediaError("Downloads are png, npz, csv, svg, pdf or webm.")
-        try:
-            x, y, block = float(request["x"]), float(request["y"]), str(request["block"])
-            frame, alpha = int(request.get("frame") or 0), float(request.get("alpha", 0.65))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise QueryError("The download needs a place in numbers; point again.") from None
+        x, y, frame, block = place(request)
+        alpha = request.get("alpha")
+        usable = isinstance(alpha, int | float) and math.isfinite(alpha)
         column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
         options: dict[str, Any] = {}
         if suffix in ("png", "webm"):
             options = {
                 "cmap": str(request["cmap"]) if request.get("cmap") else None,
-                "alpha": alpha if math.isfinite(alpha) else None,
+                "alpha": alpha if usable else None,
                 "scale": str(request.get("scale", "linear")),
                 "smooth": bool(request.get("smooth")),
                 "grey": not request.get("colour"),
@@ -186,6 +195,9 @@ def build(
             data = said(event)
             return answer(desk.block, data.get("source"), str(data.get("block")))
 
+        def on_row(event: gr.EventData) -> dict[str, Any]:
+            return answer(desk.row, said(event))
+
         def on_save(event: gr.EventData) -> Iterator[dict[str, Any]]:
             yield from answers(lambda: desk.save(said(event)))
 
@@ -197,6 +209,7 @@ def build(
         demo.load(start, **quiet)
         page.picture(on_picture, trigger_mode="multiple", concurrency_limit=2, **quiet)
         page.block(on_block, trigger_mode="multiple", concurrency_limit=2, **quiet)
+        page.row(on_row, trigger_mode="multiple", concurrency_limit=2, **quiet)
         saving = page.save(on_save, trigger_mode="multiple", concurrency_limit=2, **quiet)
         page.cancel(None, cancels=[saving], api_visibility="private")
         add_endpoints(views.lens)
@@ -258,6 +271,19 @@ def named(source: object) -> dict[str, Any]:
     return {
         k: v for k, v in given.items() if k in _SAID and isinstance(v, str | int | float | bool)
     }
+
+
+def place(request: dict[str, Any]) -> tuple[float, float, int, str]:
+    """(x, y, frame, block) of a question of the page.
+
+    Raises:
+        QueryError: one of them is missing or is no number.
+    """
+    try:
+        x, y, frame = float(request["x"]), float(request["y"]), int(request.get("frame") or 0)
+        return x, y, frame, str(request["block"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise QueryError("A question needs a place in numbers; point again.") from None
 
 
 def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:

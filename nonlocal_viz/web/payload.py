@@ -41,6 +41,8 @@ def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
     """Factors, grids and formula of one block."""
     affinity = view.whole(block)
     frames = len(affinity) if not view.spacetime else 1
+    # Too many for a browser: it then asks for the rows that it shows, one by one.
+    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= view.lens.limits.factor_bytes
     module = view.lens.model.block(block)
     return {
         "block": block,
@@ -56,7 +58,22 @@ def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
         "spacetime": view.spacetime,
         "queries": _grid(view.query_grid(block), frames),
         "keys": _grid(view.key_grid(block), frames),
-        "factors": _file(folder / f"{block}.bin", factor_bytes(affinity)),
+        "factors": _file(folder / f"{block}.bin", factor_bytes(affinity)) if held else None,
+    }
+
+
+def row_payload(
+    view: View, block: str, x: float, y: float, frame: int, direction: str, folder: Path
+) -> dict[str, Any]:
+    """One row or column of all frames, float32 little-endian, for a block without factors."""
+    row = (view.column if direction == "column" else view.query)(x, y, frame, block=block)
+    weights = np.zeros((len(view.frames), *row.map.shape[1:]), "<f4")
+    weights[row.first_frame : row.first_frame + len(row.map)] = row.map
+    return {
+        "block": block,
+        "direction": row.direction,
+        "cell": list(row.query_cell),
+        "weights": _file(folder / "row.bin", weights.tobytes()),
     }
 
 

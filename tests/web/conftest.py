@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +30,9 @@ def shipped_lens():
     return Lens(load_model("default", "cpu"))
 
 
-@pytest.fixture(scope="session")
-def address(shipped_lens) -> Iterator[str]:
-    """Where the page is served for all tests of this session."""
+@contextmanager
+def serve(model: Any, **options: Any) -> Iterator[str]:
+    """The page of a model on a free port; gives its address."""
     from nonlocal_viz.web import page
 
     with socket.socket() as probe:
@@ -40,11 +41,18 @@ def address(shipped_lens) -> Iterator[str]:
     served: list[Any] = []
     building, page.build = page.build, lambda *a, **k: served.append(building(*a, **k)) or served[0]
     try:
-        _, url, _ = page.launch(shipped_lens.model, port=port, prevent_thread_lock=True, quiet=True)
+        _, url, _ = page.launch(model, port=port, prevent_thread_lock=True, quiet=True, **options)
     finally:
         page.build = building
     yield url
     served[0].close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def address(shipped_lens) -> Iterator[str]:
+    """Where the page is served for all tests of this session."""
+    with serve(shipped_lens.model) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +116,9 @@ def visit(address: str, chromium: Any) -> Iterator[Any]:
     """Opens the page: ``visit(width, height, query="", **context options)`` -> Visit."""
     contexts = []
 
-    def open_page(width: int = 1400, height: int = 900, query: str = "", **options: Any) -> Visit:
+    def open_page(
+        width: int = 1400, height: int = 900, query: str = "", at: str = address, **options: Any
+    ) -> Visit:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         visit = Visit(context.new_page())
@@ -118,7 +128,7 @@ def visit(address: str, chromium: Any) -> Iterator[Any]:
             lambda m: visit.errors.append(m.text) if m.type == "error" else None,
         )
         visit.page.on("request", lambda request: visit.requests.append(request.url))
-        visit.page.goto(address + query)
+        visit.page.goto(at + query)
         visit.wait("tool.ready")
         return visit
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from nonlocal_viz.lens import View
+from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import is_video
 from nonlocal_viz.render import lookup
 from nonlocal_viz.render.scales import normalise
 from nonlocal_viz.web.views import examples
+from tests.web.conftest import serve
 from tests.web.rows import painted_right
 
 pytestmark = pytest.mark.browser
@@ -149,3 +151,33 @@ def test_arrows_to_the_strongest_twenty(visit) -> None:
     for begin, end in starts:
         assert box["left"] <= begin + strip["left"] <= box["right"]
         assert 0 <= end <= strip["width"]
+
+
+@pytest.fixture(scope="module")
+def small_address(shipped_lens):
+    """A page that may send no factors, as if every block were too big."""
+    with serve(shipped_lens.model, limits=Limits(factor_bytes=0)) as url:
+        yield url
+
+
+def test_a_block_too_big_for_the_browser_is_asked_row_by_row(
+    visit, small_address: str, clip_view: View
+) -> None:
+    seen = visit(query=f"?example={CLIP.name}", at=small_address)
+    assert seen.page.locator(".nlv-remote").is_visible()
+    painted_right(clip_view, seen.answer())
+    before = seen.answer()["index"]
+    seen.hover(0.31, 0.42)
+    seen.wait(f"tool.answer.index !== {before}")
+    answer = seen.answer()
+    assert (
+        tuple(answer["cell"]) == clip_view.query(answer["x"], answer["y"], answer["t"]).query_cell
+    )
+    painted_right(clip_view, answer)
+    seen.page.locator('[data-set="direction"]').select_option("column")
+    seen.wait("tool.answer.direction === 'column'")
+    painted_right(clip_view, seen.answer())
+    seen.page.locator(".nlv-lesson summary").click()
+    seen.page.locator(".nlv-lessonbody", has_text="too big").wait_for()
+    assert "too big" in seen.page.locator(".nlv-lessonbody").inner_text()
+    assert seen.errors == []

@@ -15,6 +15,7 @@ SCRIPTS = (
     "film.js",
     "tool.js",
     "pins.js",
+    "remote.js",
     "controls.js",
     "pictures.js",
     "answers.js",

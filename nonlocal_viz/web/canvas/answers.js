@@ -1,6 +1,7 @@
 // answers.js: what the server sends, and the start of the page. Runs last.
 
 async function fetchBlock(meta) {
+  if (!meta.factors) return new Block(meta, null);
   const response = await fetch(meta.factors.url);
   if (!response.ok) throw new Error(response.statusText);
   return new Block(meta, await response.arrayBuffer());
@@ -50,6 +51,7 @@ function restore(asked) {
 
 function shown() {
   root.dataset.state = "ready";
+  one(".nlv-remote").hidden = state.block.held;
   showFields();
   stage.drawGrid(look.grid, state.block.queries, state.block.keys, state.block.pooled);
   draw();
@@ -94,10 +96,11 @@ async function onValue() {
     if (value.kind === "view") await onView(value);
     else if (value.kind === "block") await onBlock(value);
     else if (value.kind === "file") { if (!stopped) onFile(value); saved(); }
+    else if (value.kind === "row") await onRow(value);
     else if (value.kind === "progress") working(value.words);
-    else { state.waiting = null; fail(value.message); showFields(); saved(); }
+    else { state.waiting = rowAsked = null; fail(value.message); showFields(); saved(); }
   } catch {
-    state.waiting = null;
+    state.waiting = rowAsked = null;
     fail("The answer of the server did not arrive whole; try again.");
     showFields();
   }

@@ -64,6 +64,11 @@ class Lesson {
 
   // q, k: flat indices of the pair; weight: the painted number.
   show(block, q, k, weight, words) {
+    if (!block.held) {
+      this.block = null;
+      this.body.textContent = "The factors of this block are too big for the browser, so its sums cannot be shown here; choose fewer frames.";
+      return;
+    }
     if (this.block !== block) this.frame(block);
     const score = block.score(q, k);
     this.set("pair", words);

@@ -21,6 +21,9 @@ class Block {
     Object.assign(this, meta);
     this.n = count(meta.queries);
     this.m = count(meta.keys);
+    this.held = Boolean(buffer);
+    this.got = null; // without factors: the last row that the server sent
+    if (!buffer) return;
     const size = (this.n + this.m) * this.channels;
     const halves = new Uint16Array(buffer, 0, size);
     const decoded = new Float32Array(size);

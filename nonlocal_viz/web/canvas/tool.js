@@ -32,7 +32,9 @@ function ask(block, x, y, t, direction) {
   const index = cellAt(asked, within(asked.x, x), within(asked.y, y), t);
   if (index < 0) return null;
   const grid = direction === "row" ? block.keys : block.queries;
-  const weights = direction === "row" ? block.row(index) : block.column(index);
+  const weights = !block.held ? fetched(block, index, direction)
+    : direction === "row" ? block.row(index) : block.column(index);
+  if (!weights) return null;
   return { block, direction, index, at: place(asked, index), rect: rect(asked, index), weights, grid,
     own: cellAt(grid, x, y, t), x, y, t,
     px: within(asked.x, x), py: within(asked.y, y) };
