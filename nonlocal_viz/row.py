@@ -160,7 +160,8 @@ class Row:
         """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
         ``frame``); ``.webm``
         the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a figure: with
-        its colour bar, of a clip with arrows to the strongest 20 cells. ``options`` as :meth:`overlay`.
+        its colour bar, of a clip with arrows to the strongest 20 cells (``.arrows.png`` for
+        that as a picture). ``options`` as :meth:`overlay`.
 
         Raises:
             MediaError: another suffix, or the file cannot be written.
@@ -180,6 +181,8 @@ class Row:
         }
         if clip:
             writers[".webm"] = lambda: encode_webm(self.overlays(**whole))
+            if path.name.lower().endswith(".arrows.png"):
+                writers[".png"] = lambda: self.arrows("png")
         writer = writers.get(path.suffix.lower())
         if writer is None:
             raise MediaError(

@@ -106,6 +106,8 @@ def test_everything_that_is_written(view: View, tmp_path) -> None:
     assert row.save(tmp_path / "row.csv").read_text().count("\n") == 1 + row.map.size
     for suffix, magic in {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}.items():
         assert row.arrows(suffix).startswith(magic)
+    arrows = open_image(row.save(tmp_path / "row.arrows.png"))
+    assert arrows.shape != strip.shape or (arrows != strip).any()
 
 
 def test_one_colour_scale_for_all_frames(view: View) -> None:

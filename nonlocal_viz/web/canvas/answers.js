@@ -14,7 +14,9 @@ async function onView(value) {
   const block = await fetchBlock(value.first);
   if (turn !== state.turn) return;
   const again = state.source && value.frames.length > 1 && sameFile(state.source, value.source);
-  const place = [state.x, state.y, state.t];
+  const now = again && state.picture.times[state.t];
+  const nearest = again && value.times.reduce((best, t, i, all) => (Math.abs(t - now) < Math.abs(all[best] - now) ? i : best), 0);
+  const place = [state.x, state.y, nearest];
   state.waiting = null;
   state.wanted = block.block;
   state.answer = null;
@@ -31,7 +33,7 @@ async function onView(value) {
   one(".nlv-thumbs").querySelectorAll("button").forEach((b) =>
     b.setAttribute("aria-pressed", String(Boolean(value.source) && b.dataset.example === value.source.example)));
   const [name, probability] = value.classes[0];
-  readout.set("class", probability > 0.1 ? `The network takes the picture for: ${name} (${percent(probability)})`
+  readout.set("class", probability > 0.3 ? `The network takes the picture for: ${name} (${percent(probability)})`
     : `The network is not sure what the picture shows; its best guess is ${name} (${percent(probability)}).`);
   shown();
 }

@@ -25,6 +25,7 @@ class Film {
   open(picture) {
     this.stop();
     this.picture = picture;
+    this.focus = -1;
     const clip = picture.frames.length > 1;
     this.root.hidden = !clip;
     document.querySelectorAll(".nlv-cliponly").forEach((e) => (e.hidden = !clip));
@@ -75,9 +76,19 @@ class Film {
       box.setAttribute("aria-label", `Frame ${t}, ${text} of the weight${own ? ", the query is here" : ""}`);
       box.setAttribute("aria-pressed", String(t === focus));
     });
+    if (this.focus !== focus) this.reveal(this.frames[focus].box);
+    this.focus = focus;
     this.slider.value = focus;
     this.time.textContent = `frame ${focus}, ${this.picture.times[focus].toFixed(2)} s`;
     this.arrows(answer);
+  }
+
+  // Scroll the strip alone, never the page.
+  reveal(box) {
+    const { strip } = this, left = box.offsetLeft;
+    if (left < strip.scrollLeft || left + box.offsetWidth > strip.scrollLeft + strip.clientWidth) {
+      strip.scrollLeft = left - (strip.clientWidth - box.offsetWidth) / 2;
+    }
   }
 
   place(r) {
