@@ -121,8 +121,20 @@ def test_a_long_export_shows_its_progress_and_can_be_stopped(visit) -> None:
     assert seen.page.locator(".nlv-working").is_hidden()
     downloads = []
     seen.page.on("download", lambda download: downloads.append(download))
+    # Pressed the moment it appears: writing eight frames takes a second.
+    seen.page.evaluate(
+        """() => {
+            const box = document.querySelector(".nlv-working");
+            new MutationObserver((_, observer) => {
+                if (box.hidden) return;
+                observer.disconnect();
+                document.querySelector('[data-do="cancel"]').click();
+                window.cancelled = true;
+            }).observe(box, { attributes: true });
+        }"""
+    )
     seen.page.locator('[data-save="webm"]').click()
-    seen.page.locator('[data-do="cancel"]').click()
+    seen.page.wait_for_function("window.cancelled")
     seen.page.wait_for_timeout(2500)
     assert downloads == [] and seen.page.locator(".nlv-working").is_hidden()
     # The next one works.
