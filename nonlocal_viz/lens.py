@@ -173,7 +173,7 @@ class View:
             QueryError: there is no such frame.
         """
         whole = self._maps[self._name(block)]
-        return whole if self.spacetime else whole[self._frame(frame)]
+        return whole if self.spacetime else whole[self.frame_number(frame)]
 
     def whole(self, block: str | None = None) -> Affinity:
         """As :meth:`affinity`, but without ``spacetime`` the maps of all T frames, B = T."""
@@ -235,7 +235,7 @@ class View:
         answered: Grid,
         direction: Direction,
     ) -> Row:
-        first = 0 if self.spacetime else self._frame(frame)
+        first = 0 if self.spacetime else self.frame_number(frame)
         cell = asked.cell(x, y, frame - first)
         affinity = self.affinity(block, frame)
         ask = affinity.row if direction == "row" else affinity.column
@@ -253,7 +253,12 @@ class View:
             first_frame=first,
         )
 
-    def _frame(self, frame: int) -> int:
+    def frame_number(self, frame: int) -> int:
+        """``frame`` as an int.
+
+        Raises:
+            QueryError: there is no such frame.
+        """
         if not (isinstance(frame, int | np.integer) and 0 <= frame < len(self.frames)):
             raise QueryError(
                 f"There is no frame {frame}: frames go from 0 to {len(self.frames) - 1}."

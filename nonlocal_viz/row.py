@@ -13,7 +13,7 @@ import numpy as np
 
 from nonlocal_viz import render
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
-from nonlocal_viz.errors import MediaError, QueryError
+from nonlocal_viz.errors import MediaError
 from nonlocal_viz.media import encode_png, encode_webm
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ class Row:
         Raises:
             QueryError: there is no such frame, colour map or scale.
         """
-        shown = self.query_cell[0] if frame is None else frame
-        if not (isinstance(shown, int | np.integer) and 0 <= shown < len(self.view.frames)):
-            raise QueryError(
-                f"There is no frame {shown}: frames go from 0 to {len(self.view.frames) - 1}."
-            )
+        shown = self.query_cell[0] if frame is None else self.view.frame_number(frame)
         at = shown - self.first_frame
         weights = self.map[at] if 0 <= at < len(self.map) else np.zeros_like(self.map[0])
         return render.overlay(
@@ -158,10 +154,9 @@ class Row:
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
-        ``frame``); ``.webm``
-        the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a figure: with
-        its colour bar, of a clip with arrows to the strongest 20 cells (``.arrows.png`` for
-        that as a picture). ``options`` as :meth:`overlay`.
+        ``frame``); ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or
+        ``.svg`` a figure: with its colour bar, of a clip with arrows to the strongest 20 cells
+        (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`.
 
         Raises:
             MediaError: another suffix, or the file cannot be written.

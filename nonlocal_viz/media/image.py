@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
@@ -18,6 +17,7 @@ from PIL import Image, ImageOps, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.media.files import open_file
 
 #: What Pillow is allowed to try; anything else is refused before a decoder of it runs. (MPO, the
 #: two-picture JPEG of phones, is opened as JPEG.)
@@ -101,18 +101,8 @@ def _from_path(source: str | os.PathLike[str], limits: Limits) -> np.ndarray:
     text = os.fspath(source)
     if isinstance(text, str) and text.lower().startswith(("http://", "https://", "ftp://")):
         raise MediaError("Nothing is fetched from the network; save the picture and give its path.")
-    # The name alone: a path tells a web user about the server.
-    name = Path(text).name or "The file"
-    try:
-        with Path(text).open("rb") as file:
-            return _from_bytes(_read(file, limits, name), name, limits)
-    except FileNotFoundError:
-        raise MediaError(f"There is no file {name}.") from None
-    except IsADirectoryError:
-        raise MediaError(f"{name} is a folder; give a picture.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable path"
-        raise MediaError(f"{name} cannot be read ({reason}).") from None
+    with open_file(source, "a picture") as (file, name):
+        return _from_bytes(_read(file, limits, name), name, limits)
 
 
 def _read(file: BinaryIO, limits: Limits, name: str) -> bytes:

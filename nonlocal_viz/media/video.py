@@ -23,6 +23,7 @@ import numpy as np
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.media.files import open_file
 
 #: FFmpeg's names of the containers that are read.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,ogg,mpegts,mpeg,flv"
@@ -87,18 +88,8 @@ def open_video(
     if isinstance(source, bytes | bytearray | memoryview):
         return _sample(io.BytesIO(source), "The file", frames, start, stride, limits)
     if isinstance(source, str | os.PathLike):
-        # The name alone: a path tells a web user about the server.
-        name = Path(os.fspath(source)).name or "The file"
-        try:
-            with Path(os.fspath(source)).open("rb") as file:
-                return _sample(file, name, frames, start, stride, limits)
-        except FileNotFoundError:
-            raise MediaError(f"There is no file {name}.") from None
-        except IsADirectoryError:
-            raise MediaError(f"{name} is a folder; give a video.") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a usable path"
-            raise MediaError(f"{name} cannot be read ({reason}).") from None
+        with open_file(source, "a video") as (file, name):
+            return _sample(file, name, frames, start, stride, limits)
     if hasattr(source, "read") and hasattr(source, "seek"):
         try:
             return _sample(source, "The file", frames, start, stride, limits)

@@ -12,8 +12,11 @@ function pin() {
 
 function clearPins() { state.pins = []; drawPins(); }
 
+// The pins of the block and direction that are shown.
+const shownPins = () => state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
+
 function drawPins() {
-  const shown = state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
+  const shown = shownPins();
   markPins();
   const list = one(".nlv-pins");
   const held = [...list.querySelectorAll("button")].indexOf(document.activeElement);
@@ -47,8 +50,7 @@ function drawPins() {
 
 // The marks on the large picture alone, for another frame.
 function markPins() {
-  const shown = state.pins.filter((p) => p.block === state.block && p.direction === look.direction);
-  stage.drawPins(shown.map((p, i) => [p, i]).filter(([p]) => p.t === state.frame));
+  stage.drawPins(shownPins().map((p, i) => [p, i]).filter(([p]) => p.t === state.frame));
 }
 
 function pinPicture(p) {
