@@ -58,10 +58,10 @@ class Batches:
             for sample in [getattr(cache, name)[np.sort(some)].astype(np.float32)]
         }
 
-    def draw(self, side: int, smallest_region: float = 0.5) -> Batch:
+    def draw(self, side: int, smallest_region: float = 0.5, count: int | None = None) -> Batch:
         """A batch of views of ``side`` pixels of square regions, each between ``smallest_region``
-        and all of the image's side."""
-        picked = np.sort(self._next())
+        and all of the image's side; ``count`` of them, or as many as a batch has."""
+        picked = np.sort(self._next(self.size if count is None else min(count, self.size)))
         theta = self._regions(len(picked), smallest_region)
         images = torch.from_numpy(self.cache.images[picked]).to(self.device)
         pixels = _sample(images.permute(0, 3, 1, 2).float(), theta, side)
@@ -83,10 +83,10 @@ class Batches:
             )
         return Batch((pixels - mean) / std, rows, features, self._get("logits", picked))
 
-    def _next(self) -> np.ndarray:
-        while len(self.order) < self.size:
+    def _next(self, count: int) -> np.ndarray:
+        while len(self.order) < count:
             self.order = np.concatenate([self.order, self.random.permutation(len(self.cache))])
-        picked, self.order = self.order[: self.size], self.order[self.size :]
+        picked, self.order = self.order[:count], self.order[count:]
         return picked
 
     def _regions(self, count: int, smallest: float) -> Tensor:

@@ -28,6 +28,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=int, default=192, help="side of the cached images, pixels")
     parser.add_argument("--limit", type=int, help="use this many of the images, drawn at random")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, help="learning rate (0.002; with --start 0.001)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--instantiation",
@@ -35,7 +36,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="embedded_gaussian, gaussian, dot_product or concatenation",
     )
-    parser.add_argument(
+    origin = parser.add_mutually_exclusive_group()
+    origin.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="train on from all the weights of this model, a name or a path as for --from",
+    )
+    origin.add_argument(
         "--from",
         dest="backbone",
         metavar="MODEL",
@@ -62,6 +69,7 @@ def run_train(args: argparse.Namespace) -> int:
     from nonlocal_viz.training.config import Config, save_config
     from nonlocal_viz.training.fit import fit
     from nonlocal_viz.training.frozen import config_on
+    from nonlocal_viz.training.start import config_from
     from nonlocal_viz.zoo import save_model
 
     config = replace(
@@ -75,8 +83,13 @@ def run_train(args: argparse.Namespace) -> int:
     device = resolve_device(args.device)
     NonLocalBlock(2, instantiation=args.instantiation)
     backbone, shared = _open_backbone(args)
+    start = _open(args.start, args.out)[0] if args.start else None
     if backbone is not None:
         config = config_on(backbone, args.backbone, args.objective, config)
+    elif start is not None:
+        config = config_from(start, args.start, config)
+    if args.rate is not None:
+        config = replace(config, rate=args.rate)
     args.out.mkdir(parents=True, exist_ok=True)
     cache = open_cache(
         args.images,
@@ -96,12 +109,13 @@ def run_train(args: argparse.Namespace) -> int:
         args.out / f"{args.name}.snapshot.pt",
         args.device,
         backbone=backbone,
+        start=start,
         checkpoint=checkpoint,
         bar=True,
     )
     save_config(config, args.out / f"{args.name}.config.json")
     seen = f"{len(cache)} images, {args.minutes:g} minutes"
-    info = _describe(args.name, config, seen, backbone, shared)
+    info = _describe(args.name, config, seen, backbone, shared, start)
     # Only where it is needed: a model of its own is saved whole.
     options: dict[str, Any] = {} if shared is None else {"backbone": shared}
     saved = save_model(model, args.out, info, **options)
@@ -113,7 +127,7 @@ def run_train(args: argparse.Namespace) -> int:
 
 def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, str | None]":
     """The model of --from, and the name of the model in OUT whose file has its backbone, if any."""
-    from nonlocal_viz.zoo import load_model, read_manifest
+    from nonlocal_viz.zoo import read_manifest
 
     own = read_manifest(args.out).models if (args.out / "manifest.json").exists() else {}
     # Until the zoo knows of shared backbones, no model has one.
@@ -128,10 +142,7 @@ def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, st
                 f"--objective {args.objective} trains the blocks of an existing model; name it with --from."
             )
         return None, None
-    named = args.backbone in own
-    model = load_model(args.backbone, "cpu", directory=args.out if named else None)
-    if args.backbone == "default":
-        named = read_manifest().directory.resolve() == args.out.resolve()
+    model, named = _open(args.backbone, args.out)
     if not named:
         # By a path, or of another folder: the new file cannot lean on it.
         return model, None
@@ -142,15 +153,42 @@ def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, st
     return model, getattr(model.info, "backbone", None) or model.info.name
 
 
+def _open(name: str, out: Path) -> "tuple[NonLocalResNet, bool]":
+    """A model of OUT or else of the zoo, or by path; and whether OUT's manifest names it."""
+    from nonlocal_viz.zoo import load_model, read_manifest
+
+    own = read_manifest(out).models if (out / "manifest.json").exists() else {}
+    named = name in own
+    model = load_model(name, "cpu", directory=out if named else None)
+    if name == "default":
+        named = read_manifest().directory.resolve() == out.resolve()
+    return model, named
+
+
 def _describe(
     name: str,
     config: "Config",
     seen: str,
     backbone: "NonLocalResNet | None",
     shared: str | None,
+    start: "NonLocalResNet | None",
 ) -> "ModelInfo":
     from nonlocal_viz.zoo.manifest import IMAGENET_1K, ModelInfo
 
+    if start is not None:
+        before: ModelInfo = start.info
+        return replace(
+            before,
+            name=name,
+            architecture=config.architecture,
+            default_block=before.default_block or config.blocks[0],
+            class_list=IMAGENET_1K,
+            classes=None,
+            trained_on=f"{seen}, on from {before.name} ({before.trained_on})",
+            metrics={},
+            card=None,
+            backbone=None,
+        )
     if backbone is None:
         return ModelInfo(
             name,

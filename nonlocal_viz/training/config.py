@@ -7,9 +7,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels; weights of
-    the losses (``logits`` through the last stage as it is); ``head`` trains the last stage and the
-    classifier alone, by the logits."""
+    """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels, drawn
+    batch by batch between it and ``largest`` where that is given; weights of the losses (``logits``
+    through the last stage as it is); ``head`` trains the last stage and the classifier alone, by the
+    logits.
+
+    Objects of every apparent size are what makes rows keep their worth when a model is given more
+    pixels than it mostly saw; views grow while the pixels of a batch do not (:meth:`sized`).
+    """
 
     share: float
     side: int
@@ -17,6 +22,18 @@ class Phase:
     features: float = 1.0
     logits: float = 0.0
     head: bool = False
+    largest: int | None = None
+
+    def sized(self, luck: float, batch: int) -> tuple[int, int]:
+        """The side of a batch's views and how many there are, for ``luck`` in [0, 1).
+
+        Sides are multiples of 16, evenly spread over their logarithm. Of views larger than ``side``
+        there are fewer, so that a step costs the same, but never fewer than a quarter.
+        """
+        if self.largest is None or self.largest <= self.side:
+            return self.side, batch
+        side = round(self.side * (self.largest / self.side) ** luck / 16) * 16
+        return side, max(round(batch * (self.side / side) ** 2), batch // 4, 1)
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,8 @@ class Config:
     """The network, the schedule, the optimiser.
 
     ``backbone`` names the model whose backbone is taken over and left as it is, so that the blocks
-    alone are trained; None trains everything from random weights.
+    alone are trained; ``start`` the model from whose weights everything is trained on. Both None:
+    everything from random weights.
     """
 
     depth: int = 18
@@ -33,6 +51,7 @@ class Config:
     num_classes: int = 1000
     padding_mode: str = "replicate"
     backbone: str | None = None
+    start: str | None = None
     minutes: float = 60.0
     batch: int = 32
     rate: float = 2e-3
@@ -46,7 +65,7 @@ class Config:
     phases: tuple[Phase, ...] = (
         Phase(0.16, 96, relational=1.0, features=1.0),
         Phase(0.34, 128, relational=1.0, features=0.6),
-        Phase(0.37, 176, relational=1.0, features=0.4),
+        Phase(0.37, 144, relational=1.0, features=0.4, largest=288),
         Phase(0.13, 160, head=True),
     )
 

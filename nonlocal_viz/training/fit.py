@@ -5,6 +5,9 @@ trunk   everything below the last stage, on views that grow from phase to phase:
 head    the last stage and the classifier on the frozen trunk, distilled from the teacher.
 blocks  the non-local blocks alone, in the backbone of another model (:mod:`.frozen`).
 
+A run begins with random weights, with another model's backbone, or with all of another model
+(:mod:`.start`).
+
 The learning rate follows a cosine over the seconds of the trunk phases, and another over the head
 phase, so that "an hour" means an hour on any machine. The exported weights are an exponential moving
 average.
@@ -25,6 +28,7 @@ from nonlocal_viz.training.losses import losses
 from nonlocal_viz.training.progress import Bar, Log
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
+from nonlocal_viz.training.start import take_model
 from nonlocal_viz.training.student import Student
 
 #: Steps between two lines of the log.
@@ -43,6 +47,7 @@ def fit(
     device: str = "auto",
     *,
     backbone: NonLocalResNet | None = None,
+    start: NonLocalResNet | None = None,
     checkpoint: Path | None = None,
     bar: bool = False,
     clock: Callable[[], float] = time.monotonic,
@@ -58,6 +63,8 @@ def fit(
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         backbone: the model that ``config.backbone`` names, see :func:`.frozen.config_on`; its weights
             and pixel normalisation are taken, and nothing but the new blocks is trained.
+        start: the model that ``config.start`` names, see :func:`.start.config_from`; everything is
+            taken, and trained on.
         checkpoint: a file that gets the whole run every three minutes and at the end of a phase. Where
             it exists, the run goes on from it: the time between the two sessions does not count.
         bar: show a bar over the minutes, when stderr is a terminal.
@@ -66,24 +73,30 @@ def fit(
     Raises:
         CheckpointError: the checkpoint is of another config or other images, or is broken.
         ShapeError: an unknown or absent device, or instantiation.
-        ValueError: ``config.backbone`` without ``backbone``, or the other way round.
+        ValueError: ``config.backbone`` without ``backbone``, or the other way round; so for ``start``.
     """
     if (config.backbone is None) != (backbone is None):
         raise ValueError("config.backbone and the model backbone come together or not at all")
+    if (config.start is None) != (start is None):
+        raise ValueError("config.start and the model start come together or not at all")
+    source = backbone if backbone is not None else start
     where = resolve_device(device)
     torch.manual_seed(config.seed)
     student = Student(config.architecture)
     if backbone is not None:
         student.take_backbone(backbone)
     student = student.to(where).to(memory_format=torch.channels_last)
-    normalisation = getattr(getattr(backbone, "info", None), "normalisation", None)
+    normalisation = getattr(getattr(source, "info", None), "normalisation", None)
+    resuming = checkpoint is not None and checkpoint.exists()
+    if start is not None and not resuming:
+        take_model(student, start, Batches(cache, config.batch, config.seed, where, normalisation))
     run = Run(
         student,
         Average(student, config.average, ("",) if backbone is None else ("net.nl.", "heads.")),
         Batches(cache, config.batch, config.seed, where, normalisation),
     )
-    mark = mark_of(config, cache, backbone)
-    if checkpoint is not None and checkpoint.exists():
+    mark = mark_of(config, cache, source)
+    if checkpoint is not None and resuming:
         run.load(checkpoint, mark)
     watch = Stopwatch(clock, run.seconds)
     saved = run.seconds
@@ -143,7 +156,8 @@ def _step(
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     phase = stretch.phase
-    batch = run.batches.draw(phase.side, config.smallest_region)
+    side, count = phase.sized(run.batches.random.random() if phase.largest else 0.0, config.batch)
+    batch = run.batches.draw(side, config.smallest_region, count)
     pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
     where = pixels.device.type
     with torch.autocast(where, torch.bfloat16, enabled=half_precision(pixels.device)):

@@ -142,10 +142,10 @@ class Run:
         torch.set_rng_state(content["torch"])
 
 
-def mark_of(config: Config, cache: Cache, backbone: nn.Module | None = None) -> dict[str, Any]:
-    """What a run is recognised by: its config, its images and the weights that it starts from."""
+def mark_of(config: Config, cache: Cache, source: nn.Module | None = None) -> dict[str, Any]:
+    """What a run is recognised by: its config, its images and the model that it takes weights from."""
     mark = asdict(config) | {"images": [cache.made_from, len(cache)]}
-    return mark if backbone is None else mark | {"backbone's weights": _digest(backbone)}
+    return mark if source is None else mark | {"weights taken over": _digest(source)}
 
 
 def save_atomically(content: object, path: Path) -> None:

@@ -40,6 +40,25 @@ class NormalisedBlock(NonLocalBlock):
         return projections if self.theta is not None else super().project(x)
 
     @torch.no_grad()
+    def unfold(self, plain: NonLocalBlock, mean: Tensor, variance: Tensor) -> None:
+        """Become the block that computes what ``plain`` does where its input has this mean and
+        variance, both (C,): the inverse of :meth:`folded`."""
+        # Not strict: the normalisation is not among a plain block's entries.
+        self.load_state_dict(plain.state_dict(), strict=False)
+        own_mean, own_variance = self.norm.running_mean, self.norm.running_var
+        assert own_mean is not None and own_variance is not None
+        own_mean.copy_(mean)
+        own_variance.copy_(variance)
+        if self.theta is None:
+            return
+        for name in ("theta", "phi", "g"):
+            convolution = _convolution(getattr(self, name))
+            weight = convolution.weight.flatten(1)
+            convolution.bias += weight @ mean  # type: ignore[operator]
+            scaled = weight * (variance + self.norm.eps).sqrt()
+            convolution.weight.copy_(scaled.view_as(convolution.weight))
+
+    @torch.no_grad()
     def folded(self) -> NonLocalBlock:
         """The plain block that computes the same with the normalisation's running statistics."""
         plain = NonLocalBlock(

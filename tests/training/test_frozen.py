@@ -176,7 +176,7 @@ def test_a_run_on_another_backbone_is_refused(
     run = tmp_path / "run.pt"
     fit(cache, config, device="cpu", backbone=backbone, checkpoint=run, clock=ticking)
     backbone.fc.bias += 1
-    with pytest.raises(CheckpointError, match=r"another run \(backbone's weights differ\)"):
+    with pytest.raises(CheckpointError, match=r"another run \(weights taken over differ\)"):
         fit(cache, config, device="cpu", backbone=backbone, checkpoint=run, clock=ticking)
     with pytest.raises(ValueError, match="together"):
         fit(cache, config, device="cpu", clock=ticking)
