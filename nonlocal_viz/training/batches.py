@@ -15,13 +15,19 @@ from nonlocal_viz.training.cache import RANKS, Cache
 from nonlocal_viz.training.targets import target_rows
 from nonlocal_viz.zoo import Normalisation
 
+#: At most so many rows of a view are compared, drawn anew for each batch: on large views the N x N
+#: maps would cost more than the network, and neighbouring rows say nearly the same.
+QUERIES = 256
+
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels (B, 3, s, s) normalised; rows {stride: (B, N, N)}; features {stride: (B, 400, s/stride,
-    s/stride)} standardised; logits (B, 1000) of the teacher on the whole image."""
+    """pixels (B, 3, s, s) normalised; queries {stride: (Q,) flat indices of cells}; rows {stride:
+    (B, Q, N)} of these queries; features {stride: (B, 400, s/stride, s/stride)} standardised; logits
+    (B, 1000) of the teacher on the whole image."""
 
     pixels: Tensor
+    queries: dict[int, Tensor]
     rows: dict[int, Tensor]
     features: dict[int, Tensor]
     logits: Tensor
@@ -71,23 +77,31 @@ class Batches:
             torch.tensor(v, device=self.device).view(3, 1, 1)
             for v in (self.normalisation.mean, self.normalisation.std)
         )
-        rows, features = {}, {}
+        queries, rows, features = {}, {}, {}
         for stride in RANKS:
             cells = side // stride
             factors = _sample(self._get(f"walk{stride}", picked), theta, cells)
             degree = _sample(self._get(f"degree{stride}", picked).unsqueeze(1), theta, cells)
-            rows[stride] = target_rows(factors.flatten(2).transpose(1, 2), degree.flatten(1))
+            queries[stride] = self._queries(cells * cells)
+            rows[stride] = target_rows(
+                factors.flatten(2).transpose(1, 2), degree.flatten(1), queries[stride]
+            )
             features[stride] = torch.cat(
                 [_sample(self._standard(n, picked), theta, cells) for n in ("mid", "deep", "head")],
                 dim=1,
             )
-        return Batch((pixels - mean) / std, rows, features, self._get("logits", picked))
+        logits = self._get("logits", picked)
+        return Batch((pixels - mean) / std, queries, rows, features, logits)
 
     def _next(self, count: int) -> np.ndarray:
         while len(self.order) < count:
             self.order = np.concatenate([self.order, self.random.permutation(len(self.cache))])
         picked, self.order = self.order[:count], self.order[count:]
         return picked
+
+    def _queries(self, cells: int) -> Tensor:
+        picked = self.random.permutation(cells)[:QUERIES]
+        return torch.from_numpy(np.sort(picked)).to(self.device)
 
     def _regions(self, count: int, smallest: float) -> Tensor:
         scale = self.random.uniform(smallest, 1, count)

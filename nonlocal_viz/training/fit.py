@@ -15,13 +15,14 @@ average.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
-from nonlocal_viz.training.batches import Batch, Batches
+from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.losses import losses
@@ -110,7 +111,7 @@ def fit(
                 if checkpoint is not None and seconds - saved >= SAVE_EVERY:
                     run.save(checkpoint, mark)
                     saved = seconds
-                rate, terms = _step(run, config, stretch, parameters)
+                rate, side, terms = _step(run, config, stretch, parameters)
                 if run.step % LOG_EVERY == 0:
                     values = {name: round(float(t.detach()), 4) for name, t in terms.items()}
                     minutes = round(watch() / 60, 2)
@@ -119,13 +120,13 @@ def fit(
                             "step": run.step,
                             "images": run.seen,
                             "minutes": minutes,
-                            "side": stretch.phase.side,
+                            "side": side,
                             "head": stretch.phase.head,
                             "rate": rate,
                             **values,
                         }
                     )
-                    shown.show(f"{stretch.phase.side} px", minutes, values)
+                    shown.show(f"{side} px", minutes, values)
                 if snapshot is not None and run.step % SNAPSHOT_EVERY == 0:
                     save_atomically(run.average.student.export().state_dict(), snapshot)
             run.end()
@@ -147,8 +148,8 @@ def half_precision(device: torch.device) -> bool:
 
 def _step(
     run: Run, config: Config, stretch: Stretch, parameters: Sequence[nn.Parameter]
-) -> tuple[float, dict[str, Tensor]]:
-    """One batch; the learning rate and the terms of the loss."""
+) -> tuple[float, int, dict[str, Tensor]]:
+    """One batch; the learning rate, the side of its views and the terms of the loss."""
     assert run.optimiser is not None
     run.warm += 1
     rate = config.rate * cosine(stretch.progress(run.seconds))
@@ -161,18 +162,14 @@ def _step(
     pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
     where = pixels.device.type
     with torch.autocast(where, torch.bfloat16, enabled=half_precision(pixels.device)):
-        terms = losses(run.student, _with_pixels(batch, pixels), phase, config.temperature)
+        terms = losses(run.student, replace(batch, pixels=pixels), phase, config.temperature)
     run.optimiser.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()
     nn.utils.clip_grad_norm_(parameters, config.clip)
     run.optimiser.step()
     run.average.update(run.student)
     run.step, run.seen = run.step + 1, run.seen + len(pixels)
-    return rate, terms
-
-
-def _with_pixels(batch: Batch, pixels: Tensor) -> Batch:
-    return Batch(pixels, batch.rows, batch.features, batch.logits)
+    return rate, side, terms
 
 
 def _trainable(student: Student, phase: Phase, blocks_only: bool) -> list[nn.Parameter]:

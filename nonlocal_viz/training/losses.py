@@ -1,5 +1,7 @@
 """What is minimised: rows towards the walk's, features and logits towards the teacher's."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,8 +19,9 @@ STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 _LINEAR = -17.0
 
 
-def log_rows(affinity: Affinity) -> Tensor:
-    """Logarithms (B, N, M) of the rows as distributions over the keys, which a target can be held to.
+def log_rows(affinity: Affinity, picked: Tensor | None = None) -> Tensor:
+    """Logarithms (B, Q, M) of the rows as distributions over the keys, which a target can be held to:
+    of all queries (Q = N), or of the ``picked`` (Q,) flat indices.
 
     Softmax instantiations: of their rows. The rows of ``dot_product`` are signed and those of
     ``concatenation`` do not sum to 1, so what stands for both is softplus(s_ij) / sum_k softplus(s_ik)
@@ -28,6 +31,9 @@ def log_rows(affinity: Affinity) -> Tensor:
     the KL at a score is (row - target) times d log softplus / ds, which lies between 0 and 1 and goes
     to 1 as the score falls: a weight that is pushed below 0 by mistake always comes back.
     """
+    if picked is not None:
+        asking = affinity.query[:, picked]
+        affinity = replace(affinity, query=asking, query_grid=(1, 1, len(picked)))
     if affinity.is_distribution:
         return affinity.dense().clamp_min(1e-9).log()
     with torch.autocast(affinity.query.device.type, enabled=False):
@@ -70,7 +76,7 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
         stride = STRIDE[name.partition(".")[0]]
         if phase.relational > 0:
             terms[f"rows {name}"] = phase.relational * relational_loss(
-                log_rows(affinity), batch.rows[stride]
+                log_rows(affinity, batch.queries[stride]), batch.rows[stride]
             )
         if phase.features > 0:
             terms[f"features {name}"] = phase.features * F.mse_loss(

@@ -61,9 +61,11 @@ def walk_factors(
     return block, degree.reciprocal()
 
 
-def target_rows(factors: Tensor, d: Tensor) -> Tensor:
-    """Rows (B, N, N) of the walk from its factors (B, N, rank) and d (B, N); each sums to 1."""
-    rows = (factors @ factors.transpose(1, 2)).clamp_min(0) * d.unsqueeze(1)
+def target_rows(factors: Tensor, d: Tensor, picked: Tensor | None = None) -> Tensor:
+    """Rows (B, Q, N) of the walk from its factors (B, N, rank) and d (B, N); each sums to 1. All of
+    them (Q = N), or those of the ``picked`` (Q,) flat indices."""
+    asking = factors if picked is None else factors[:, picked]
+    rows = (asking @ factors.transpose(1, 2)).clamp_min(0) * d.unsqueeze(1)
     return rows / rows.sum(-1, keepdim=True).clamp_min(1e-12)
 
 

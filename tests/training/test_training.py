@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.errors import MediaError
+from nonlocal_viz.training import batches as batches_module
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
@@ -17,7 +19,7 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.training.losses import relational_loss
+from nonlocal_viz.training.losses import log_rows, relational_loss
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import TEMPERATURE, target_rows, walk_factors
@@ -155,3 +157,22 @@ def test_evaluation(coco: Path, tiny_model) -> None:
     assert low == high == pytest.approx(summary["ap"], abs=1e-4)
     with pytest.raises(MediaError, match="instances"):
         list(open_segments(coco / "images"))
+
+
+def test_large_views_compare_some_rows_and_compare_them_right(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few queries' rows and losses are those that the whole map has at these queries."""
+    monkeypatch.setattr(batches_module, "QUERIES", 5)
+    batch = Batches(cache, 4, 0, torch.device("cpu")).draw(64)
+    assert batch.rows[8].shape == (4, 5, 64) and len(set(batch.queries[8].tolist())) == 5
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 4, 64, 3).unbind(0)
+    whole = Affinity("embedded_gaussian", query, key, (1, 8, 8), (1, 8, 8))
+    picked = batch.queries[8]
+    torch.testing.assert_close(log_rows(whole, picked), log_rows(whole)[:, picked])
+    factors, degree = torch.rand(2, 9, 4), torch.rand(2, 9) + 1
+    some = torch.tensor([1, 7])
+    torch.testing.assert_close(
+        target_rows(factors, degree, some), target_rows(factors, degree)[:, some]
+    )
