@@ -23,6 +23,9 @@ from nonlocal_viz.row import Direction, Row
 
 # What torchvision's ImageNet models expect; used when a model does not say otherwise.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: One picture at a time, whichever the model: encoding uses every core already, and memory stays that
+#: of one.
+_ENCODING = threading.Lock()
 
 
 class Lens:
@@ -45,8 +48,6 @@ class Lens:
         self.short_side = short_side
         if short_side is not None and short_side < 1:
             raise QueryError(f"The short side has to be at least 1 pixel, not {short_side}.")
-        # One picture at a time: encoding uses every core already, and memory stays that of one.
-        self._encoding = threading.Lock()
 
     def open(
         self,
@@ -96,7 +97,7 @@ class Lens:
         x = x.to(self.model.device, self.model.conv1.weight.dtype)
         if count == 1:
             x = x[:, :, 0]
-        with self._encoding, torch.inference_mode():
+        with _ENCODING, torch.inference_mode():
             logits, maps = self.model(x, return_nl_map=True, spacetime=spacetime)
         if not maps:
             raise BlockError("This model has no non-local block, so there is nothing to look at.")

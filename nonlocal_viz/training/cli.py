@@ -22,6 +22,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of images, searched at every depth (for example torchvision's Imagenette)",
     )
     parser.add_argument("--name", default="student", help="the model's name in the manifest")
+    parser.add_argument(
+        "--apart",
+        metavar="NAME",
+        help="save the network without its blocks under this name, and the blocks in a file of their own, "
+        "so that blocks trained later with --from share the network",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the weights")
     parser.add_argument("--cache", type=Path, help="folder for teacher features (OUT/cache)")
     parser.add_argument("--minutes", type=float, default=60.0, help="training time, cache aside")
@@ -70,7 +76,7 @@ def run_train(args: argparse.Namespace) -> int:
     from nonlocal_viz.training.fit import fit
     from nonlocal_viz.training.frozen import config_on
     from nonlocal_viz.training.start import config_from
-    from nonlocal_viz.zoo import save_model
+    from nonlocal_viz.zoo import save_apart, save_model
 
     config = replace(
         Config(),
@@ -84,6 +90,11 @@ def run_train(args: argparse.Namespace) -> int:
     NonLocalBlock(2, instantiation=args.instantiation)
     backbone, shared = _open_backbone(args)
     start = _open(args.start, args.out)[0] if args.start else None
+    if args.apart and (backbone is not None or args.apart == args.name):
+        raise CheckpointError(
+            "--apart names the backbone of a run that trains one: not together with --from, and not the "
+            "same as --name."
+        )
     if backbone is not None:
         config = config_on(backbone, args.backbone, args.objective, config)
     elif start is not None:
@@ -118,7 +129,10 @@ def run_train(args: argparse.Namespace) -> int:
     info = _describe(args.name, config, seen, backbone, shared, start)
     # Only where it is needed: a model of its own is saved whole.
     options: dict[str, Any] = {} if shared is None else {"backbone": shared}
-    saved = save_model(model, args.out, info, **options)
+    if args.apart:
+        saved = save_apart(model, args.out, info, args.apart)[1]
+    else:
+        saved = save_model(model, args.out, info, **options)
     # The same command once more is a new run, not the end of this one.
     checkpoint.unlink(missing_ok=True)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
@@ -132,10 +146,11 @@ def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, st
     own = read_manifest(args.out).models if (args.out / "manifest.json").exists() else {}
     # Until the zoo knows of shared backbones, no model has one.
     needed = {getattr(info, "backbone", None) for info in own.values()} - {None}
-    if args.name in needed:
-        raise CheckpointError(
-            f"{args.name!r} is the backbone of other models in {args.out}; give another --name."
-        )
+    for option, name in (("--name", args.name), ("--apart", args.apart)):
+        if name is not None and name in needed:
+            raise CheckpointError(
+                f"{name!r} is the backbone of other models in {args.out}; give another {option}."
+            )
     if args.backbone is None:
         if args.objective != "rows":
             raise CheckpointError(
@@ -187,6 +202,7 @@ def _describe(
             trained_on=f"{seen}, on from {before.name} ({before.trained_on})",
             metrics={},
             card=None,
+            title=None,
             backbone=None,
         )
     if backbone is None:
@@ -211,4 +227,5 @@ def _describe(
         trained_on=f"blocks: {seen}; backbone: that of {base.name} ({base.trained_on})",
         metrics={},
         card=None,
+        title=None,
     )

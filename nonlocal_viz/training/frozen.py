@@ -27,9 +27,9 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.losses import STRIDE
 from nonlocal_viz.training.teacher import CLASSES
 
-#: Objective -> its schedule. Views grow, as in the default schedule.
+#: Objective -> its schedule. Views grow, and are of every size in the end, as in the default schedule.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(0.4, 128), Phase(0.6, 160, features=0.5)),
+    "rows": (Phase(0.4, 128), Phase(0.6, 144, features=0.5, largest=288)),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
@@ -43,7 +43,8 @@ def config_on(
     """``config`` with the network of ``backbone`` and the schedule of ``objective``.
 
     Args:
-        backbone: the model whose backbone is taken; its blocks say where the new ones go.
+        backbone: the model whose backbone is taken; its blocks say where the new ones go, and where
+            it has none, the config does.
         name: what to call that model in the config.
         objective: a key of :data:`OBJECTIVES`.
         config: everything else, the new blocks' instantiation included; default ``Config()``.
@@ -57,11 +58,12 @@ def config_on(
         raise CheckpointError(
             f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
         )
-    astray = [b for b in backbone.block_names if STRIDE[b.partition(".")[0]] not in RANKS]
-    if astray or not backbone.block_names:
+    blocks = backbone.block_names or (config or Config()).blocks
+    astray = [b for b in blocks if STRIDE[b.partition(".")[0]] not in RANKS]
+    if astray:
         raise CheckpointError(
-            f"The blocks of {name!r} are at {', '.join(backbone.block_names) or 'no place'}; blocks can be "
-            "trained in the stages layer2 and layer3 alone."
+            f"The blocks of {name!r} are at {', '.join(blocks)}; blocks can be trained in the stages "
+            "layer2 and layer3 alone."
         )
     classes = backbone.fc.out_features
     if objective == "classes" and classes != CLASSES:
@@ -72,7 +74,7 @@ def config_on(
     return replace(
         config or Config(),
         depth=backbone.depth,
-        blocks=backbone.block_names,
+        blocks=blocks,
         num_classes=classes,
         padding_mode=backbone.padding_mode,
         backbone=name,

@@ -11,14 +11,14 @@ from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from nonlocal_viz.errors import NonlocalVizError
-from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
+from nonlocal_viz.web.models import Models
 
 _log = logging.getLogger(__name__)
 
 
-def add_endpoints(lens: Lens) -> None:
-    """Add ``/affinity`` to the Blocks that is being built."""
+def add_endpoints(models: Models) -> None:
+    """Add ``/affinity`` to the Blocks that is being built, for these models."""
 
     def affinity(
         image: str,
@@ -31,11 +31,13 @@ def add_endpoints(lens: Lens) -> None:
         cmap: str | None,
         alpha: float | None,
         scale: str | None,
+        model: str | None,
     ) -> tuple[dict[str, Any], str]:
         try:
             if not image:
                 raise NonlocalVizError("Give an image file.")
             count = round(frames) if frames else None
+            lens = models.lens(model or None)
             view = lens.open(image, frames=count if count and is_video(image) else None)
             ask = {"row": view.query, "column": view.column}.get(direction or "row")
             if ask is None:
@@ -70,6 +72,7 @@ def add_endpoints(lens: Lens) -> None:
         gr.Textbox(label="cmap", value="", visible=False),
         gr.Number(label="alpha", value=0.65, visible=False),
         gr.Textbox(label="scale", value="linear", visible=False),
+        gr.Textbox(label="model", value="", visible=False),
     ]
     outputs = [gr.JSON(label="row", visible=False), gr.File(label="overlay", visible=False)]
     # A hidden button carries the endpoint: gr.api would hand over unchecked paths instead of files.

@@ -157,7 +157,7 @@ def build(
             js_on_load=canvas_js(),
             apply_default_css=False,
             elem_id="nonlocal-viz",
-            config=_config(views, net),
+            config=_config(views),
         )
         # gr.HTML answers every unknown attribute with an event listener, gradio asks it for one named
         # "self", and would then copy the whole server at every visit to put it into the page's config.
@@ -182,6 +182,8 @@ def build(
             asked = dict(request.query_params) if request else {}
             name = asked.get("example")
             source = {"example": name if name in views.examples else first}
+            if asked.get("model") in views.models.titles:
+                source["model"] = asked["model"]
             return answer(desk.open, source, asked.get("block"))
 
         def said(event: gr.EventData) -> dict[str, Any]:
@@ -212,7 +214,7 @@ def build(
         page.row(on_row, trigger_mode="multiple", concurrency_limit=2, **quiet)
         saving = page.save(on_save, trigger_mode="multiple", concurrency_limit=2, **quiet)
         page.cancel(None, cancels=[saving], api_visibility="private")
-        add_endpoints(views.lens)
+        add_endpoints(views.models)
     demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
     return demo
 
@@ -261,7 +263,7 @@ def launch(
 
 
 #: What a source may say, in the order in which the browser compares it.
-_SAID = ("example", "path", "frames", "start", "stride", "perFrame")
+_SAID = ("example", "path", "model", "frames", "start", "stride", "perFrame")
 
 
 def named(source: object) -> dict[str, Any]:
@@ -286,9 +288,8 @@ def place(request: dict[str, Any]) -> tuple[float, float, int, str]:
         raise QueryError("A question needs a place in numbers; point again.") from None
 
 
-def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:
-    """What the browser is told once: examples, colour tables, bounds, the model."""
-    info = getattr(net, "info", None)
+def _config(views: Views) -> dict[str, Any]:
+    """What the browser is told once: examples, colour tables, bounds, the models on offer."""
     return {
         "examples": [
             {
@@ -308,8 +309,7 @@ def _config(views: Views, net: NonLocalResNet) -> dict[str, Any]:
             "picture": views.lens.limits.file_bytes,
             "clip": views.lens.limits.video_bytes,
         },
-        "model": getattr(info, "name", "model"),
-        "depth": net.depth,
+        "models": [{"name": n, "title": t} for n, t in views.models.titles.items()],
     }
 
 

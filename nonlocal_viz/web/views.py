@@ -1,8 +1,8 @@
 """Encoded pictures for everyone, bounded in bytes, re-derivable from their source.
 
 A view is named by its source: an example of the page, or the path of a file that gradio took in (whose
-folder is a hash of its content, so nobody can guess another's), and for clips which frames were
-sampled and whether they look at one another. The browser sends the source with
+folder is a hash of its content, so nobody can guess another's), by the model that looks at it, and for
+clips by which frames were sampled and whether they look at one another. The browser sends the source with
 every question; a view that was dropped to make room, or lost with a restarted server, is encoded
 again. There is no per-person state to mix up.
 """
@@ -19,6 +19,7 @@ from nonlocal_viz.errors import BusyError, MediaError
 from nonlocal_viz.lens import Lens, View
 from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
+from nonlocal_viz.web.models import Models
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ class Views:
     """An LRU of views by source, bounded by the bytes that they keep alive.
 
     Args:
-        lens: encodes one picture at a time.
+        lens: of the page's own model.
         uploads: the only folder that sources may lie in, besides the examples.
     """
 
     def __init__(self, lens: Lens, uploads: Path) -> None:
         self.lens = lens
+        self.models = Models(lens)
         self.examples = {example.name: example for example in examples()}
         self._uploads = uploads.resolve()
         self._kept: OrderedDict[str, View] = OrderedDict()
@@ -69,16 +71,20 @@ class Views:
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
 
     def get(self, source: object) -> View:
-        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``; for clips with
-        ``frames`` (count), ``start`` and ``stride`` (seconds) and ``perFrame``, all optional.
+        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``, with the name of a
+        ``model`` if it is not the page's own; for clips with ``frames`` (count), ``start`` and
+        ``stride`` (seconds) and ``perFrame``, all optional.
 
         Raises:
             MediaError: no such example or upload, or the file is not a picture that can be shown.
+            CheckpointError: the page does not offer that model.
             BusyError: too many pictures are waiting already.
         """
         key, path = self._find(source)
         options = _clip_options(source) if is_video(path) else {}
-        key += f" {sorted(options.items())}"
+        model = source.get("model") if isinstance(source, dict) else None
+        lens = self.models.lens(model)
+        key += f" {sorted(options.items())} {model or self.models.own}"
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -86,7 +92,7 @@ class Views:
         if not self._waiting.acquire(blocking=False):
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
-            view = self.lens.open(path, **options)
+            view = lens.open(path, **options)
         finally:
             self._waiting.release()
         with self._lock:

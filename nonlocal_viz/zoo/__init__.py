@@ -9,9 +9,17 @@ from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, Normalisation, read_m
 
 if TYPE_CHECKING:
     from nonlocal_viz.zoo.loading import load_model
-    from nonlocal_viz.zoo.saving import save_model
+    from nonlocal_viz.zoo.saving import save_apart, save_model
 
-__all__ = ["Manifest", "ModelInfo", "Normalisation", "load_model", "read_manifest", "save_model"]
+__all__ = [
+    "Manifest",
+    "ModelInfo",
+    "Normalisation",
+    "load_model",
+    "read_manifest",
+    "save_apart",
+    "save_model",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,8 +27,8 @@ def __getattr__(name: str) -> Any:
         from nonlocal_viz.zoo.loading import load_model
 
         return load_model
-    if name == "save_model":
-        from nonlocal_viz.zoo.saving import save_model
+    if name in ("save_apart", "save_model"):
+        from nonlocal_viz.zoo import saving
 
-        return save_model
+        return getattr(saving, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ Layout (schema 1)::
         "short_side": int, "default_block": "layer2.1",
         "classes": "imagenet-1k" | a text file, a name a line | null,
         "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null,
+        "title": a few words for a list | null, also when absent,
         "backbone": another model's NAME (the file then has the non-local blocks alone, and that
                     model's file the rest) | null, also when absent}}}
 """
@@ -72,6 +73,7 @@ class ModelInfo:
     ``classes`` is filled in when the model is loaded; ``class_list`` says where the names come from.
     ``architecture`` holds the keyword arguments of ``NonLocalResNet``; ``bytes`` is the file's size.
     With a ``backbone`` the file holds the non-local blocks alone, and that model's file the rest.
+    ``title`` is what a list calls it.
     """
 
     name: str
@@ -89,6 +91,13 @@ class ModelInfo:
     sha256: str = ""
     bytes: int = 0
     backbone: str | None = None
+    title: str | None = None
+
+    @property
+    def has_blocks(self) -> bool:
+        """False for a backbone alone: a network without a non-local block, which others share."""
+        blocks = self.architecture.get("blocks", "5-block")
+        return isinstance(blocks, str) or len(blocks) > 0
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -115,6 +124,7 @@ class ModelInfo:
             "metrics": dict(self.metrics),
             "card": self.card,
             "backbone": self.backbone,
+            "title": self.title,
         }
 
 
@@ -247,6 +257,7 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
         sha256=take(entry, "sha256", str, where) if shipped else "",
         bytes=take(entry, "bytes", int, where) if shipped else 0,
         backbone=take(entry, "backbone", (str, type(None)), where),
+        title=take(entry, "title", (str, type(None)), where),
     )
     if shipped and not (_SHA256.fullmatch(info.sha256) and info.bytes > 0):
         raise CheckpointError(f"{where} has no valid sha256 and size; restore the file.")

@@ -80,6 +80,41 @@ def save_model(
     return saved
 
 
+def save_apart(
+    model: NonLocalResNet, directory: Path, info: ModelInfo, backbone: str
+) -> tuple[ModelInfo, ModelInfo]:
+    """Save a model as two: the network without its blocks as ``backbone``, and the blocks on it.
+
+    Others that were trained in the same network then share its file, the first model like the rest.
+
+    Args:
+        model, directory, info: as for :func:`save_model`; the model becomes the folder's default if
+            the folder had none.
+        backbone: what to call the network without blocks.
+
+    Returns:
+        The entries of the backbone and of the model.
+
+    Raises:
+        CheckpointError: as :func:`save_model`.
+    """
+    architecture = {k: v for k, v in info.architecture.items() if k != "block"} | {"blocks": []}
+    bare = NonLocalResNet(**architecture)
+    bare.load_state_dict(backbone_weights(model.state_dict()))
+    described = replace(
+        info,
+        name=backbone,
+        architecture=architecture,
+        default_block=None,
+        metrics={},
+        card=None,
+        title=None,
+    )
+    first = not (directory / FILE_NAME).exists()
+    network = save_model(bare, directory, described)
+    return network, save_model(model, directory, info, default=first, backbone=backbone)
+
+
 def _as_stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     stored = {}
     for key, value in state.items():

@@ -30,7 +30,7 @@ SIX_SECONDS = Config(minutes=0.1, batch=2, warm_up=1)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit_module, "LOG_EVERY", 1)
     views = {
-        name: tuple(replace(phase, side=32) for phase in phases)
+        name: tuple(replace(phase, side=32, largest=None) for phase in phases)
         for name, phases in frozen.OBJECTIVES.items()
     }
     monkeypatch.setattr(frozen, "OBJECTIVES", views)

@@ -20,7 +20,7 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.start import config_from, take_model
 from nonlocal_viz.training.student import Student
-from nonlocal_viz.zoo import ModelInfo, Normalisation, load_model, save_model
+from nonlocal_viz.zoo import ModelInfo, Normalisation, load_model, read_manifest, save_model
 
 BLOCKS = ["layer2.1", "layer3.1"]
 SIX_SECONDS = Config(minutes=0.1, batch=2, warm_up=1)
@@ -177,3 +177,34 @@ def test_the_command_trains_on_and_says_so(
     config = json.loads((out / "second.config.json").read_text())
     assert (config["start"], config["rate"], config["backbone"]) == ("first", 0.0005, None)
     assert not (out / "second.checkpoint.pt").exists()
+
+
+def test_a_network_is_saved_apart_from_its_blocks_and_shared(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in
+) -> None:
+    monkeypatch.setattr(cache_module, "Teacher", stand_in)
+    out = tmp_path / "runs"
+    model = lively()
+    save_model(model, tmp_path / "old", ModelInfo("old", config_from(model, "it").architecture))
+    weights = next((tmp_path / "old").glob("*.safetensors"))
+    common = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
+    common += ["--batch", "2", "--device", "cpu"]
+    assert main([*common, "--name", "one", "--start", str(weights), "--apart", "network"]) == 0
+    # The network alone says where blocks go as little as it has any: the usual places.
+    line = [*common, "--name", "two", "--from", "network", "--instantiation", "dot_product"]
+    assert main(line) == 0
+    manifest = read_manifest(out)
+    assert manifest.default == "one"
+    assert [info.backbone for info in manifest.models.values()] == [None, "network", "network"]
+    assert [info.has_blocks for info in manifest.models.values()] == [False, True, True]
+    network, one, two = (load_model(name, "cpu", directory=out) for name in manifest.models)
+    assert network.block_names == () and one.block_names == two.block_names == tuple(BLOCKS)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, one.state_dict()[key]) and torch.equal(
+            value, two.state_dict()[key]
+        )
+    sizes = [info.bytes for info in manifest.models.values()]
+    assert max(sizes[1:]) < sizes[0] / 20
+    # Training that would change the network under the others is refused before it begins.
+    assert main([*common, "--name", "three", "--apart", "network"]) == 2
+    assert main([*common, "--name", "four", "--from", "one", "--apart", "net"]) == 2

@@ -13,14 +13,22 @@ async function onView(value) {
   const { turn } = state;
   const block = await fetchBlock(value.first);
   if (turn !== state.turn) return;
-  const again = state.source && value.frames.length > 1 && sameFile(state.source, value.source);
+  const same = state.source && sameFile(state.source, value.source);
+  const other = same && modelOf(state.source) !== modelOf(value.source);
+  const again = same && (other || value.frames.length > 1);
   const now = again && state.picture.times[state.t];
   const nearest = again && value.times.reduce((best, t, i, all) => (Math.abs(t - now) < Math.abs(all[best] - now) ? i : best), 0);
   const place = [state.x, state.y, nearest];
+  // Another model answers the same questions: what was pinned is asked of it again.
+  const pinned = other && block.held ? state.pins.map((p) => ask(block, p.x, p.y, p.t, p.direction)).filter(Boolean) : [];
+  for (const p of pinned) {
+    p.weights = p.weights.slice();
+    p.stats = summarise(p.weights, p.grid, block.softmax && p.direction === "row", block.span);
+  }
   state.waiting = null;
   state.wanted = block.block;
   state.answer = null;
-  Object.assign(state, { source: value.source, picture: value, blocks: new Map([[block.block, block]]), block, pins: [] });
+  Object.assign(state, { source: value.source, picture: value, blocks: new Map([[block.block, block]]), block, pins: pinned });
   // The same clip, sampled in another way, keeps its query.
   [state.x, state.y, state.t] = again ? place : value.start;
   state.t = Math.min(state.t, value.frames.length - 1);
@@ -123,6 +131,7 @@ root.nonlocalViz = {
       weights: Array.from(a.weights), grid: [...a.grid.cells] };
   },
   get frame() { return state.frame; },
+  get model() { return modelOf(state.source); },
   get pins() { return state.pins.length; },
   get draws() { return state.seen; },
 };

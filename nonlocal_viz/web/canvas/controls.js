@@ -36,6 +36,7 @@ const KEYS = {
   ArrowUp: () => move(-1, 0), ArrowDown: () => move(1, 0), ArrowLeft: () => move(0, -1), ArrowRight: () => move(0, 1),
   Home: () => move(0, -1e6), End: () => move(0, 1e6), PageUp: () => move(-1e6, 0), PageDown: () => move(1e6, 0),
   Enter: () => pin(), Escape: () => clearPins(),
+  n: () => chooseModel(next(config.models.map((m) => m.name), modelOf(state.source))),
   b: () => chooseBlock(next(state.picture.blocks, state.block.block)),
   r: () => set("direction", next(["row", "column"], look.direction)),
   c: () => set("cmap", next(colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block))),
@@ -60,6 +61,10 @@ document.addEventListener("keydown", (e) => {
 });
 
 // The fields beside the picture.
+
+const models = one(".nlv-model");
+config.models.forEach(({ name, title }) => models.add(new Option(title, name)));
+models.addEventListener("change", () => chooseModel(models.value));
 
 const fields = {};
 root.querySelectorAll("[data-set]").forEach((field) => {
@@ -98,6 +103,7 @@ function showFields() {
   if (!state.block) return;
   options(fields.cmap, colours.names[state.block.signed ? "diverging" : "sequential"], cmapOf(state.block));
   options(fields.block, state.picture.blocks, state.block.block);
+  models.value = modelOf(state.source);
   one('[data-clip="frames"]').value = state.source.frames || 8;
   one('[data-clip="perFrame"]').value = state.source.perFrame ? "1" : "";
 }
@@ -138,7 +144,7 @@ async function copyLink() {
   if (!state.source || !state.source.example) { fail("A link can name example pictures only: yours stays on this machine."); return; }
   const link = new URL(location.href);
   link.search = new URLSearchParams({ example: state.source.example, block: state.block.block,
-    x: state.x.toFixed(1), y: state.y.toFixed(1), frame: state.t, show: look.direction, cmap: cmapOf(state.block), scale: look.scale });
+    ...(state.source.model ? { model: state.source.model } : {}), x: state.x.toFixed(1), y: state.y.toFixed(1), frame: state.t, show: look.direction, cmap: cmapOf(state.block), scale: look.scale });
   history.replaceState(null, "", link);
   const button = one('[data-do="link"]');
   try { await navigator.clipboard.writeText(link.href); button.textContent = "Copied"; }

@@ -17,6 +17,17 @@ function openSource(source, words) {
   trigger("picture", { source, block: state.block && state.block.block });
 }
 
+// The model that a source names; the page's own is not named.
+const modelOf = (source) => (source && source.model) || config.models[0].name;
+const sameModel = () => (state.source && state.source.model ? { model: state.source.model } : {});
+
+// The same picture, looked at by another model.
+function chooseModel(name) {
+  if (!state.source || name === modelOf(state.source)) return;
+  const { model, ...source } = state.source;
+  openSource(name === config.models[0].name ? source : { ...source, model: name }, "Looking with " + name);
+}
+
 // The same clip, sampled or related in another way.
 function resample(changes) {
   openSource({ ...state.source, ...changes }, "Looking at the clip again");
@@ -31,7 +42,7 @@ async function openFile(file) {
   const turn = ++state.turn;
   try {
     const { path } = await upload(file);
-    if (turn === state.turn) openSource({ path }, "Looking at " + file.name);
+    if (turn === state.turn) openSource({ path, ...sameModel() }, "Looking at " + file.name);
   } catch {
     if (turn === state.turn) fail("The picture could not be sent to the server; check the connection and try again.");
   }
@@ -79,6 +90,6 @@ config.examples.forEach((example) => {
   image.alt = example.alt;
   button.append(image);
   button.classList.toggle("clip", example.clip);
-  button.addEventListener("click", () => openSource({ example: example.name }, "Opening " + example.title));
+  button.addEventListener("click", () => openSource({ example: example.name, ...sameModel() }, "Opening " + example.title));
   one(".nlv-thumbs").append(button);
 });

@@ -1,0 +1,62 @@
+"""The models that the page offers: the one it was started with, and those that come with the package."""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from nonlocal_viz.errors import CheckpointError, NonlocalVizError
+from nonlocal_viz.lens import Lens
+from nonlocal_viz.zoo import load_model, read_manifest
+
+_log = logging.getLogger(__name__)
+
+
+class Models:
+    """One lens a model, made when somebody first asks for it and kept: a handful of small networks.
+
+    Args:
+        lens: of the model that the page was started with; the others are opened on the same device,
+            with the same short side and limits.
+
+    Attributes:
+        titles: {name: words for the list}, the page's own model first. A model of the zoo that has
+            no block, or the name of the page's own, is not among them.
+    """
+
+    def __init__(self, lens: Lens) -> None:
+        info = getattr(lens.model, "info", None)
+        self.own: str = getattr(info, "name", None) or "model"
+        self._lenses = {self.own: lens}
+        self._lock = threading.Lock()
+        self.titles: Mapping[str, str] = {
+            self.own: getattr(info, "title", None) or self.own,
+            **{name: title for name, title in _zoo().items() if name != self.own},
+        }
+
+    def lens(self, name: object = None) -> Lens:
+        """The lens of a model by its name; None is the page's own.
+
+        Raises:
+            CheckpointError: the page offers no such model, or its file is not as it should be.
+        """
+        name = self.own if name is None else name
+        if not isinstance(name, str) or name not in self.titles:
+            raise CheckpointError(
+                f"There is no model {str(name)[:80]!r} here; choose one of {', '.join(self.titles)}."
+            )
+        with self._lock:
+            if name not in self._lenses:
+                own = self._lenses[self.own]
+                model = load_model(name, own.model.device)
+                self._lenses[name] = Lens(model, own.short_side, own.limits)
+            return self._lenses[name]
+
+
+def _zoo() -> dict[str, str]:
+    try:
+        manifest = read_manifest()
+    except NonlocalVizError:
+        # Whoever shows a model of their own can do without ours.
+        _log.warning("the list of models cannot be read; only one is offered", exc_info=True)
+        return {}
+    return {name: info.title or name for name, info in manifest.models.items() if info.has_blocks}
