@@ -32,7 +32,7 @@ def test_the_shipped_models_are_offered_and_a_backbone_is_not(shipped_lens: Lens
 
 @pytest.mark.parametrize("name", ["nobody", "resnet18", "../models/manifest.json", 7, "", ["a"]])
 def test_a_model_that_is_not_offered_is_one_sentence(shipped_lens: Lens, name: object) -> None:
-    with pytest.raises(CheckpointError, match="There is no model .* choose one of"):
+    with pytest.raises(CheckpointError, match=r"There is no model .* choose one of"):
         Models(shipped_lens).lens(name)
 
 
