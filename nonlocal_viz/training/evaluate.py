@@ -76,6 +76,7 @@ def evaluate(
     *,
     flips: bool = False,
     teacher: TeacherLike | None = None,
+    whole: bool = True,
 ) -> dict[str, BlockScores]:
     """Scores of every block of a model.
 
@@ -89,6 +90,8 @@ def evaluate(
         flips: also ask the mirrored photo: twice the time.
         teacher: images (1, 3, H, W), RGB 0..255 as float, on its own device -> features; also measure
             it and its target, several times the time.
+        whole: False leaves out everything that needs all rows of a map, or another block: what stays
+            is AP of the drawn queries' rows and of the features, at inputs of any size.
 
     Returns:
         {block: BlockScores} with the numbers that the head of this module lists. A photo without an
@@ -110,6 +113,8 @@ def evaluate(
                     continue
                 ours = model.block(name)
                 block.add(**_rankings(view, name, draw, seen.inputs[name]))
+                if not whole:
+                    continue
                 untrained = random_rows(ours, seen.inputs[name], draw.picked, seed + number)
                 block.add(ap_random=float(draw.precision(untrained).mean()))
                 if mirrored is not None:

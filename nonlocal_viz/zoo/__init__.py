@@ -9,7 +9,7 @@ from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, Normalisation, read_m
 
 if TYPE_CHECKING:
     from nonlocal_viz.zoo.loading import load_model
-    from nonlocal_viz.zoo.saving import save_apart, save_model
+    from nonlocal_viz.zoo.saving import save_apart, save_metrics, save_model
 
 __all__ = [
     "Manifest",
@@ -18,6 +18,7 @@ __all__ = [
     "load_model",
     "read_manifest",
     "save_apart",
+    "save_metrics",
     "save_model",
 ]
 
@@ -27,7 +28,7 @@ def __getattr__(name: str) -> Any:
         from nonlocal_viz.zoo.loading import load_model
 
         return load_model
-    if name in ("save_apart", "save_model"):
+    if name in ("save_apart", "save_metrics", "save_model"):
         from nonlocal_viz.zoo import saving
 
         return getattr(saving, name)

@@ -6,6 +6,7 @@ a backbone loads as if it had been saved whole.
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -78,6 +79,23 @@ def save_model(
     models[info.name] = saved
     write_atomically(directory / FILE_NAME, replace(manifest, models=models).text().encode())
     return saved
+
+
+def save_metrics(directory: Path, metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Give models of a folder new ``metrics`` in its manifest: {model: {name: number}}. Their files stay
+    as they are; numbers that are not finite are left out.
+
+    Raises:
+        CheckpointError: there is no such model, or the manifest is damaged.
+    """
+    present = read_manifest(directory)
+    models = dict(present.models)
+    for name, numbers in metrics.items():
+        info = present.find(name)
+        finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
+        models[info.name] = replace(info, metrics=finite)
+    text = replace(present, models=models).text()
+    write_atomically(directory / FILE_NAME, text.encode())
 
 
 def save_apart(

@@ -265,3 +265,62 @@ def test_the_command(
 def test_the_command_says_what_is_missing(coco: Path, tmp_path: Path, capsys) -> None:
     assert main(["evaluate", str(coco), "--imagenette", str(tmp_path)]) == 2
     assert "val/n01440764" in capsys.readouterr().err
+
+
+def test_a_light_look_ranks_as_the_whole_one(photo: Segmented, tiny_model) -> None:
+    whole = evaluate(tiny_model, [photo], short_side=64, queries=6)
+    light = evaluate(tiny_model, [photo], short_side=64, queries=6, whole=False)
+    for block, scores in light.items():
+        assert "query_dependence" not in scores.values and "ap_random" not in scores.values
+        for name, values in scores.values.items():
+            np.testing.assert_equal(values, whole[block].values[name])
+
+
+def test_all_models_in_one_command(
+    coco: Path, imagenette: Path, tmp_path: Path, make_model, capsys
+) -> None:
+    from nonlocal_viz.zoo import ModelInfo, read_manifest, save_apart, save_model
+
+    models = tmp_path / "models"
+    architecture = {
+        "depth": 18,
+        "blocks": ["layer2.1", "layer3.1"],
+        "padding_mode": "replicate",
+        "block": {"instantiation": "embedded_gaussian"},
+    }
+    save_apart(make_model(), models, ModelInfo("first", architecture=architecture), "network")
+    signed = {**architecture, "block": {"instantiation": "dot_product"}}
+    model = make_model(instantiation="dot_product")
+    save_model(model, models, ModelInfo("signed", architecture=signed))
+    before = {p.name: p.read_bytes() for p in models.glob("*.safetensors")}
+    page, out = tmp_path / "page.md", tmp_path / "numbers.json"
+    page.write_text("before\n<!-- evaluation -->\nold\n<!-- /evaluation -->\nafter\n")
+    words = [coco, "--model", "all", "--models-dir", models, "--device", "cpu", "--short-side", 64]
+    words += ["--sizes", 32, 96, "--queries", 5, "--imagenette", imagenette, "--save"]
+    words += ["--into", page, "--json", out]
+    assert main(["evaluate", *map(str, words)]) == 0
+    found = json.loads(out.read_text())
+    assert list(found) == ["first", "signed"]
+    manifest = read_manifest(models)
+    assert not manifest.models["network"].metrics
+    for name in found:
+        kept = manifest.models[name].metrics
+        assert kept["layer2.1 ap"] == found[name]["layer2.1 @ 64"]["ap"]
+        assert kept["layer3.1 ap@96"] == found[name]["layer3.1 @ 96"]["ap"]
+        assert kept["imagenette top1"] == found[name]["imagenette @ 64"]["top1"]
+    # What does not apply to signed rows is left out, and the weights are the same files.
+    assert "layer2.1 entropy_share" in manifest.models["first"].metrics
+    assert "layer2.1 entropy_share" not in manifest.models["signed"].metrics
+    assert before == {p.name: p.read_bytes() for p in models.glob("*.safetensors")}
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    assert "| AP at (features) | block | 32 px | 64 px | 96 px |" in text
+    assert text.count("| signed | layer2.1 |") == 3 and str(tmp_path) not in text
+    ap = found["first"]["layer2.1 @ 64"]["ap"]
+    assert f"| first | layer2.1 | {ap:.3f}".replace("0.", ".", 1) in text or ap == 1
+    capsys.readouterr()
+    page.write_text("no marks")
+    assert main(["evaluate", str(coco), "--into", str(page)]) == 2
+    assert "does not have the marks" in capsys.readouterr().err
+    assert main(["evaluate", str(coco), "--model", "nobody", "--save"]) == 2
+    assert "There is no model 'nobody'" in capsys.readouterr().err

@@ -1,0 +1,189 @@
+"""Measured numbers as markdown, for the README and the screen: models side by side.
+
+``Found`` is what one model gave: {"layer2.1 @ 256": {"ap": .64, "ap_low": .61, ...}, "imagenette @ 256":
+{"top1": .8, ...}}, and for sizes that were scored lightly {"layer2.1 @ 640": {"ap": .59, ...}}.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nonlocal_viz.errors import MediaError
+from nonlocal_viz.training.scores import SIZES
+
+Found = Mapping[str, Mapping[str, float]]
+BEGIN, END = "<!-- evaluation -->", "<!-- /evaluation -->"
+_IMAGENETTE = "imagenette"
+#: What rows are held against, the same for every model on one grid: name, words.
+_BASELINES = {
+    "ap_chance": "chance: the share of positives",
+    "ap_distance": "distance alone",
+    "ap_colour": "colour and distance",
+    "ap_teacher": "the teacher's similarity",
+    "ap_target": "the walk along it, the target",
+}
+#: Number, words of its column.
+_DIAGNOSTICS = {
+    "query_dependence": "query dependence",
+    "entropy_share": "entropy / log M",
+    "gcnet_input": "GCNet input",
+    "gcnet_attention": "rows",
+    "gcnet_output": "output",
+    "attention_distance": "looks how far, px",
+    "border_share": "border",
+    "largest_column": "greatest key",
+    "residual_share": "dead block",
+}
+
+
+def column(block: str, side: int) -> str:
+    """The key of a block's numbers at an input size."""
+    return f"{block} @ {side}"
+
+
+def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command: str) -> str:
+    """Tables of all models: baselines, AP by object size, AP by input size, diagnostics, accuracy.
+
+    Args:
+        found: {model: its numbers}, the first with the teacher's if they were measured.
+        side: the short side of the full numbers.
+        sizes: all short sides whose AP is listed, ``side`` among them.
+        command: what made it.
+    """
+    blocks = {
+        name: [key.partition(" @ ")[0] for key in numbers if key.endswith(f" @ {side}")]
+        for name, numbers in found.items()
+    }
+    rows = [
+        (name, block) for name, names in blocks.items() for block in names if block != _IMAGENETTE
+    ]
+    parts = [
+        f"Made by `{command}`. Segment AP on the photos of coco128 with an object over 3 % of the picture, "
+        f"short side {side} px; in brackets 95 % bootstrap intervals over the photos. "
+        "*Gain* is rows minus the cosine of the block's own input features, photo by photo.",
+        _ap(found, rows, side),
+        _baselines(found, rows, side),
+    ]
+    if len(sizes) > 1:
+        parts.append(_by_input(found, rows, sizes))
+    parts += [
+        _diagnostics(found, rows, side),
+        "GCNet: mean cosine distance / 2 between positions of the block's input, between rows, and "
+        "between positions of what the block adds; near 0 the block does the same for every query. "
+        "Border and greatest key: weight they get as a multiple of the mean. "
+        "Dead block: norm of what it adds over that of its input.",
+    ]
+    if accuracy := _accuracy(found, side):
+        parts.append(accuracy)
+    return "\n\n".join(parts)
+
+
+def write_into(path: Path, text: str) -> None:
+    """Put ``text`` between the marks :data:`BEGIN` and :data:`END` of a markdown file.
+
+    Raises:
+        MediaError: there is no such file, or it does not have the two marks in this order.
+    """
+    before, after = _around(path)
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def check_marks(path: Path) -> None:
+    """Raise MediaError now, where :func:`write_into` would after an hour's work."""
+    _around(path)
+
+
+def _around(path: Path) -> tuple[str, str]:
+    try:
+        whole = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise MediaError(f"{path} cannot be read as a text file.") from None
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise MediaError(f"{path} does not have the marks {BEGIN} and {END}, one after the other.")
+    return before, after
+
+
+def _ap(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
+    head = ["model", "block", "AP of the rows", "gain", *SIZES, "mirrored", "random block"]
+    lines = []
+    for name, block in rows:
+        n = found[name][column(block, side)]
+        sizes = [f"{_n(n, f'ap_{s}')} ({_sign(n, f'ap_{s}', f'ap_features_{s}')})" for s in SIZES]
+        lines.append(
+            [
+                *(name, block, _n(n, "ap", True), _n(n, "ap_gain", True)),
+                *(*sizes, _n(n, "ap_flipped"), _n(n, "ap_random")),
+            ]
+        )
+    return _table(head, lines)
+
+
+def _baselines(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
+    first = rows[0][0]
+    blocks = [block for name, block in rows if name == first]
+    lines = [
+        [words, *(_n(found[first][column(block, side)], name) for block in blocks)]
+        for name, words in _BASELINES.items()
+        if any(name in found[first][column(block, side)] for block in blocks)
+    ]
+    features = [_n(found[first][column(block, side)], "ap_features", True) for block in blocks]
+    lines.append([f"cosine of the features of {first}", *features])
+    return _table(["instead of rows", *blocks], lines)
+
+
+def _by_input(
+    found: Mapping[str, Found], rows: Sequence[tuple[str, str]], sizes: Sequence[int]
+) -> str:
+    lines = []
+    for name, block in rows:
+        cells = [found[name].get(column(block, size), {}) for size in sizes]
+        lines.append([name, block, *(f"{_n(c, 'ap')} ({_n(c, 'ap_features')})" for c in cells)])
+    head = ["AP at (features)", "block", *(f"{size} px" for size in sizes)]
+    return _table(head, lines)
+
+
+def _diagnostics(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
+    lines = [
+        [name, block, *(_n(found[name][column(block, side)], key) for key in _DIAGNOSTICS)]
+        for name, block in rows
+    ]
+    return _table(["model", "block", *_DIAGNOSTICS.values()], lines)
+
+
+def _accuracy(found: Mapping[str, Found], side: int) -> str:
+    lines = []
+    for name, numbers in found.items():
+        n = numbers.get(column(_IMAGENETTE, side))
+        if n is not None:
+            lines.append([name, f"{n['top1']:.1%}", f"{n['top1_of_ten']:.1%}"])
+    return _table([f"Imagenette top-1 @ {side}", "of 1,000", "of its ten"], lines) if lines else ""
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *lines))
+
+
+def _n(numbers: Mapping[str, float], name: str, interval: bool = False) -> str:
+    value = numbers.get(name, math.nan)
+    if math.isnan(value):
+        return "-"
+    text = _short(value)
+    low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return f"{text} ({_short(low)} to {_short(high)})" if interval and low == low else text
+
+
+def _sign(numbers: Mapping[str, float], name: str, other: str) -> str:
+    difference = numbers.get(name, math.nan) - numbers.get(other, math.nan)
+    return "-" if math.isnan(difference) else f"{difference:+.3f}".replace("0.", ".")
+
+
+def _short(value: float) -> str:
+    """Three digits without the 0 in front; larger numbers with one."""
+    if abs(value) >= 10:
+        return f"{value:.0f}"
+    if abs(value) >= 1:
+        return f"{value:.1f}"
+    return f"{value:.3f}".replace("0.", ".", 1)
