@@ -22,9 +22,8 @@ from dataclasses import replace
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.training.cache import RANKS
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.losses import STRIDE
+from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. Views grow, as in the default schedule.
@@ -57,7 +56,7 @@ def config_on(
         raise CheckpointError(
             f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
         )
-    astray = [b for b in backbone.block_names if STRIDE[b.partition(".")[0]] not in RANKS]
+    astray = [b for b in backbone.block_names if b.partition(".")[0] not in TRAINED_STAGES]
     if astray or not backbone.block_names:
         raise CheckpointError(
             f"The blocks of {name!r} are at {', '.join(backbone.block_names) or 'no place'}; blocks can be "
@@ -75,6 +74,7 @@ def config_on(
         blocks=backbone.block_names,
         num_classes=classes,
         padding_mode=backbone.padding_mode,
+        output_stride=backbone.output_stride,
         backbone=name,
         phases=OBJECTIVES[objective],
     )
