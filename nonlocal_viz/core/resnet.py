@@ -27,6 +27,12 @@ _DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
     50: (Bottleneck, (3, 4, 6, 3)),
     101: (Bottleneck, (3, 4, 23, 3)),
 }
+#: output stride -> which of layer2, layer3 and layer4 are dilated instead of strided.
+_DILATED: dict[int, tuple[bool, bool, bool]] = {
+    8: (False, True, True),
+    16: (False, False, True),
+    32: (False, False, False),
+}
 #: Names for the paper's layouts, by number of blocks in a ResNet-50 (Table 2c).
 LAYOUTS = ("1-block", "5-block", "10-block")
 
@@ -73,10 +79,14 @@ class NonLocalResNet(ResNet):
         padding_mode: of every padded convolution. ``"replicate"`` keeps the picture's border from
             standing out (with ``"zeros"`` rows avoid the border, as a dark frame shows).
         block: keyword arguments of every :class:`NonLocalBlock`; keys are not pooled by default.
+        output_stride: pixels of the input a cell of the last stage. 32 is the plain ResNet; 16 dilates
+            layer4 instead of striding it, and 8 layer3 too, so that blocks there see a grid as fine
+            as layer2's (torchvision's ``replace_stride_with_dilation``). The weights fit any of them.
         device: where to put the model; ``"auto"`` is CUDA when present, else the CPU.
 
     Raises:
-        ShapeError: an unknown depth, preset or block option.
+        ShapeError: an unknown depth, preset, block option or output stride, or one below 32 for
+            ResNet-18 or 34.
         BlockError: a name that is no residual block of this ResNet.
     """
 
@@ -88,14 +98,20 @@ class NonLocalResNet(ResNet):
         padding_mode: str = "zeros",
         block: dict[str, Any] | None = None,
         device: str | torch.device | None = None,
+        output_stride: int = 32,
     ) -> None:
         if depth not in _DEPTHS:
             raise ShapeError(
                 f"There is no ResNet-{depth} here; choose {', '.join(map(str, _DEPTHS))}."
             )
         residual, stages = _DEPTHS[depth]
-        super().__init__(residual, list(stages), num_classes=num_classes)
-        self.depth = depth
+        super().__init__(
+            residual,
+            list(stages),
+            num_classes=num_classes,
+            replace_stride_with_dilation=_dilated(depth, output_stride),
+        )
+        self.depth, self.output_stride = depth, output_stride
         self._pad_with(padding_mode)
 
         options = {"sub_sample": False, **(block or {}), "dimension": 2}
@@ -205,6 +221,20 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ShapeError("There is no CUDA device here; use device='auto' or device='cpu'.")
     return found
+
+
+def _dilated(depth: int, output_stride: int) -> list[bool]:
+    if output_stride not in _DILATED:
+        raise ShapeError(
+            f"There is no output stride {output_stride!r} here; choose "
+            f"{', '.join(map(str, _DILATED))}."
+        )
+    # torchvision's BasicBlock has no dilation.
+    if output_stride != 32 and _DEPTHS[depth][0] is BasicBlock:
+        raise ShapeError(
+            f"ResNet-{depth} has the output stride 32 alone; give {output_stride} to ResNet-50 or 101."
+        )
+    return list(_DILATED[output_stride])
 
 
 def _key(name: str) -> str:

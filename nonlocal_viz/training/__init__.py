@@ -8,7 +8,8 @@ pretrained teacher's features (:mod:`.targets`). One file a step:
 ``teacher``  EfficientNet-Lite0 -> features and logits, once an image
 ``targets``  features -> low-rank factors of the diffused affinity, once an image
 ``student``  the ResNet with training-time normalisation in its blocks, folded away at export
-``config``   what decides the outcome but the images; ``schedule`` when its phases are
+``config``   what decides the outcome but the images; ``schedule`` when its phases are;
+             ``recipes`` the configs that have a name
 ``losses``   what is minimised
 ``fit``      the loop; ``resume`` how it goes on after a kill; ``progress`` its log and bar
 ``frozen``   new blocks in the backbone of a model that there is

@@ -4,6 +4,7 @@ Everything in the cache is a picture (the walk factors too), so one affine sampl
 same region out of all of it, at any scale, and flips it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ class Batches:
         seed: of the order, the regions and the flips.
         device: where batches are put.
         normalisation: of the pixels, as the network's weights expect it.
+        strides: of the grids that batches have targets for, among those of the cache; default all.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Batches:
         seed: int,
         device: torch.device,
         normalisation: Normalisation | None = None,
+        strides: Collection[int] = tuple(RANKS),
     ) -> None:
+        self.strides = [stride for stride in RANKS if stride in strides]
         self.normalisation = normalisation or Normalisation()
         self.cache, self.size, self.device = cache, min(size, len(cache)), device
         self.random = np.random.default_rng(seed)
@@ -69,7 +73,15 @@ class Batches:
         and all of the image's side; ``count`` of them, or as many as a batch has."""
         picked = np.sort(self._next(self.size if count is None else min(count, self.size)))
         theta = self._regions(len(picked), smallest_region)
+        # Read from the disk whole, before the first upload: that waits for a GPU that is still at the
+        # last step, reading does not.
+        names = ["mid", "deep", "head", "logits"]
+        names += [f"{kind}{stride}" for stride in self.strides for kind in ("walk", "degree")]
+        read = {name: np.ascontiguousarray(getattr(self.cache, name)[picked]) for name in names}
         images = torch.from_numpy(self.cache.images[picked]).to(self.device)
+        seen = {
+            name: torch.from_numpy(array).to(self.device).float() for name, array in read.items()
+        }
         pixels = _sample(images.permute(0, 3, 1, 2).float(), theta, side)
         gain = torch.from_numpy(self.random.uniform(0.75, 1.2, (len(picked), 1, 1, 1))).float()
         pixels = (pixels * gain.to(self.device) / 255).clamp(0, 1)
@@ -77,21 +89,18 @@ class Batches:
             torch.tensor(v, device=self.device).view(3, 1, 1)
             for v in (self.normalisation.mean, self.normalisation.std)
         )
+        standard = [self._standard(name, seen[name]) for name in ("mid", "deep", "head")]
         queries, rows, features = {}, {}, {}
-        for stride in RANKS:
+        for stride in self.strides:
             cells = side // stride
-            factors = _sample(self._get(f"walk{stride}", picked), theta, cells)
-            degree = _sample(self._get(f"degree{stride}", picked).unsqueeze(1), theta, cells)
+            factors = _sample(seen[f"walk{stride}"], theta, cells)
+            degree = _sample(seen[f"degree{stride}"].unsqueeze(1), theta, cells)
             queries[stride] = self._queries(cells * cells)
             rows[stride] = target_rows(
                 factors.flatten(2).transpose(1, 2), degree.flatten(1), queries[stride]
             )
-            features[stride] = torch.cat(
-                [_sample(self._standard(n, picked), theta, cells) for n in ("mid", "deep", "head")],
-                dim=1,
-            )
-        logits = self._get("logits", picked)
-        return Batch((pixels - mean) / std, queries, rows, features, logits)
+            features[stride] = torch.cat([_sample(level, theta, cells) for level in standard], 1)
+        return Batch((pixels - mean) / std, queries, rows, features, seen["logits"])
 
     def _next(self, count: int) -> np.ndarray:
         while len(self.order) < count:
@@ -111,15 +120,11 @@ class Batches:
         theta[:, :, 2] = self.random.uniform(-1, 1, (count, 2)) * (1 - scale[:, None])
         return torch.from_numpy(theta).float().to(self.device)
 
-    def _get(self, name: str, picked: np.ndarray) -> Tensor:
-        array = np.ascontiguousarray(getattr(self.cache, name)[picked])
-        return torch.from_numpy(array).to(self.device).float()
-
-    def _standard(self, name: str, picked: np.ndarray) -> Tensor:
+    def _standard(self, name: str, values: Tensor) -> Tensor:
         mean, std = (
             torch.from_numpy(v).to(self.device).view(-1, 1, 1) for v in self._statistics[name]
         )
-        return (self._get(name, picked) - mean) / std
+        return (values - mean) / std
 
 
 def _sample(pictures: Tensor, theta: Tensor, side: int) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.training.recipes import DEFAULT, RECIPES
 
 if TYPE_CHECKING:
     from nonlocal_viz.core.resnet import NonLocalResNet
@@ -30,23 +31,45 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for the weights")
     parser.add_argument("--cache", type=Path, help="folder for teacher features (OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="training time, cache aside")
-    parser.add_argument("--side", type=int, default=192, help="side of the cached images, pixels")
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default=DEFAULT,
+        help="the network and its schedule: default is a ResNet-18 for a CPU, large a ResNet-50 of "
+        "output stride 8 for a GPU; the options below change it",
+    )
+    # None is what the recipe says, so that an option that is given can be told from one that is not.
+    parser.add_argument(
+        "--minutes", type=float, help=f"training time, cache aside ({_of_recipes('minutes')})"
+    )
+    parser.add_argument(
+        "--side",
+        type=int,
+        help="side of the cached images, pixels "
+        f"({', '.join(f'{name} {recipe.side}' for name, recipe in RECIPES.items())})",
+    )
     parser.add_argument("--limit", type=int, help="use this many of the images, drawn at random")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, help="learning rate (0.002; with --start 0.001)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, help=f"images a step ({_of_recipes('batch')})")
+    parser.add_argument(
+        "--rate", type=float, help=f"learning rate ({_of_recipes('rate')}; with --start 0.001)"
+    )
+    parser.add_argument("--seed", type=int, help="of weights, order and views (0)")
     parser.add_argument(
         "--instantiation",
-        default="embedded_gaussian",
         metavar="NAME",
-        help="embedded_gaussian, gaussian, dot_product or concatenation",
+        help="embedded_gaussian (unless given), gaussian, dot_product or concatenation",
     )
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument(
         "--start",
         metavar="MODEL",
         help="train on from all the weights of this model, a name or a path as for --from",
+    )
+    parser.add_argument(
+        "--blend",
+        type=float,
+        metavar="SHARE",
+        help="with --start: how much of the new weights is saved, the rest being the old (1: all new)",
     )
     origin.add_argument(
         "--from",
@@ -72,22 +95,23 @@ def run_train(args: argparse.Namespace) -> int:
     from nonlocal_viz.core.block import NonLocalBlock
     from nonlocal_viz.core.resnet import resolve_device
     from nonlocal_viz.training.cache import open_cache
-    from nonlocal_viz.training.config import Config, save_config
+    from nonlocal_viz.training.config import save_config
     from nonlocal_viz.training.fit import fit
     from nonlocal_viz.training.frozen import config_on
-    from nonlocal_viz.training.start import config_from
+    from nonlocal_viz.training.start import blended, config_from
     from nonlocal_viz.zoo import save_apart, save_model
 
-    config = replace(
-        Config(),
-        minutes=args.minutes,
-        batch=args.batch,
-        seed=args.seed,
-        instantiation=args.instantiation,
-    )
+    if args.recipe != DEFAULT and (args.backbone or args.start):
+        raise CheckpointError(
+            f"The recipe {args.recipe!r} is of a network of its own, and --from and --start take that of "
+            "a model; leave one of them out."
+        )
+    recipe = RECIPES[args.recipe]
+    given = {name: getattr(args, name) for name in ("minutes", "batch", "seed", "instantiation")}
+    config = replace(recipe.config, **{k: v for k, v in given.items() if v is not None})
     # Refused before the cache is made, which takes a while: a device, an instantiation, a model.
     device = resolve_device(args.device)
-    NonLocalBlock(2, instantiation=args.instantiation)
+    NonLocalBlock(2, instantiation=config.instantiation)
     backbone, shared = _open_backbone(args)
     start = _open(args.start, args.out)[0] if args.start else None
     if args.apart and (backbone is not None or args.apart == args.name):
@@ -101,18 +125,22 @@ def run_train(args: argparse.Namespace) -> int:
         config = config_from(start, args.start, config)
     if args.rate is not None:
         config = replace(config, rate=args.rate)
+    if args.blend is not None:
+        if start is None or not 0 <= args.blend <= 1:
+            raise CheckpointError("--blend takes a share from 0 to 1, and a model to --start from.")
+        config = replace(config, blend=args.blend)
     args.out.mkdir(parents=True, exist_ok=True)
     cache = open_cache(
         args.images,
         args.cache or args.out / "cache",
-        side=args.side,
+        side=recipe.side if args.side is None else args.side,
         limit=args.limit,
         device=device,
     )
     log = args.out / f"{args.name}.log.jsonl"
     checkpoint = args.out / f"{args.name}.checkpoint.pt"
     doing = "going on" if checkpoint.exists() else "training"
-    print(f"{len(cache)} images; {doing} for {args.minutes:g} minutes; losses go to {log}")
+    print(f"{len(cache)} images; {doing} for {config.minutes:g} minutes; losses go to {log}")
     model = fit(
         cache,
         config,
@@ -124,8 +152,10 @@ def run_train(args: argparse.Namespace) -> int:
         checkpoint=checkpoint,
         bar=True,
     )
+    if start is not None and config.blend < 1:
+        model = blended(model, start, config.blend)
     save_config(config, args.out / f"{args.name}.config.json")
-    seen = f"{len(cache)} images, {args.minutes:g} minutes"
+    seen = f"{len(cache)} images, {config.minutes:g} minutes"
     info = _describe(args.name, config, seen, backbone, shared, start)
     # Only where it is needed: a model of its own is saved whole.
     options: dict[str, Any] = {} if shared is None else {"backbone": shared}
@@ -137,6 +167,10 @@ def run_train(args: argparse.Namespace) -> int:
     checkpoint.unlink(missing_ok=True)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
     return 0
+
+
+def _of_recipes(name: str) -> str:
+    return ", ".join(f"{key} {getattr(r.config, name):g}" for key, r in RECIPES.items())
 
 
 def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, str | None]":

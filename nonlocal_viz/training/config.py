@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class Config:
     """The network, the schedule, the optimiser.
 
     ``backbone`` names the model whose backbone is taken over and left as it is, so that the blocks
-    alone are trained; ``start`` the model from whose weights everything is trained on. Both None:
-    everything from random weights.
+    alone are trained; ``start`` the model from whose weights everything is trained on, and ``blend``
+    the share of the new weights in those that are kept (:func:`.start.blended`). Both None: everything
+    from random weights.
     """
 
     depth: int = 18
@@ -50,6 +52,7 @@ class Config:
     instantiation: str = "embedded_gaussian"
     num_classes: int = 1000
     padding_mode: str = "replicate"
+    output_stride: int = 32
     backbone: str | None = None
     start: str | None = None
     minutes: float = 60.0
@@ -61,6 +64,7 @@ class Config:
     average: float = 0.998
     temperature: float = 2.0
     smallest_region: float = 0.5
+    blend: float = 1.0
     seed: int = 0
     phases: tuple[Phase, ...] = (
         Phase(0.16, 96, relational=1.0, features=1.0),
@@ -72,15 +76,28 @@ class Config:
     @property
     def architecture(self) -> dict[str, object]:
         """Keyword arguments of :class:`NonLocalResNet`."""
-        return {
+        made: dict[str, object] = {
             "depth": self.depth,
             "blocks": list(self.blocks),
             "num_classes": self.num_classes,
             "padding_mode": self.padding_mode,
             "block": {"instantiation": self.instantiation, "sub_sample": False},
         }
+        return made | self._unusual
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Every field as JSON knows it, the output stride where it is not the usual one: configs and
+        runs of before there was a choice stay what they were."""
+        fields = asdict(self)
+        del fields["output_stride"]
+        return fields | self._unusual
+
+    @property
+    def _unusual(self) -> dict[str, object]:
+        return {} if self.output_stride == 32 else {"output_stride": self.output_stride}
 
 
 def save_config(config: Config, path: Path) -> None:
     """The config as JSON, beside the weights it made."""
-    path.write_text(json.dumps(asdict(config), indent=2) + "\n")
+    path.write_text(json.dumps(config.document, indent=2) + "\n")

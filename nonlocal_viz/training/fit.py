@@ -25,7 +25,7 @@ from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.losses import losses
+from nonlocal_viz.training.losses import losses, stride_of
 from nonlocal_viz.training.progress import Bar, Log
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
@@ -89,13 +89,15 @@ def fit(
     student = student.to(where).to(memory_format=torch.channels_last)
     normalisation = getattr(getattr(source, "info", None), "normalisation", None)
     resuming = checkpoint is not None and checkpoint.exists()
+    strides = {stride_of(block, config.output_stride) for block in config.blocks}
+
+    def batches() -> Batches:
+        return Batches(cache, config.batch, config.seed, where, normalisation, strides)
+
     if start is not None and not resuming:
-        take_model(student, start, Batches(cache, config.batch, config.seed, where, normalisation))
-    run = Run(
-        student,
-        Average(student, config.average, ("",) if backbone is None else ("net.nl.", "heads.")),
-        Batches(cache, config.batch, config.seed, where, normalisation),
-    )
+        take_model(student, start, batches())
+    averaged = ("",) if backbone is None else ("net.nl.", "heads.")
+    run = Run(student, Average(student, config.average, averaged), batches())
     mark = mark_of(config, cache, source)
     if checkpoint is not None and resuming:
         run.load(checkpoint, mark)

@@ -22,9 +22,8 @@ from dataclasses import replace
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.training.cache import RANKS
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.losses import STRIDE
+from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. Views grow, and are of every size in the end, as in the default schedule.
@@ -59,7 +58,7 @@ def config_on(
             f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
         )
     blocks = backbone.block_names or (config or Config()).blocks
-    astray = [b for b in blocks if STRIDE[b.partition(".")[0]] not in RANKS]
+    astray = [b for b in blocks if b.partition(".")[0] not in TRAINED_STAGES]
     if astray:
         raise CheckpointError(
             f"The blocks of {name!r} are at {', '.join(blocks)}; blocks can be trained in the stages "
@@ -77,6 +76,7 @@ def config_on(
         blocks=blocks,
         num_classes=classes,
         padding_mode=backbone.padding_mode,
+        output_stride=backbone.output_stride,
         backbone=name,
         phases=OBJECTIVES[objective],
     )

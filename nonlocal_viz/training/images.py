@@ -4,6 +4,7 @@ Any folder works; files are found at every depth. Labels are not read: the targe
 teacher. The layout of torchvision's Imagenette (``train/<wnid>/*.JPEG``) is one such folder.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,8 +44,9 @@ def square(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(cut, (side, side), interpolation=method)
 
 
-def load_squares(paths: Sequence[Path], side: int, workers: int = 2) -> np.ndarray:
-    """(n, side, side, 3) uint8; a file that cannot be decoded is left out, loudly.
+def load_squares(paths: Sequence[Path], side: int, workers: int | None = None) -> np.ndarray:
+    """(n, side, side, 3) uint8; a file that cannot be decoded is left out, loudly. ``workers`` threads
+    decode, by default one a core.
 
     Raises:
         MediaError: none could be decoded.
@@ -59,7 +61,7 @@ def load_squares(paths: Sequence[Path], side: int, workers: int = 2) -> np.ndarr
 
     squares = np.empty((len(paths), side, side, 3), np.uint8)
     count = 0
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for picture in _windowed(pool, load, paths):
             if picture is not None:
                 squares[count] = picture

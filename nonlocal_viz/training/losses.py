@@ -11,12 +11,16 @@ from nonlocal_viz.training.batches import Batch
 from nonlocal_viz.training.config import Phase
 from nonlocal_viz.training.student import Student
 
-#: Output stride of a residual stage of a ResNet.
-STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
-
-
+#: Stride of a residual stage of a plain ResNet.
+_STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 #: Below this score log softplus(s) is s, to the last digit of float32.
 _LINEAR = -17.0
+
+
+def stride_of(block: str, output_stride: int = 32) -> int:
+    """Pixels of the input a cell of a block such as ``"layer3.5"``, in a ResNet of this output stride:
+    stages that would be coarser are dilated instead."""
+    return min(_STRIDE[block.partition(".")[0]], output_stride)
 
 
 def log_rows(affinity: Affinity, picked: Tensor | None = None) -> Tensor:
@@ -73,7 +77,7 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
     if logits is not None:
         terms["logits"] = phase.logits * distillation_loss(logits, batch.logits, temperature)
     for name, affinity in maps.items():
-        stride = STRIDE[name.partition(".")[0]]
+        stride = stride_of(name, student.net.output_stride)
         if phase.relational > 0:
             terms[f"rows {name}"] = phase.relational * relational_loss(
                 log_rows(affinity, batch.queries[stride]), batch.rows[stride]

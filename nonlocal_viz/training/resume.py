@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +143,7 @@ class Run:
 
 def mark_of(config: Config, cache: Cache, source: nn.Module | None = None) -> dict[str, Any]:
     """What a run is recognised by: its config, its images and the model that it takes weights from."""
-    mark = asdict(config) | {"images": [cache.made_from, len(cache)]}
+    mark = config.document | {"images": [cache.made_from, len(cache)]}
     return mark if source is None else mark | {"weights taken over": _digest(source)}
 
 

@@ -15,8 +15,8 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.losses import STRIDE
-from nonlocal_viz.training.student import NormalisedBlock, Student
+from nonlocal_viz.training.losses import stride_of
+from nonlocal_viz.training.student import TRAINED_STAGES, NormalisedBlock, Student
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Views of every size from the first step on; the last stage and the classifier follow at the end.
@@ -45,7 +45,7 @@ def config_from(model: NonLocalResNet, name: str, config: Config | None = None) 
             layer2 and layer3 have them), or its classes are not the teacher's, or its blocks are not of
             the plain kind that training makes.
     """
-    astray = [b for b in model.block_names if b.partition(".")[0] not in ("layer2", "layer3")]
+    astray = [b for b in model.block_names if b.partition(".")[0] not in TRAINED_STAGES]
     if astray or not model.block_names:
         raise CheckpointError(
             f"The blocks of {name!r} are at {', '.join(model.block_names) or 'no place'}; blocks can be "
@@ -61,6 +61,7 @@ def config_from(model: NonLocalResNet, name: str, config: Config | None = None) 
         depth=model.depth,
         blocks=model.block_names,
         padding_mode=model.padding_mode,
+        output_stride=model.output_stride,
         instantiation=model.block(model.block_names[0]).instantiation,
         num_classes=CLASSES,
         start=name,
@@ -74,6 +75,25 @@ def config_from(model: NonLocalResNet, name: str, config: Config | None = None) 
             "several kinds in one network); train new blocks in its backbone with --from."
         )
     return config
+
+
+@torch.no_grad()
+def blended(model: NonLocalResNet, start: NonLocalResNet, share: float) -> NonLocalResNet:
+    """``model``, trained on from ``start``, with ``share`` of its own weights and the rest of the old.
+
+    Between the two ends of a run of fine-tuning lies a network that is nearly as good as each where
+    that one is best (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+
+    Args:
+        model: on the CPU; changed.
+        start: of the same architecture, on the CPU.
+        share: 0 (the start) to 1 (the model).
+    """
+    old = start.state_dict()
+    for key, new in model.state_dict().items():
+        if new.is_floating_point():
+            new.lerp_(old[key].to(new), 1 - share)
+    return model
 
 
 @torch.no_grad()
@@ -102,7 +122,7 @@ def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> Non
         student.trunk(batch.pixels)
         for name in blocks:
             moments[name].add(inputs[name].cells())
-            wanted = batch.features[STRIDE[name.partition(".")[0]]]
+            wanted = batch.features[stride_of(name, student.net.output_stride)]
             ridges[name].add(heads[name].cells(), _cells(wanted))
     for name, block in blocks.items():
         inputs[name].end()

@@ -15,6 +15,9 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock, Projections
 from nonlocal_viz.core.resnet import NonLocalResNet
 
+#: Where blocks can be trained: the last stage is left out of most steps, and nothing is stored for
+#: the grid of the first.
+TRAINED_STAGES = ("layer2", "layer3")
 #: Channels of the teacher's features that the student's heads predict: mid, deep, head.
 TEACHER_CHANNELS = 112 + 192 + 96
 

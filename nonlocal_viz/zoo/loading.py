@@ -80,8 +80,8 @@ def load_model(
 def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, Any]:
     """Keyword arguments of NonLocalResNet from the keys and shapes of its state dict.
 
-    What the weights do not tell is taken as the default: dot product looks like embedded Gaussian, and
-    pooling first like pooling after.
+    What the weights do not tell is taken as the default: dot product looks like embedded Gaussian,
+    pooling first like pooling after, and a dilated stage like a strided one (output stride 32).
 
     Raises:
         CheckpointError: it is not the state dict of such a network, or has no non-local block.

@@ -46,7 +46,10 @@ _ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
     "num_classes": int,
     "padding_mode": str,
     "block": dict,
+    "output_stride": int,
 }
+#: Those of NonLocalResNet, which imports torch.
+_OUTPUT_STRIDES = (8, 16, 32)
 _BLOCK_OPTIONS: dict[str, type | tuple[type, ...]] = {
     "inter_channels": (int, type(None)),
     "sub_sample": bool,
@@ -281,12 +284,18 @@ def check_architecture(value: object, where: str) -> dict[str, Any]:
     """``value`` as keyword arguments of ``NonLocalResNet``; unknown ones are refused, not passed on.
 
     Raises:
-        CheckpointError: not an object, an unknown key, or a value of the wrong type.
+        CheckpointError: not an object, an unknown key, a value of the wrong type, or an output stride
+            that there is not.
     """
     if not isinstance(value, Mapping):
         raise CheckpointError(f"{where} should have an object 'architecture'.")
     _check_types(value, _ARCHITECTURE, where)
     _check_types(value.get("block", {}), _BLOCK_OPTIONS, where)
+    if value.get("output_stride", 32) not in _OUTPUT_STRIDES:
+        raise CheckpointError(
+            f"{where} has an unusable architecture option 'output_stride': it is one of "
+            f"{', '.join(map(str, _OUTPUT_STRIDES))}."
+        )
     blocks = value.get("blocks", ())
     if not isinstance(blocks, str) and not all(isinstance(block, str) for block in blocks):
         raise CheckpointError(f"{where} should list the names of its blocks as 'blocks'.")

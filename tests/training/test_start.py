@@ -208,3 +208,27 @@ def test_a_network_is_saved_apart_from_its_blocks_and_shared(
     # Training that would change the network under the others is refused before it begins.
     assert main([*common, "--name", "three", "--apart", "network"]) == 2
     assert main([*common, "--name", "four", "--from", "one", "--apart", "net"]) == 2
+
+
+def test_a_blend_lies_between_the_two(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in
+) -> None:
+    first, second = lively(), lively()
+    with torch.no_grad():
+        second.conv1.weight.add_(1.0)
+    half = start_module.blended(second, first, 0.25)
+    torch.testing.assert_close(half.conv1.weight, first.conv1.weight + 0.25)
+    assert half.bn1.num_batches_tracked == first.bn1.num_batches_tracked
+
+    monkeypatch.setattr(cache_module, "Teacher", stand_in)
+    out = tmp_path / "runs"
+    save_model(first, out, ModelInfo("first", config_from(first, "it").architecture))
+    line = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
+    line += ["--batch", "2", "--device", "cpu", "--name", "second"]
+    assert main([*line, "--start", "first", "--blend", "0"]) == 0
+    saved = load_model("second", directory=out)
+    for key, value in load_model("first", directory=out).state_dict().items():
+        torch.testing.assert_close(saved.state_dict()[key], value, atol=1e-3, rtol=1e-3)
+    assert json.loads((out / "second.config.json").read_text())["blend"] == 0
+    assert main([*line, "--start", "first", "--blend", "2"]) == 2
+    assert main([*line, "--blend", "0.5"]) == 2
