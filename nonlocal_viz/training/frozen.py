@@ -28,12 +28,27 @@ from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. Views grow, and are of every size in the end, as in the default schedule.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(0.4, 128), Phase(0.6, 144, features=0.5, largest=288)),
+    "rows": (Phase(0.4, 128, features=0.3), Phase(0.6, 144, features=0.3, largest=288)),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
     ),
 }
+
+
+#: The convolutions of a block that have no part in its rows.
+VALUES = ("g", "W")
+
+
+def takes_values(config: Config, backbone: NonLocalResNet) -> bool:
+    """Whether new blocks begin with g and W of the model's own, where it has blocks.
+
+    For the rows they do: the layers behind a block are then given what they are used to from the start,
+    and blocks of different instantiations differ in theta, phi and w_f alone. For the class label alone
+    they do not: such blocks have to come from nothing, as in the literature.
+    """
+    relational = any(phase.relational > 0 for phase in config.phases)
+    return relational and backbone.block_names == config.blocks
 
 
 def config_on(

@@ -26,6 +26,8 @@ PHASES = (
 )
 #: Half of what a network from random weights learns best with.
 RATE = 1e-3
+#: Convolutions of a non-local block.
+EVERYTHING = ("theta", "phi", "g", "W", "concat_project")
 _SIDE = 160
 _BATCHES = 8
 #: Ridge regression: how much of a channel's mean square is added to the diagonal.
@@ -97,13 +99,16 @@ def blended(model: NonLocalResNet, start: NonLocalResNet, share: float) -> NonLo
 
 
 @torch.no_grad()
-def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> None:
+def take_model(
+    student: Student, model: NonLocalResNet, batches: Batches, parts: tuple[str, ...] = EVERYTHING
+) -> None:
     """Make ``student`` compute what ``model`` computes, and give its heads the best linear guess.
 
     Args:
         student: of the model's architecture, on the device of the batches.
         model: in eval mode, on any device.
         batches: a few of them are looked at.
+        parts: of the model's blocks, what is taken over; the student keeps its own rest.
     """
     student.take_backbone(model)
     was_training = student.training
@@ -112,7 +117,7 @@ def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> Non
     for name, block in blocks.items():
         device = next(block.parameters()).device
         neutral = torch.zeros(block.in_channels, device=device)
-        block.unfold(model.block(name), neutral, neutral + 1)
+        block.unfold(model.block(name), neutral, neutral + 1, parts)
         inputs[name] = _Watch(student.net.get_submodule(name), output=True)
         heads[name] = _Watch(student.heads[name.replace(".", "_")], output=False)
     moments = {name: _Moments() for name in blocks}
@@ -127,7 +132,7 @@ def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> Non
     for name, block in blocks.items():
         inputs[name].end()
         heads[name].end()
-        block.unfold(model.block(name), *moments[name].result())
+        block.unfold(model.block(name), *moments[name].result(), parts)
         head = student.heads[name.replace(".", "_")]
         weight, bias = ridges[name].result()
         head.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})

@@ -106,9 +106,10 @@ def test_the_blocks_alone_are_trained(
 ) -> None:
     config = config_on(backbone, "old", "rows", replace(SIX_SECONDS, instantiation=instantiation))
     start = fit(cache, replace(config, minutes=0), device="cpu", backbone=backbone, clock=ticking)
-    assert ticking.now == 0
+    # Eight batches are looked at before the first step, for what the blocks begin with.
+    assert ticking.now == 8
     model = fit(cache, config, device="cpu", backbone=backbone, clock=ticking)
-    assert ticking.now == 6
+    assert ticking.now == 8 + 8 + 6
     assert model.block("layer3.1").instantiation == instantiation
     assert model.padding_mode == "replicate" and model.conv1.padding_mode == "replicate"
     old, new = backbone.state_dict(), model.state_dict()
@@ -254,3 +255,26 @@ def test_the_command(train, tmp_path: Path, backbone: NonLocalResNet, capsys) ->
     ):
         assert run(out, *words) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("instantiation", ["dot_product", "gaussian", "concatenation"])
+def test_new_blocks_begin_with_the_values_of_the_old(
+    cache: Cache, backbone: NonLocalResNet, ticking, instantiation: str
+) -> None:
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in backbone.nl.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    config = replace(SIX_SECONDS, minutes=0, instantiation=instantiation)
+    taught = fit(cache, config_on(backbone, "old", config=config), device="cpu", backbone=backbone)
+    alone = config_on(backbone, "old", "classes", config)
+    bare = fit(cache, alone, device="cpu", backbone=backbone)
+    for name in backbone.block_names:
+        old, new, fresh = (model.block(name) for model in (backbone, taught, bare))
+        x = torch.randn(1, old.in_channels, 4, 4)
+        torch.testing.assert_close(new.project(x).g, old.project(x).g, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(new.W.state_dict(), old.W.state_dict())
+        # For the class label alone a block comes from nothing: its gamma is 0.
+        assert not fresh.W[1].weight.any() and bool(new.W[1].weight.any())
+        if new.theta is not None:
+            assert not torch.allclose(new.theta.weight, old.theta.weight)

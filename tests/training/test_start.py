@@ -228,7 +228,8 @@ def test_a_blend_lies_between_the_two(
     assert main([*line, "--start", "first", "--blend", "0"]) == 0
     saved = load_model("second", directory=out)
     for key, value in load_model("first", directory=out).state_dict().items():
-        torch.testing.assert_close(saved.state_dict()[key], value, atol=1e-3, rtol=1e-3)
+        if value.is_floating_point():
+            torch.testing.assert_close(saved.state_dict()[key], value, atol=1e-3, rtol=1e-3)
     assert json.loads((out / "second.config.json").read_text())["blend"] == 0
     assert main([*line, "--start", "first", "--blend", "2"]) == 2
     assert main([*line, "--blend", "0.5"]) == 2
