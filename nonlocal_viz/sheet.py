@@ -31,7 +31,7 @@ THIRDS: tuple[tuple[float, float], ...] = (
     (2 / 3, 2 / 3),
 )
 # A PNG in full colour is kept up to here; a larger one is written with 256 colours, at a third.
-_PNG_BYTES = 5 * MIB // 2
+_PNG_BYTES = 2_400_000
 _LIST_BYTES = 1 * MIB
 
 Point = tuple[float, float]
@@ -49,7 +49,7 @@ class Subject:
 def read_subjects(path: Path) -> list[Subject]:
     """The list of a JSON file: ``{"photo.jpg": [[x, y], ...], "a section": {"photo.jpg": ...}}``.
 
-    Photos are looked for from the file's own folder; an object instead of points opens a section.
+    Photos are looked for from the file's own folder; an object instead of points is a section.
 
     Raises:
         MediaError: the file cannot be read, or is not such a list; the message says where.
@@ -73,8 +73,6 @@ def read_subjects(path: Path) -> list[Subject]:
             found += [_subject(path.parent, key, photo, value[photo], name) for photo in value]
         else:
             found.append(_subject(path.parent, "", key, value, name))
-    # A section's photos stand together, and those of no section come first.
-    found.sort(key=lambda subject: bool(subject.section))
     if not found:
         raise MediaError(f"{name} names no photo.")
     return found

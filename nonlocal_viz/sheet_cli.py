@@ -58,7 +58,6 @@ def run_sheet(args: argparse.Namespace) -> int:
         # Photos that are named choose from the list; one that is not in it gets queries of its own.
         known = {subject.path.resolve(): subject for subject in listed}
         subjects = [known.get(path.resolve(), Subject(path)) for path in args.photos]
-        subjects.sort(key=lambda subject: subject.section)
     page = draw_sheet(
         subjects,
         args.models,

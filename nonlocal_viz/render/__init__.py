@@ -1,4 +1,4 @@
-"""A row of weights -> colours over the photo, and figures of it. numpy, OpenCV, Pillow, matplotlib; no torch."""
+"""A row of weights -> colours over the photo, and figures of it. No torch."""
 
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL, default_cmap, lookup
 from nonlocal_viz.render.figure import figure

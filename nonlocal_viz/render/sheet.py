@@ -20,9 +20,12 @@ from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.render.colours import default_cmap, lookup
 from nonlocal_viz.render.overlay import overlay
 
-_PAPER, _INK, _QUIET, _FAINT = "#fbfaf8", "#26241f", "#6d6a64", "#e3e0da"
-#: A page is about as wide as a landscape sheet of A4; a tile is at most this many times as high as wide.
-_LANDSCAPE, _TALLEST = 1.41, 1.5
+_PAPER, _INK, _QUIET = "#fbfaf8", "#26241f", "#6d6a64"
+#: A page is about as wide as a landscape sheet of A4.
+_LANDSCAPE = 1.41
+#: Every tile fits in a box of this height for its width, that of most cameras' pictures; so panels of
+#: square photos end where the others do.
+_BOX = 0.75
 #: Tiles are painted larger and shrunk: a cell is then blended over the pixels that it covers in part,
 #: where nearest pixels would make some cells half as wide again as their neighbours.
 _OVERSAMPLING = 3
@@ -33,8 +36,7 @@ _WEBP_SIDE = 16_383
 class Panel:
     """One photo: a line of tiles for each query, the photo first, then one for each header.
 
-    ``tiles`` are (h, w, 3) uint8 RGB, all of one size. Panels of the same ``section`` are drawn under
-    its name; they have to follow each other.
+    ``tiles`` are (h, w, 3) uint8 RGB, all of one size. ``section`` stands quietly beside the title.
     """
 
     title: str
@@ -58,9 +60,8 @@ class Legend:
 
 
 def tile_size(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """(w, h) in pixels of a photo's tiles: ``width`` wide, the aspect kept, and narrower only where a
-    photo is so tall that its panel would fill the page."""
-    scale = min(width / size[0], _TALLEST * width / size[1])
+    """(w, h) in pixels of a photo's tiles: its aspect kept, in a box that is ``width`` wide."""
+    scale = min(width / size[0], _BOX * width / size[1])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
@@ -132,7 +133,7 @@ def sheet(
     """Lay panels out on a page.
 
     Args:
-        panels: at least one; each goes to the column that is the shortest so far.
+        panels: at least one; they fill the page line by line.
         headers: (name, a quiet second line or "") of every column of tiles but the photo's.
         tile: width of a tile, pixels; letters and gaps go by it.
         columns: of panels; by default as many as make the page a landscape one.
@@ -144,8 +145,8 @@ def sheet(
     Raises:
         MediaError: the page would be larger than a picture may be.
     """
-    look = _Look(tile, bool(any(second for _, second in headers)), len(headers) + 1)
-    tried = [columns] if columns else range(1, len(panels) + 1)
+    look = _Look(tile, any(second for _, second in headers))
+    tried = [min(columns, len(panels))] if columns else range(1, len(panels) + 1)
     layouts = [_lay_out(panels, n, look) for n in tried]
     layout = min(layouts, key=lambda found: abs(np.log(found.width / found.height / _LANDSCAPE)))
     width, height = layout.width, layout.height
@@ -158,10 +159,6 @@ def sheet(
         )
     page = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(page)
-    for name, top in layout.sections:
-        draw.text((look.margin, top), name, _INK, _font(look.large, bold=True))
-        below = top + round(1.65 * look.large)
-        draw.line((look.margin, below, width - look.margin - 1, below), _FAINT)
     for panel, place in zip(panels, layout.places, strict=True):
         _draw_panel(page, draw, panel, headers, place, look)
     _draw_foot(page, draw, caption, legends, look)
@@ -171,22 +168,31 @@ def sheet(
 class _Look:
     """Sizes in pixels, all from the tile's width."""
 
-    def __init__(self, tile: int, second_lines: bool, tiles: int) -> None:
+    def __init__(self, tile: int, second_lines: bool) -> None:
         self.tile = tile
         self.gap = max(2, round(tile / 40))
         self.small = max(9, round(tile / 14.5))
         self.large = max(11, round(tile / 11))
         self.margin = max(16, round(tile / 4.5))
         self.between = max(16, round(tile / 4.5))
-        self.wide = tiles * (tile + self.gap) - self.gap
+        # The colour bar and a good part of the caption have room on any page.
+        self.least = 3 * tile + 2 * self.margin
         # The panel's title, and the names over the tiles.
         self.head = round(1.75 * self.large) + round((2.7 if second_lines else 1.5) * self.small)
         self.foot = round(2.6 * self.small)
-        self.section = round(2.6 * self.large)
 
     def height(self, panel: Panel) -> int:
+        """Of a panel, pixels."""
         lines = len(panel.tiles)
         return self.head + lines * (panel.tiles[0][0].shape[0] + self.gap) - self.gap
+
+    def width(self, panel: Panel) -> int:
+        """Of a panel, pixels."""
+        return len(panel.tiles[0]) * self.pitch(panel) - self.gap
+
+    def pitch(self, panel: Panel) -> int:
+        """From tile to tile; those of a tall photo stand apart, so that there is room for a name."""
+        return max(panel.tiles[0][0].shape[1], round(_BOX * self.tile)) + self.gap
 
 
 @dataclass(frozen=True)
@@ -196,28 +202,21 @@ class _Layout:
     width: int
     height: int
     places: tuple[tuple[int, int], ...]
-    sections: tuple[tuple[str, int], ...]
 
 
 def _lay_out(panels: Sequence[Panel], columns: int, look: _Look) -> _Layout:
+    # A column is as wide as its widest panel, and all of one line begin at the same height.
+    wide = [max(look.width(panel) for panel in panels[n::columns]) for n in range(columns)]
+    left = [look.margin + sum(wide[:n]) + n * look.between for n in range(columns)]
     places: list[tuple[int, int]] = []
-    sections: list[tuple[str, int]] = []
-    bottom = look.margin
-    ends: list[int] = []
-    for number, panel in enumerate(panels):
-        if number == 0 or panel.section != panels[number - 1].section:
-            # A section begins below everything before it.
-            bottom = max(ends, default=bottom)
-            if panel.section:
-                sections.append((panel.section, bottom))
-                bottom += look.section
-            ends = [bottom] * columns
-        column = ends.index(min(ends))
-        places.append((look.margin + column * (look.wide + look.between), ends[column]))
-        ends[column] += look.height(panel) + look.between
-    width = 2 * look.margin + columns * (look.wide + look.between) - look.between
+    top = look.margin
+    for first in range(0, len(panels), columns):
+        line = panels[first : first + columns]
+        places += [(left[n], top) for n in range(len(line))]
+        top += max(look.height(panel) for panel in line) + look.between
+    width = max(left[-1] + wide[-1] + look.margin, look.least)
     # The foot stands in the gap that the last panels leave, and in a margin of its own.
-    return _Layout(width, max(ends) + look.foot + look.margin // 2, tuple(places), tuple(sections))
+    return _Layout(width, top + look.foot + look.margin // 2, tuple(places))
 
 
 def _draw_panel(
@@ -228,20 +227,27 @@ def _draw_panel(
     place: tuple[int, int],
     look: _Look,
 ) -> None:
-    left, top = place
-    draw.text((left, top), _fit(panel.title, look.wide, look.large), _INK, _font(look.large))
-    line = top + round(1.75 * look.large)
+    # Letters of the title stand on one line, whatever their size.
+    left, top = place[0], place[1] + look.large
+    title = _fit(panel.title, look.width(panel), look.large)
+    draw.text((left, top), title, _INK, _font(look.large), anchor="ls")
+    if panel.section:
+        beside = round(_font(look.large).getlength(title)) + look.large
+        section = _fit(panel.section, look.width(panel) - beside, look.small)
+        draw.text((left + beside, top), section, _QUIET, _font(look.small), anchor="ls")
+    line = place[1] + round(1.75 * look.large)
+    pitch = look.pitch(panel)
     for column, (name, second) in enumerate((("query", ""), *headers)):
-        x = left + column * (look.tile + look.gap)
+        x = left + column * pitch
         colour = _INK if column else _QUIET
-        draw.text((x, line), _fit(name, look.tile, look.small), colour, _font(look.small))
+        draw.text((x, line), _fit(name, pitch - look.gap, look.small), colour, _font(look.small))
         if second:
-            words = _fit(second, look.tile, look.small)
+            words = _fit(second, pitch - look.gap, look.small)
             draw.text((x, line + round(1.25 * look.small)), words, _QUIET, _font(look.small))
-    y = top + look.head
+    y = place[1] + look.head
     for tiles in panel.tiles:
         for column, tile in enumerate(tiles):
-            x = left + column * (look.tile + look.gap) + (look.tile - tile.shape[1]) // 2
+            x = left + column * pitch + (pitch - look.gap - tile.shape[1]) // 2
             page.paste(Image.fromarray(tile), (x, y))
         y += tiles[0].shape[0] + look.gap
 
@@ -296,7 +302,7 @@ def _marked(tile: np.ndarray, mark: tuple[Rect, float, float], arms: bool) -> np
                 near, far = 5.5 * unit, 11 * unit + over
                 ends = (cx + dx * near, cy + dy * near, cx + dx * far, cy + dy * far)
                 draw.line(ends, fill=255, width=wide)
-    result = tile.astype(np.float32)
+    result: np.ndarray = tile.astype(np.float32)
     for layer, colour, share in ((halo, 15, 0.85), (ink, 255, 1.0)):
         cover = np.asarray(layer.resize((width, height), Image.Resampling.BOX), np.float32)
         cover = cover[..., None] / 255 * share
@@ -328,7 +334,7 @@ def _fit(text: str, width: int, pixels: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _font(pixels: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def _font(pixels: int) -> ImageFont.FreeTypeFont:
     # matplotlib ships this typeface, so the sheet looks the same on every machine.
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", pixels)
+    return ImageFont.truetype(folder / "DejaVuSans.ttf", pixels)
