@@ -6,6 +6,7 @@ is opened. Models are opened one after the other, so memory is that of one model
 
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,8 +139,8 @@ def draw_sheet(
     signs: set[bool] = set()
     for name in names:
         model = load_model(name, device)
-        # load_model takes what is no name for a path; the name inside the file is the shorter one.
-        label = getattr(getattr(model, "info", None), "name", None) or Path(name).stem
+        # A file's name ends in eight digits of its hash, which nobody reads.
+        label = re.sub(r"-[0-9a-f]{8}$", "", model.info.name)
         say(label)
         lens = Lens(model, short_side, limits)
         for number, subject in enumerate(chosen):

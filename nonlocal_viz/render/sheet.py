@@ -291,8 +291,11 @@ def _marked(tile: np.ndarray, mark: tuple[Rect, float, float], arms: bool) -> np
         cx, cy = x * times, y * times
         if min(rect.width, rect.height) * times >= 2 * radius:
             # The cell itself is as large as the mark would be: its border says more.
-            box = (rect.left, rect.top, rect.right - 1 / times, rect.bottom - 1 / times)
-            draw.rectangle([times * value for value in box], outline=255, width=wide)
+            # Pillow's line grows inwards; the halo begins further out, so that it shows on both sides.
+            over = (wide - 1.5 * unit) / 2 if layer is halo else 0
+            begin = (rect.left * times - over, rect.top * times - over)
+            end = (rect.right * times - 1 + over, rect.bottom * times - 1 + over)
+            draw.rectangle((*begin, *end), outline=255, width=wide)
             continue
         draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), outline=255, width=wide)
         if arms:
@@ -304,8 +307,8 @@ def _marked(tile: np.ndarray, mark: tuple[Rect, float, float], arms: bool) -> np
                 draw.line(ends, fill=255, width=wide)
     result: np.ndarray = tile.astype(np.float32)
     for layer, colour, share in ((halo, 15, 0.85), (ink, 255, 1.0)):
-        cover = np.asarray(layer.resize((width, height), Image.Resampling.BOX), np.float32)
-        cover = cover[..., None] / 255 * share
+        soft = np.asarray(layer.resize((width, height), Image.Resampling.BOX))
+        cover = soft[..., None] / 255 * share
         result = result * (1 - cover) + colour * cover
     return np.rint(result).astype(np.uint8)
 
