@@ -1,4 +1,4 @@
-"""The command line: ``nonlocal-viz serve | overlay | video | zoo | train | evaluate``.
+"""The command line: ``nonlocal-viz serve | overlay | video | sheet | zoo | train | evaluate``.
 
 What a user can cause ends in one sentence on stderr and exit code 2, never in a traceback. torch and
 gradio are imported by the command that needs them, so that ``--help`` answers at once.
@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_model(video)
     video.set_defaults(run=_video)
+
+    from nonlocal_viz.sheet_cli import add_sheet_arguments, run_sheet
+
+    sheet = commands.add_parser("sheet", help="photos x queries x models as one picture")
+    add_sheet_arguments(sheet)
+    sheet.set_defaults(run=run_sheet)
 
     zoo = commands.add_parser("zoo", help="list the models that come with the package")
     zoo.set_defaults(run=_zoo)

@@ -26,9 +26,11 @@ ARROWS = {
     # A row knows its view for the type checker alone.
     "row": {"core", "lens", "media", "render"},
     "lens": {"core", "media", "render", "row", "zoo"},
+    "sheet": {"core", "lens", "media", "render", "zoo"},
+    "sheet_cli": {"sheet"},
     "training": {"core", "lens", "media", "render", "zoo"},
     "web": {"core", "lens", "media", "render", "resources", "zoo"},
-    "cli": {"core", "lens", "media", "render", "training", "web", "zoo"},
+    "cli": {"core", "lens", "media", "render", "sheet_cli", "training", "web", "zoo"},
     "__main__": {"cli"},
     # Names only: every import of the package's front door is lazy or for the type checker.
     "__init__": {"core", "lens", "media", "render", "row", "zoo"},
@@ -100,7 +102,8 @@ def test_importing_the_package_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["media", "render", "zoo", "resources", "training.cli", "training.evaluate_cli"]
+    "module",
+    ["media", "render", "zoo", "resources", "sheet_cli", "training.cli", "training.evaluate_cli"],
 )
 def test_these_need_no_torch(module: str) -> None:
     assert not {"torch", "gradio"} & loaded_after(f"import nonlocal_viz.{module}")

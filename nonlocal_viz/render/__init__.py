@@ -1,16 +1,19 @@
-"""A row of weights -> colours over the photo, and figures of it. numpy, OpenCV, matplotlib; no torch."""
+"""A row of weights -> colours over the photo, and figures of it. No torch."""
 
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL, default_cmap, lookup
 from nonlocal_viz.render.figure import figure
 from nonlocal_viz.render.film import arrows, strip
 from nonlocal_viz.render.overlay import DEFAULT_ALPHA, outline, overlay
 from nonlocal_viz.render.scales import SCALES, normalise, ticks
+from nonlocal_viz.render.sheet import Legend, Panel, photo_tile, row_tile, sheet
 
 __all__ = [
     "DEFAULT_ALPHA",
     "DIVERGING",
     "SCALES",
     "SEQUENTIAL",
+    "Legend",
+    "Panel",
     "arrows",
     "default_cmap",
     "figure",
@@ -18,6 +21,9 @@ __all__ = [
     "normalise",
     "outline",
     "overlay",
+    "photo_tile",
+    "row_tile",
+    "sheet",
     "strip",
     "ticks",
 ]
