@@ -233,7 +233,8 @@ def _check_models(models: Sequence[str] | None) -> list[str]:
     """The models by name; what is neither in the zoo nor a file is refused before one is opened."""
     manifest = read_manifest()
     if not models:
-        return sorted(manifest.models, key=lambda name: name != manifest.default)
+        usual = [name for name, info in manifest.models.items() if info.has_blocks]
+        return sorted(usual, key=lambda name: name != manifest.default)
     for name in models:
         if not Path(name).expanduser().is_file():
             manifest.find(name)
