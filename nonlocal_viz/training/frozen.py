@@ -28,7 +28,7 @@ from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. Views grow, and are of every size in the end, as in the default schedule.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(0.4, 128, features=0.3), Phase(0.6, 144, features=0.3, largest=288)),
+    "rows": (Phase(0.4, 128, features=0.1), Phase(0.6, 144, features=0.1, largest=288)),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
@@ -36,6 +36,8 @@ OBJECTIVES: dict[str, tuple[Phase, ...]] = {
 }
 
 
+#: Blocks alone are trained in a thousand steps or so: an average over the last hundred.
+AVERAGE = 0.99
 #: The convolutions of a block that have no part in its rows.
 VALUES = ("g", "W")
 
@@ -93,5 +95,6 @@ def config_on(
         padding_mode=backbone.padding_mode,
         output_stride=backbone.output_stride,
         backbone=name,
+        average=AVERAGE,
         phases=OBJECTIVES[objective],
     )
