@@ -122,3 +122,34 @@ def test_cuda_equals_cpu(model: NonLocalResNet) -> None:
     on_gpu = copy.deepcopy(model).cuda()(x.cuda(), return_nl_map=True)[1]["layer2.1"]
     on_cpu = model(x, return_nl_map=True)[1]["layer2.1"]
     torch.testing.assert_close(on_gpu.row(9).cpu(), on_cpu.row(9), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("output_stride", "dilated", "grids"),
+    [
+        (32, [False, False, False], (8, 4)),
+        (16, [False, False, True], (8, 4)),
+        (8, [False, True, True], (8, 8)),
+    ],
+)
+def test_an_output_stride_is_torchvisions_dilation(
+    output_stride: int, dilated: list[bool], grids: tuple[int, int]
+) -> None:
+    torch.manual_seed(2)
+    plain = torchvision.models.resnet50(weights=None, replace_stride_with_dilation=dilated).eval()
+    net = NonLocalResNet(50, ["layer2.3", "layer3.5"], output_stride=output_stride).eval()
+    net.load_state_dict(plain.state_dict(), strict=False)
+    assert net.output_stride == output_stride
+    x = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        logits, maps = net(x, return_nl_map=True)
+        torch.testing.assert_close(logits, plain(x))
+        _, clip = net(torch.randn(1, 3, 2, 64, 64), return_nl_map=True)
+    assert [maps[name].query_grid for name in net.block_names] == [(1, g, g) for g in grids]
+    assert [clip[name].query_grid for name in net.block_names] == [(2, g, g) for g in grids]
+
+
+@pytest.mark.parametrize(("depth", "stride"), [(18, 8), (34, 16), (50, 4), (50, 12)])
+def test_an_output_stride_that_there_is_not(depth: int, stride: int) -> None:
+    with pytest.raises(ShapeError, match="output stride"):
+        NonLocalResNet(depth, [], output_stride=stride)
