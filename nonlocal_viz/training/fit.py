@@ -25,7 +25,7 @@ from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.frozen import VALUES, takes_values
+from nonlocal_viz.training.frozen import takes_blocks
 from nonlocal_viz.training.losses import losses, stride_of
 from nonlocal_viz.training.progress import Bar, Log
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
@@ -65,7 +65,7 @@ def fit(
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         backbone: the model that ``config.backbone`` names, see :func:`.frozen.config_on`; its weights
             and pixel normalisation are taken, and nothing but the new blocks is trained; see
-            :func:`.frozen.takes_values` for what these begin with.
+            :func:`.frozen.takes_blocks` for what these begin with.
         start: the model that ``config.start`` names, see :func:`.start.config_from`; everything is
             taken, and trained on.
         checkpoint: a file that gets the whole run every three minutes and at the end of a phase. Where
@@ -98,8 +98,8 @@ def fit(
 
     if start is not None and not resuming:
         take_model(student, start, batches())
-    elif backbone is not None and not resuming and takes_values(config, backbone):
-        take_model(student, backbone, batches(), VALUES)
+    elif backbone is not None and not resuming and takes_blocks(config, backbone):
+        take_model(student, backbone, batches())
     averaged = ("",) if backbone is None else ("net.nl.", "heads.")
     run = Run(student, Average(student, config.average, averaged), batches())
     mark = mark_of(config, cache, source)

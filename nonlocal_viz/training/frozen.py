@@ -38,16 +38,15 @@ OBJECTIVES: dict[str, tuple[Phase, ...]] = {
 
 #: Blocks alone are trained in a thousand steps or so: an average over the last hundred.
 AVERAGE = 0.99
-#: The convolutions of a block that have no part in its rows.
-VALUES = ("g", "W")
 
 
-def takes_values(config: Config, backbone: NonLocalResNet) -> bool:
-    """Whether new blocks begin with g and W of the model's own, where it has blocks.
+def takes_blocks(config: Config, backbone: NonLocalResNet) -> bool:
+    """Whether new blocks begin with the convolutions that they have in common with the model's own.
 
-    For the rows they do: the layers behind a block are then given what they are used to from the start,
-    and blocks of different instantiations differ in theta, phi and w_f alone. For the class label alone
-    they do not: such blocks have to come from nothing, as in the literature.
+    For the rows they do, whatever their instantiation: the layers behind a block are then given what they
+    are used to from the start, and what comes of two instantiations differs by their pairwise function
+    alone. For the class label alone they do not: such blocks have to come from nothing, as in the
+    literature.
     """
     relational = any(phase.relational > 0 for phase in config.phases)
     return relational and backbone.block_names == config.blocks

@@ -26,8 +26,6 @@ PHASES = (
 )
 #: Half of what a network from random weights learns best with.
 RATE = 1e-3
-#: Convolutions of a non-local block.
-EVERYTHING = ("theta", "phi", "g", "W", "concat_project")
 _SIDE = 160
 _BATCHES = 8
 #: Ridge regression: how much of a channel's mean square is added to the diagonal.
@@ -99,16 +97,14 @@ def blended(model: NonLocalResNet, start: NonLocalResNet, share: float) -> NonLo
 
 
 @torch.no_grad()
-def take_model(
-    student: Student, model: NonLocalResNet, batches: Batches, parts: tuple[str, ...] = EVERYTHING
-) -> None:
+def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> None:
     """Make ``student`` compute what ``model`` computes, and give its heads the best linear guess.
 
     Args:
-        student: of the model's architecture, on the device of the batches.
+        student: of the model's architecture, on the device of the batches; its blocks may be of
+            another instantiation, and then compute what they can.
         model: in eval mode, on any device.
         batches: a few of them are looked at.
-        parts: of the model's blocks, what is taken over; the student keeps its own rest.
     """
     student.take_backbone(model)
     was_training = student.training
@@ -117,7 +113,7 @@ def take_model(
     for name, block in blocks.items():
         device = next(block.parameters()).device
         neutral = torch.zeros(block.in_channels, device=device)
-        block.unfold(model.block(name), neutral, neutral + 1, parts)
+        block.unfold(model.block(name), neutral, neutral + 1)
         inputs[name] = _Watch(student.net.get_submodule(name), output=True)
         heads[name] = _Watch(student.heads[name.replace(".", "_")], output=False)
     moments = {name: _Moments() for name in blocks}
@@ -132,7 +128,7 @@ def take_model(
     for name, block in blocks.items():
         inputs[name].end()
         heads[name].end()
-        block.unfold(model.block(name), *moments[name].result(), parts)
+        block.unfold(model.block(name), *moments[name].result())
         head = student.heads[name.replace(".", "_")]
         weight, bias = ridges[name].result()
         head.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})

@@ -43,17 +43,14 @@ class NormalisedBlock(NonLocalBlock):
         return projections if self.theta is not None else super().project(x)
 
     @torch.no_grad()
-    def unfold(
-        self,
-        plain: NonLocalBlock,
-        mean: Tensor,
-        variance: Tensor,
-        parts: tuple[str, ...] = ("theta", "phi", "g", "W", "concat_project"),
-    ) -> None:
+    def unfold(self, plain: NonLocalBlock, mean: Tensor, variance: Tensor) -> None:
         """Become the block that computes what ``plain`` does where its input has this mean and
-        variance, both (C,): the inverse of :meth:`folded`. With ``parts`` only these of its
-        convolutions are taken over, and what this block does not have is left out."""
-        taken = {k: v for k, v in plain.state_dict().items() if k.startswith(parts)}
+        variance, both (C,): the inverse of :meth:`folded`. Of a block of another kind it takes those
+        convolutions that both have, and keeps its own rest."""
+        own = self.state_dict()
+        taken = {
+            k: v for k, v in plain.state_dict().items() if k in own and own[k].shape == v.shape
+        }
         # Not strict: the normalisation is not among a plain block's entries.
         self.load_state_dict(taken, strict=False)
         own_mean, own_variance = self.norm.running_mean, self.norm.running_var
@@ -62,7 +59,9 @@ class NormalisedBlock(NonLocalBlock):
         own_variance.copy_(variance)
         if self.theta is None:
             return
-        for name in {"theta", "phi", "g"} & set(parts):
+        for name in ("theta", "phi", "g"):
+            if not any(key.startswith(f"{name}.") for key in taken):
+                continue
             convolution = _convolution(getattr(self, name))
             weight = convolution.weight.flatten(1)
             convolution.bias += weight @ mean  # type: ignore[operator]
