@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nonlocal_viz.errors import MediaError
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--imagenette", type=Path, help="folder with val/<wnid>/: also measure top-1 accuracy"
     )
+    parser.add_argument(
+        "--photos",
+        type=int,
+        help="classify so many of Imagenette's photos, drawn by the seed (all)",
+    )
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     parser.add_argument(
         "--into", type=Path, help="also write tables into this markdown file, between its marks"
@@ -78,6 +85,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
     # What is missing is said before anything long begins.
     labelled = find_imagenette(args.imagenette) if args.imagenette else []
+    if args.photos is not None:
+        order = np.random.default_rng(args.seed).permutation(len(labelled))[: args.photos]
+        labelled = [labelled[i] for i in np.sort(order)]
     if args.into:
         check_marks(args.into)
     names = _names(args)
@@ -206,6 +216,7 @@ def _command(args: argparse.Namespace) -> str:
     words += ["--sizes", *map(str, args.sizes)] if args.sizes else []
     words += ["--flips"] * args.flips + ["--teacher"] * args.teacher
     words += ["--imagenette", args.imagenette.name] if args.imagenette else []
+    words += ["--photos", str(args.photos)] if args.photos is not None else []
     return " ".join(words)
 
 

@@ -157,8 +157,9 @@ def _accuracy(found: Mapping[str, Found], side: int) -> str:
     for name, numbers in found.items():
         n = numbers.get(column(_IMAGENETTE, side))
         if n is not None:
-            lines.append([name, f"{n['top1']:.1%}", f"{n['top1_of_ten']:.1%}"])
-    return _table([f"Imagenette top-1 @ {side}", "of 1,000", "of its ten"], lines) if lines else ""
+            lines.append([name, f"{n['top1']:.1%}", f"{n['top1_of_ten']:.1%}", f"{n['images']:,}"])
+    head = [f"Imagenette top-1 @ {side}", "of 1,000", "of its ten", "photos"]
+    return _table(head, lines) if lines else ""
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

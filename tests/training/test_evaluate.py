@@ -296,7 +296,18 @@ def test_all_models_in_one_command(
     page, out = tmp_path / "page.md", tmp_path / "numbers.json"
     page.write_text("before\n<!-- evaluation -->\nold\n<!-- /evaluation -->\nafter\n")
     words = [coco, "--model", "all", "--models-dir", models, "--device", "cpu", "--short-side", 64]
-    words += ["--sizes", 32, 96, "--queries", 5, "--imagenette", imagenette, "--save"]
+    words += [
+        "--sizes",
+        32,
+        96,
+        "--queries",
+        5,
+        "--imagenette",
+        imagenette,
+        "--photos",
+        7,
+        "--save",
+    ]
     words += ["--into", page, "--json", out]
     assert main(["evaluate", *map(str, words)]) == 0
     found = json.loads(out.read_text())
@@ -308,6 +319,7 @@ def test_all_models_in_one_command(
         assert kept["layer2.1 ap"] == found[name]["layer2.1 @ 64"]["ap"]
         assert kept["layer3.1 ap@96"] == found[name]["layer3.1 @ 96"]["ap"]
         assert kept["imagenette top1"] == found[name]["imagenette @ 64"]["top1"]
+        assert found[name]["imagenette @ 64"]["images"] == 7
     # What does not apply to signed rows is left out, and the weights are the same files.
     assert "layer2.1 entropy_share" in manifest.models["first"].metrics
     assert "layer2.1 entropy_share" not in manifest.models["signed"].metrics
