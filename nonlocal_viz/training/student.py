@@ -84,6 +84,7 @@ class NormalisedBlock(NonLocalBlock):
         plain.load_state_dict(
             {k: v for k, v in self.state_dict().items() if not k.startswith("norm.")}
         )
+        _tame(plain.W)
         if self.theta is None:
             return plain.train(self.training)
         mean, variance = self.norm.running_mean, self.norm.running_var
@@ -160,6 +161,23 @@ class Student(nn.Module):
         own = {k: v for k, v in self.net.state_dict().items() if not k.startswith("nl.")}
         plain.load_state_dict(own, strict=False)
         return plain.cpu().eval()
+
+
+#: Variances from here on are scaled away at export: float16 ends at 65,504.
+_LARGE = 1e4
+
+
+def _tame(output: nn.Module) -> None:
+    """Scale a convolution and the BatchNorm behind it, channel by channel, so that they compute the
+    same with a variance of 1. The rows of ``concatenation`` do not sum to 1: y may be very large."""
+    if not isinstance(output, nn.Sequential):
+        return
+    state = output.state_dict()
+    variance = state["1.running_var"]
+    scale = torch.where(variance > _LARGE, variance.sqrt(), torch.ones_like(variance))
+    for name in ("0.weight", "0.bias", "1.running_mean"):
+        state[name].div_(scale.view(-1, *[1] * (state[name].ndim - 1)))
+    variance.div_(scale.square())
 
 
 def _convolution(projection: nn.Module) -> nn.Conv2d:

@@ -176,3 +176,20 @@ def test_large_views_compare_some_rows_and_compare_them_right(
     torch.testing.assert_close(
         target_rows(factors, degree, some), target_rows(factors, degree)[:, some]
     )
+
+
+def test_large_outputs_are_scaled_into_float16_without_changing_them() -> None:
+    """Rows that do not sum to 1 can make y, and so the variance behind W_z, very large."""
+    torch.manual_seed(0)
+    block = NormalisedBlock(8, dimension=2, sub_sample=False, instantiation="concatenation").eval()
+    with torch.no_grad():
+        block.W[1].running_var.copy_(torch.tensor([1e9, 2e4, 5.0, 1.0, 1e5, 1e6, 7e7, 0.1]))
+        block.W[1].running_mean.copy_(torch.randn(8) * 1e5)
+        block.W[1].weight.fill_(0.7)
+        x = torch.randn(2, 8, 5, 5)
+        plain = block.folded()
+        torch.testing.assert_close(plain(x), block(x), atol=1e-4, rtol=1e-3)
+    assert float(plain.W[1].running_var.max()) < 1e4
+    assert plain.W[1].running_var[2] == 5 and float(plain.W[1].running_mean[0].abs()) < 65504
+    # The student itself is left as it was.
+    assert float(block.W[1].running_var.max()) == 1e9
