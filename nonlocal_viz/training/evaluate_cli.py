@@ -3,11 +3,10 @@
 import argparse
 import json
 import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from nonlocal_viz.errors import MediaError
 
@@ -86,8 +85,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     # What is missing is said before anything long begins.
     labelled = find_imagenette(args.imagenette) if args.imagenette else []
     if args.photos is not None:
-        order = np.random.default_rng(args.seed).permutation(len(labelled))[: args.photos]
-        labelled = [labelled[i] for i in np.sort(order)]
+        drawn = random.Random(args.seed).sample(labelled, min(max(args.photos, 1), len(labelled)))
+        labelled = sorted(drawn)
     if args.into:
         check_marks(args.into)
     names = _names(args)
