@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +75,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         MediaError: a folder is not of the layout it should be, or there is nothing to measure in it.
         CheckpointError: no such model, or the teacher is not installed.
     """
+    import numpy as np
+
     from nonlocal_viz.training.classify import find_imagenette
     from nonlocal_viz.training.report import check_marks, report, write_into
     from nonlocal_viz.training.segments import open_segments
@@ -85,8 +86,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     # What is missing is said before anything long begins.
     labelled = find_imagenette(args.imagenette) if args.imagenette else []
     if args.photos is not None:
-        drawn = random.Random(args.seed).sample(labelled, min(max(args.photos, 1), len(labelled)))
-        labelled = sorted(drawn)
+        order = np.random.default_rng(args.seed).permutation(len(labelled))[: max(args.photos, 1)]
+        labelled = [labelled[i] for i in np.sort(order)]
     if args.into:
         check_marks(args.into)
     names = _names(args)
