@@ -70,7 +70,8 @@ def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command:
         _diagnostics(found, rows, side),
         "GCNet: mean cosine distance / 2 between positions of the block's input, between rows, and "
         "between positions of what the block adds; near 0 the block does the same for every query. "
-        "Border and greatest key: weight they get as a multiple of the mean. "
+        "Border and greatest key: weight they get as a multiple of the mean (signed weights cancel: theirs "
+        "say little). "
         "Dead block: norm of what it adds over that of its input.",
     ]
     if accuracy := _accuracy(found, side):
@@ -139,6 +140,8 @@ def _by_input(
     lines = []
     for name, block in rows:
         cells = [found[name].get(column(block, size), {}) for size in sizes]
+        if sum("ap" in cell for cell in cells) < 2:
+            continue
         lines.append([name, block, *(f"{_n(c, 'ap')} ({_n(c, 'ap_features')})" for c in cells)])
     head = ["AP at (features)", "block", *(f"{size} px" for size in sizes)]
     return _table(head, lines)
