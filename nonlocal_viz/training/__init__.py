@@ -12,6 +12,6 @@ pretrained teacher's features (:mod:`.targets`). One file a step:
              ``recipes`` the configs that have a name
 ``losses``   what is minimised
 ``fit``      the loop; ``resume`` how it goes on after a kill; ``progress`` its log and bar
-``frozen``   new blocks in the backbone of a model that there is
-``evaluate`` segment AP and the other numbers that say whether it worked
+``frozen``   new blocks in the backbone of a model that there is; ``start`` all of it, trained on
+``evaluate`` segment AP and the other numbers that say whether it worked; ``report`` them as tables
 """
