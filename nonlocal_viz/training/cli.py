@@ -79,6 +79,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "then of the zoo's) or a path",
     )
     parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="with --from: begin with random blocks, not with what they share with the model's",
+    )
+    parser.add_argument(
         "--objective",
         choices=("rows", "classes"),
         default="rows",
@@ -120,7 +125,9 @@ def run_train(args: argparse.Namespace) -> int:
             "same as --name."
         )
     if backbone is not None:
-        config = config_on(backbone, args.backbone, args.objective, config)
+        config = replace(
+            config_on(backbone, args.backbone, args.objective, config), fresh=args.fresh
+        )
     elif start is not None:
         config = config_from(start, args.start, config)
     if args.rate is not None:

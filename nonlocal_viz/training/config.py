@@ -42,9 +42,9 @@ class Config:
     """The network, the schedule, the optimiser.
 
     ``backbone`` names the model whose backbone is taken over and left as it is, so that the blocks
-    alone are trained; ``start`` the model from whose weights everything is trained on, and ``blend``
-    the share of the new weights in those that are kept (:func:`.start.blended`). Both None: everything
-    from random weights.
+    alone are trained, ``fresh`` ones if its own are no place to begin; ``start`` the model from whose
+    weights everything is trained on, and ``blend`` the share of the new weights in those that are kept
+    (:func:`.start.blended`). Without either everything begins with random weights.
     """
 
     depth: int = 18
@@ -54,6 +54,7 @@ class Config:
     padding_mode: str = "replicate"
     output_stride: int = 32
     backbone: str | None = None
+    fresh: bool = False
     start: str | None = None
     minutes: float = 60.0
     batch: int = 32

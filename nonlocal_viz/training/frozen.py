@@ -46,10 +46,10 @@ def takes_blocks(config: Config, backbone: NonLocalResNet) -> bool:
     For the rows they do, whatever their instantiation: the layers behind a block are then given what they
     are used to from the start, and what comes of two instantiations differs by their pairwise function
     alone. For the class label alone they do not: such blocks have to come from nothing, as in the
-    literature.
+    literature; and a ``fresh`` config never does, for a model whose own rows are saturated or useless.
     """
     relational = any(phase.relational > 0 for phase in config.phases)
-    return relational and backbone.block_names == config.blocks
+    return relational and not config.fresh and backbone.block_names == config.blocks
 
 
 def config_on(
