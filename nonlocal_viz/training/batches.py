@@ -76,7 +76,7 @@ class Batches:
         # Read from the disk whole, before the first upload: that waits for a GPU that is still at the
         # last step, reading does not.
         names = ["mid", "deep", "head", "logits"]
-        names += [f"{kind}{stride}" for stride in self.strides for kind in ("walk", "degree")]
+        names += [f"walk{stride}" for stride in self.strides]
         read = {name: np.ascontiguousarray(getattr(self.cache, name)[picked]) for name in names}
         images = torch.from_numpy(self.cache.images[picked]).to(self.device)
         seen = {
@@ -94,11 +94,8 @@ class Batches:
         for stride in self.strides:
             cells = side // stride
             factors = _sample(seen[f"walk{stride}"], theta, cells)
-            degree = _sample(seen[f"degree{stride}"].unsqueeze(1), theta, cells)
             queries[stride] = self._queries(cells * cells)
-            rows[stride] = target_rows(
-                factors.flatten(2).transpose(1, 2), degree.flatten(1), queries[stride]
-            )
+            rows[stride] = target_rows(factors.flatten(2).transpose(1, 2), queries[stride])
             features[stride] = torch.cat([_sample(level, theta, cells) for level in standard], 1)
         return Batch((pixels - mean) / std, queries, rows, features, seen["logits"])
 

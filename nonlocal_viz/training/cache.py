@@ -24,14 +24,14 @@ from nonlocal_viz.training.teacher import Teacher, TeacherFeatures
 #: cells at stride 16 are kept exactly (32 dimensions would misplace 41 %).
 RANKS = {8: 96, 16: 144}
 HEAD_KEPT = 96
-_ARRAYS = ("images", "mid", "deep", "head", "logits", "walk8", "degree8", "walk16", "degree16")
+_ARRAYS = ("images", "mid", "deep", "head", "logits", "walk8", "walk16")
 
 
 @dataclass(frozen=True)
 class Cache:
     """n images of ``side`` pixels. images (n, side, side, 3) uint8, the rest float16: mid (n, 112, ., .),
     deep (n, 192, ., .), head (n, 96, ., .), logits (n, 1000), and for stride s walk (n, rank, side/s,
-    side/s), degree (n, side/s, side/s). ``made_from`` is a digest of the images and settings behind it."""
+    side/s). ``made_from`` is a digest of the images and settings behind it."""
 
     images: np.ndarray
     mid: np.ndarray
@@ -39,9 +39,7 @@ class Cache:
     head: np.ndarray
     logits: np.ndarray
     walk8: np.ndarray
-    degree8: np.ndarray
     walk16: np.ndarray
-    degree16: np.ndarray
     made_from: str = ""
 
     def __len__(self) -> int:
@@ -108,9 +106,8 @@ def _make(images: np.ndarray, directory: Path, enlarge: float, device: torch.dev
             cells = (side // stride, side // stride)
             lab = lab_cells(part, cells).to(device)
             s = similarity((seen.mid, seen.deep, head), lab, cells)
-            factors, degree = walk_factors(s, rank, generator)
+            factors = walk_factors(s, rank, generator)
             row[f"walk{stride}"] = factors.transpose(1, 2).unflatten(2, cells)
-            row[f"degree{stride}"] = degree.unflatten(1, cells)
         for name, values in row.items():
             if name not in arrays:
                 arrays[name] = np.lib.format.open_memmap(

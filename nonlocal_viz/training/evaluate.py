@@ -11,7 +11,7 @@ interval and two of them can be compared on the same photos.
 ``ap``                      the block's rows; ``ap_small``, ``ap_medium``, ``ap_large`` by the size of
                             the query's object (:data:`nonlocal_viz.training.scores.SIZES`)
 ``ap_features``             cosine of the block's input; also by size
-``ap_gain``                 ``ap`` - ``ap_features`` of the same photo
+``ap_gain``                 ``ap`` - ``ap_features`` of the same queries; also by size
 ``ap_chance``               the share of positives; also by size (small objects are harder to find)
 ``ap_distance``             the nearer, the higher
 ``ap_colour``               the nearer in Lab colour and distance, the higher
@@ -135,7 +135,7 @@ def _rankings(view: View, name: str, draw: Draw, features: Tensor) -> dict[str, 
     return {
         **draw.by_size("ap", ap),
         **draw.by_size("ap_features", ap_features),
-        "ap_gain": float((ap - ap_features).mean()),
+        **draw.by_size("ap_gain", ap - ap_features),
         **draw.by_size("ap_chance", draw.positive.float().mean(1)),
         "ap_distance": float(draw.precision(distance_rows(grid, draw.picked)).mean()),
         "ap_colour": float(draw.precision(colour_rows(view.image, grid, draw.picked)).mean()),

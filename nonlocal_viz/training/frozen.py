@@ -14,8 +14,10 @@ gaussian            it has no theta and no phi: its rows are those of the featur
                     block's rows can move as far as the blocks before it change the features it reads.
 
 Two objectives. ``rows``: the relational loss, and for g and W the teacher's features, predicted from
-the block's output by 1x1 heads that are thrown away. ``classes``: the teacher's logits alone, through
-the frozen last stage; it shows what rows the class label asks for when nothing else does.
+the block's output by 1x1 heads that are thrown away, and a little of the teacher's logits, so that what
+the blocks add stays of use to the layers behind them, which are frozen, too. ``classes``: the teacher's
+logits alone, through the frozen last stage; it shows what rows the class label asks for when nothing
+else does.
 """
 
 from dataclasses import replace
@@ -26,9 +28,12 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
-#: Objective -> its schedule. Views grow, and are of every size in the end, as in the default schedule.
+#: Objective -> its schedule. Views are of every size in the end, as in the schedules of whole networks.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(0.4, 128, features=0.1), Phase(0.6, 144, features=0.1, largest=288)),
+    "rows": (
+        Phase(0.3, 144, features=0.3, logits=0.1),
+        Phase(0.7, 144, features=0.3, logits=0.1, largest=400),
+    ),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
@@ -86,6 +91,9 @@ def config_on(
             f"{name!r} tells {classes} classes apart and the teacher {CLASSES}; train its blocks with the "
             "objective rows."
         )
+    phases = OBJECTIVES[objective]
+    if classes != CLASSES:
+        phases = tuple(replace(phase, logits=0.0) for phase in phases)
     return replace(
         config or Config(),
         depth=backbone.depth,
@@ -95,5 +103,5 @@ def config_on(
         output_stride=backbone.output_stride,
         backbone=name,
         average=AVERAGE,
-        phases=OBJECTIVES[objective],
+        phases=phases,
     )

@@ -60,7 +60,8 @@ def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command:
     parts = [
         f"Made by `{command}`. Segment AP on the photos of coco128 with an object over 3 % of the picture, "
         f"short side {side} px; in brackets 95 % bootstrap intervals over the photos. "
-        "*Gain* is rows minus the cosine of the block's own input features, photo by photo.",
+        "*Gain* is rows minus the cosine of the block's own input features, of the same queries. "
+        "Small objects cover 3 to 6 % of the picture, large ones 18 % and more.",
         _ap(found, rows, side),
         _baselines(found, rows, side),
     ]
@@ -107,11 +108,12 @@ def _around(path: Path) -> tuple[str, str]:
 
 
 def _ap(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
-    head = ["model", "block", "AP of the rows", "gain", *SIZES, "mirrored", "random block"]
+    sized = [f"{size}: AP, gain" for size in SIZES]
+    head = ["model", "block", "AP of the rows", "gain", *sized, "mirrored", "random block"]
     lines = []
     for name, block in rows:
         n = found[name][column(block, side)]
-        sizes = [f"{_n(n, f'ap_{s}')} ({_sign(n, f'ap_{s}', f'ap_features_{s}')})" for s in SIZES]
+        sizes = [f"{_n(n, f'ap_{s}')}, {_n(n, f'ap_gain_{s}', True)}" for s in SIZES]
         lines.append(
             [
                 *(name, block, _n(n, "ap", True), _n(n, "ap_gain", True)),
@@ -177,11 +179,6 @@ def _n(numbers: Mapping[str, float], name: str, interval: bool = False) -> str:
     text = _short(value)
     low, high = (numbers.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
     return f"{text} ({_short(low)} to {_short(high)})" if interval and low == low else text
-
-
-def _sign(numbers: Mapping[str, float], name: str, other: str) -> str:
-    difference = numbers.get(name, math.nan) - numbers.get(other, math.nan)
-    return "-" if math.isnan(difference) else f"{difference:+.3f}".replace("0.", ".")
 
 
 def _short(value: float) -> str:

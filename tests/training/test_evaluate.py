@@ -100,7 +100,9 @@ def test_every_number_is_there_and_they_agree(photo: Segmented, tiny_model) -> N
     )
     assert set(scores) == {"layer2.1", "layer3.1"} and seen == [1]
     found = scores["layer2.1"].summary()
-    assert found["ap_gain"] == pytest.approx(found["ap"] - found["ap_features"], abs=2e-4)
+    for size in ("", "_large"):
+        gain = found[f"ap{size}"] - found[f"ap_features{size}"]
+        assert found[f"ap_gain{size}"] == pytest.approx(gain, abs=2e-4)
     assert found["gcnet_attention"] == pytest.approx(found["query_dependence"] / 2, abs=1e-4)
     # The peaky rows of the tiny model look less far than a row that is the same for all cells.
     y, x = np.divmod(np.arange(96), 12)
