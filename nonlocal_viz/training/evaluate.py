@@ -12,6 +12,10 @@ interval and two of them can be compared on the same photos.
                             the query's object (:data:`nonlocal_viz.training.scores.SIZES`)
 ``ap_features``             cosine of the block's input; also by size
 ``ap_gain``                 ``ap`` - ``ap_features`` of the same queries; also by size
+``ap_edge``                 among the cells along the object's outline alone, on both sides of it: does
+                            the row end where the object does?
+``ap_edge_features``        the same of ``ap_features``
+``ap_edge_chance``          the share of positives among these cells
 ``ap_chance``               the share of positives; also by size (small objects are harder to find)
 ``ap_distance``             the nearer, the higher
 ``ap_colour``               the nearer in Lab colour and distance, the higher
@@ -130,12 +134,17 @@ def _rankings(view: View, name: str, draw: Draw, features: Tensor) -> dict[str, 
     affinity = view.affinity(name)
     _, height, width = affinity.query_grid
     grid = (height, width)
-    ap = draw.precision(rows_on_queries(affinity, draw.picked))
-    ap_features = draw.precision(feature_rows(features, draw.picked))
+    rows = rows_on_queries(affinity, draw.picked)
+    rows_of_features = feature_rows(features, draw.picked)
+    ap, ap_features = draw.precision(rows), draw.precision(rows_of_features)
+    edge = draw.at_edge
     return {
         **draw.by_size("ap", ap),
         **draw.by_size("ap_features", ap_features),
         **draw.by_size("ap_gain", ap - ap_features),
+        "ap_edge": float(draw.precision_at_edge(rows).nanmean()),
+        "ap_edge_features": float(draw.precision_at_edge(rows_of_features).nanmean()),
+        "ap_edge_chance": float(((draw.same & edge).sum(1) / edge.sum(1)).nanmean()),
         **draw.by_size("ap_chance", draw.positive.float().mean(1)),
         "ap_distance": float(draw.precision(distance_rows(grid, draw.picked)).mean()),
         "ap_colour": float(draw.precision(colour_rows(view.image, grid, draw.picked)).mean()),

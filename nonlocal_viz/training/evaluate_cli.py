@@ -21,7 +21,16 @@ Found = dict[str, dict[str, float]]
 _KEPT = (
     *("ap", "ap_low", "ap_high", "ap_features", "ap_small", "ap_medium", "ap_large"),
     *("ap_gain", "ap_gain_small", "ap_gain_medium", "ap_gain_large"),
-    *("ap_flipped", "ap_random", "ap_teacher", "ap_target", "query_dependence", "entropy_share"),
+    *(
+        "ap_edge",
+        "ap_edge_features",
+        "ap_flipped",
+        "ap_random",
+        "ap_teacher",
+        "ap_target",
+        "query_dependence",
+        "entropy_share",
+    ),
     *("gcnet_input", "gcnet_attention", "gcnet_output", "attention_distance", "border_share"),
     *("largest_column", "residual_share"),
 )

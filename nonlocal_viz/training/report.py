@@ -17,6 +17,7 @@ _IMAGENETTE = "imagenette"
 #: What rows are held against, the same for every model on one grid: name, words.
 _BASELINES = {
     "ap_chance": "chance: the share of positives",
+    "ap_edge_chance": "chance along the outlines",
     "ap_distance": "distance alone",
     "ap_colour": "colour and distance",
     "ap_teacher": "the teacher's similarity",
@@ -61,6 +62,7 @@ def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command:
         f"Made by `{command}`. Segment AP on the photos of coco128 with an object over 3 % of the picture, "
         f"short side {side} px; in brackets 95 % bootstrap intervals over the photos. "
         "*Gain* is rows minus the cosine of the block's own input features, of the same queries. "
+        "*Edges*: only the cells along the object's outline are ranked, on both sides of it. "
         "Small objects cover 3 to 6 % of the picture, large ones 18 % and more.",
         _ap(found, rows, side),
         _baselines(found, rows, side),
@@ -109,7 +111,16 @@ def _around(path: Path) -> tuple[str, str]:
 
 def _ap(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
     sized = [f"{size}: AP, gain" for size in SIZES]
-    head = ["model", "block", "AP of the rows", "gain", *sized, "mirrored", "random block"]
+    head = [
+        "model",
+        "block",
+        "AP of the rows",
+        "gain",
+        *sized,
+        "edges (features)",
+        "mirrored",
+        "random block",
+    ]
     lines = []
     for name, block in rows:
         n = found[name][column(block, side)]
@@ -117,7 +128,8 @@ def _ap(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) 
         lines.append(
             [
                 *(name, block, _n(n, "ap", True), _n(n, "ap_gain", True)),
-                *(*sizes, _n(n, "ap_flipped"), _n(n, "ap_random")),
+                *(*sizes, f"{_n(n, 'ap_edge')} ({_n(n, 'ap_edge_features')})"),
+                *(_n(n, "ap_flipped"), _n(n, "ap_random")),
             ]
         )
     return _table(head, lines)

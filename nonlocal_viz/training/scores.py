@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nonlocal_viz.training.segments import Segmented
@@ -38,11 +39,13 @@ class Draw:
         picked: (Q,) flat indices of the queries, all within instances.
         same: (Q, N) bool: the cells of the query's instance, the query itself included.
         sizes: Q names of :data:`SIZES`, of the queries' instances.
+        grid: (h, w), N of them.
     """
 
     picked: Tensor
     same: Tensor
     sizes: tuple[str, ...]
+    grid: tuple[int, int]
 
     @classmethod
     def of(
@@ -57,7 +60,7 @@ class Draw:
         picked = random.choice(inside, min(count, len(inside)), replace=False)
         same = torch.from_numpy(labels[picked, None] == labels[None])
         areas = photo.areas[labels[picked]]
-        return cls(torch.from_numpy(picked), same, tuple(size_of(a) for a in areas))
+        return cls(torch.from_numpy(picked), same, tuple(size_of(a) for a in areas), grid)
 
     @property
     def others(self) -> Tensor:
@@ -73,6 +76,23 @@ class Draw:
         """AP of each query: rows (Q, N), higher is nearer -> (Q,)."""
         ranked = rows.cpu().float()[self.others].view(len(self.picked), -1)
         return average_precision(ranked, self.positive)
+
+    @property
+    def at_edge(self) -> Tensor:
+        """(Q, N) bool: the cells along the outline of the query's instance, on both sides: those with
+        a neighbour (of eight) on the other side. The query itself is left out."""
+        inside = self.same.float().view(-1, 1, *self.grid)
+        grown = F.max_pool2d(inside, 3, 1, 1)
+        shrunk = -F.max_pool2d(-inside, 3, 1, 1)
+        return (grown > shrunk).flatten(1) & self.others
+
+    def precision_at_edge(self, rows: Tensor) -> Tensor:
+        """AP of each query where the cells of :attr:`at_edge` alone are ranked: whether the row ends
+        where the object does; rows (Q, N) -> (Q,), NaN where no other cell of it lies there."""
+        edge = self.at_edge
+        # Cells that are not ranked come behind all others, where no precision is read.
+        ranked = rows.cpu().float().masked_fill(~edge, -torch.inf)
+        return average_precision(ranked, self.same & edge)
 
     def by_size(self, name: str, values: Tensor) -> dict[str, float]:
         """Means of the queries' values (Q,): over all as ``name``, by size as ``name_small`` and so

@@ -12,8 +12,7 @@ it separate objects better at every size, and 32 steps reach across large object
 A^16 is positive semidefinite and its eigenvalues, 16th powers, fall off, so it is stored as F F^T with F
 (N, rank), and A^32 = F (F^T F) F^T. Factors cost a sixth of the map on the finer grid, and since they are
 pictures of ``rank`` channels, a crop or resize of the image is the same crop or resize of F: the
-targets of any crop at any scale come from one stored array. Squaring them also squares away much of what
-the low rank misplaces.
+targets of any crop at any scale come from one stored array.
 """
 
 from collections.abc import Sequence

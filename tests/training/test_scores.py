@@ -47,6 +47,24 @@ def test_a_draw_by_hand() -> None:
     assert math.isnan(found["ap_small"]) and found["ap"] == pytest.approx((4 + 2 / 8) / 6)
 
 
+def test_at_the_edge_only_the_cells_along_the_outline_are_ranked() -> None:
+    masks = np.zeros((1, 40, 80), bool)
+    masks[0, :, :40] = True
+    photo = Segmented("a", np.zeros((40, 80, 3), np.uint8), masks)
+    draw = Draw.of(photo, (4, 8), 99, np.random.default_rng(0))
+    assert draw is not None and draw.grid == (4, 8)
+    planes = draw.at_edge.view(-1, 4, 8)
+    asked = planes.sum((1, 2))
+    # Columns 3 and 4 meet at the outline; a query that lies there itself is not ranked.
+    assert set(asked.tolist()) == {7, 8} and not planes[:, :, [0, 1, 2, 5, 6, 7]].any()
+    left = torch.arange(32.0).remainder(8)
+    assert draw.precision_at_edge(-left.expand(16, -1)).tolist() == [1] * 16
+    # A row that is flat along the outline earns no more than chance there, whatever it has elsewhere.
+    blurred = torch.where((left == 3) | (left == 4), 0.5, -left).expand(16, -1)
+    assert float(draw.precision_at_edge(blurred).max()) < 0.8
+    assert float(draw.precision_at_edge(left.expand(16, -1)).max()) < 0.5
+
+
 def test_a_photo_without_two_cells_of_an_object_is_not_drawn_from() -> None:
     whole = np.ones((1, 8, 8), bool)
     photo = Segmented("a", np.zeros((8, 8, 3), np.uint8), whole)
