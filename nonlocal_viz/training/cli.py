@@ -126,10 +126,10 @@ def run_train(args: argparse.Namespace) -> int:
         )
     if backbone is not None:
         config = replace(
-            config_on(backbone, args.backbone, args.objective, config), fresh=args.fresh
+            config_on(backbone, _called(args.backbone), args.objective, config), fresh=args.fresh
         )
     elif start is not None:
-        config = config_from(start, args.start, config)
+        config = config_from(start, _called(args.start), config)
     if args.rate is not None:
         config = replace(config, rate=args.rate)
     if args.blend is not None:
@@ -174,6 +174,11 @@ def run_train(args: argparse.Namespace) -> int:
     checkpoint.unlink(missing_ok=True)
     print(f"wrote {args.out / saved.file} ({saved.bytes / 1e6:.1f} MB)")
     return 0
+
+
+def _called(model: str) -> str:
+    """A model's name, or the name of its file: a config says nothing of the folders of one machine."""
+    return Path(model).name
 
 
 def _of_recipes(name: str) -> str:

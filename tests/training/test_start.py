@@ -190,6 +190,8 @@ def test_a_network_is_saved_apart_from_its_blocks_and_shared(
     common = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
     common += ["--batch", "2", "--device", "cpu"]
     assert main([*common, "--name", "one", "--start", str(weights), "--apart", "network"]) == 0
+    # The file's name, and nothing of the folders of this machine.
+    assert json.loads((out / "one.config.json").read_text())["start"] == weights.name
     # The network alone says where blocks go as little as it has any: the usual places.
     line = [*common, "--name", "two", "--from", "network", "--instantiation", "dot_product"]
     assert main(line) == 0
