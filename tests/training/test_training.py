@@ -105,9 +105,12 @@ def test_views_and_targets_are_of_the_same_region(cache: Cache) -> None:
     assert batch.pixels.shape == (8, 3, 64, 64) and batch.rows[16].shape == (8, 16, 16)
     cells = torch.nn.functional.avg_pool2d(batch.pixels, 8).flatten(2).transpose(1, 2)
     alike = torch.cdist(cells, cells) < 0.05
-    # Pictures of two flat halves: a row's weight lies within its own half, wherever the crop was.
+    # Pictures of two flat halves: a row's weight lies within its own half, wherever the crop was, but for
+    # what 32 steps carry over the mixed cells of the seam. Rows of another crop do worse.
     inside = (batch.rows[8] * alike).sum(-1)
-    assert float(inside.median()) > 0.9
+    assert float(inside.median()) > 0.85
+    astray = (batch.rows[8].roll(1, 0) * alike).sum(-1)
+    assert float(astray.median()) < 0.8
 
 
 def test_relational_loss() -> None:
