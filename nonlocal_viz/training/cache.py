@@ -16,22 +16,34 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.training.targets import lab_cells, similarity, walk_factors
+from nonlocal_viz.training.precision import half_precision
+from nonlocal_viz.training.targets import (
+    COLOUR_WEIGHT,
+    STEPS,
+    TEMPERATURE,
+    lab_cells,
+    similarity,
+    walk_factors,
+)
 from nonlocal_viz.training.teacher import Teacher, TeacherFeatures
 
-#: The walk is kept on the grids of the two blocks, by stride, with this rank. Of 576 cells at stride
-#: 8 (192 px), 96 dimensions leave 3 % of a row's mass in the wrong place (48 would leave 13 %); the 144
-#: cells at stride 16 are kept exactly (32 dimensions would misplace 41 %).
+#: The walk is kept for the blocks of these strides with this rank, on the teacher's own grids: that of
+#: its ``mid`` features for stride 8, that of ``deep`` for stride 16. Of 576 cells (a teacher that sees
+#: 384 px), 96 dimensions leave RANKERR; the 144 cells of the coarse grid are kept exactly.
 RANKS = {8: 96, 16: 144}
 HEAD_KEPT = 96
+#: The teacher's own strides, of the grids that the walks are kept on.
+_TEACHER_STRIDE = {8: 16, 16: 32}
+#: Images that the teacher sees at once. Eight stay in a CPU's caches: thirty-two take twice as long each.
+_BATCH = 8
 _ARRAYS = ("images", "mid", "deep", "head", "logits", "walk8", "walk16")
 
 
 @dataclass(frozen=True)
 class Cache:
     """n images of ``side`` pixels. images (n, side, side, 3) uint8, the rest float16: mid (n, 112, ., .),
-    deep (n, 192, ., .), head (n, 96, ., .), logits (n, 1000), and for stride s walk (n, rank, side/s,
-    side/s). ``made_from`` is a digest of the images and settings behind it."""
+    deep (n, 192, ., .), head (n, 96, ., .), logits (n, 1000), and for stride s walk (n, rank, ., .) on the
+    grid of mid (8) or deep (16). ``made_from`` is a digest of the images and settings behind it."""
 
     images: np.ndarray
     mid: np.ndarray
@@ -53,13 +65,23 @@ class Cache:
 def open_cache(
     folders: Sequence[Path | str],
     directory: Path | str,
-    side: int = 192,
-    enlarge: float = 4 / 3,
+    side: int = 224,
+    teacher_side: int | None = None,
     limit: int | None = None,
     device: str | torch.device = "cpu",
 ) -> Cache:
     """The cache of these folders, made if it is not there yet (about 15 minutes for 12,000 images on
     two CPU cores).
+
+    Args:
+        folders: searched at every depth.
+        directory: where the cache lies, or will.
+        side: of the images as they are kept, in pixels.
+        teacher_side: of the images as the teacher sees them, a multiple of 32, which says how fine the
+            grids of its features and of the walks are; default twice ``side``, rounded. A student sees
+            nothing of it, so it can be fine where the images are small.
+        limit: use so many of the images, drawn at random.
+        device: where the teacher runs.
 
     Raises:
         MediaError: no images.
@@ -67,12 +89,15 @@ def open_cache(
     """
     directory = Path(directory)
     paths = find_images(folders)
+    if teacher_side is None:
+        teacher_side = max(round(side / 16) * 32, 32)
     if limit is not None and limit < len(paths):
         paths = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[:limit]]
     made_from = {
         "side": side,
-        "enlarge": enlarge,
+        "teacher_side": teacher_side,
         "ranks": list(RANKS.items()),
+        "walk": [TEMPERATURE, COLOUR_WEIGHT, STEPS],
         "files": hashlib.sha256(
             "\n".join(f"{p.parent.name}/{p.name} {p.stat().st_size}" for p in paths).encode()
         ).hexdigest(),
@@ -81,29 +106,28 @@ def open_cache(
     if not note.exists() or json.loads(note.read_text()) != json.loads(json.dumps(made_from)):
         directory.mkdir(parents=True, exist_ok=True)
         note.unlink(missing_ok=True)
-        _make(load_squares(paths, side), directory, enlarge, torch.device(device))
+        _make(load_squares(paths, side), directory, teacher_side, torch.device(device))
         note.write_text(json.dumps(made_from))
     arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     return Cache(**arrays, made_from=hashlib.sha256(note.read_bytes()).hexdigest())
 
 
-def _make(images: np.ndarray, directory: Path, enlarge: float, device: torch.device) -> None:
-    teacher = Teacher(enlarge).to(device).to(memory_format=torch.channels_last)
-    np.save(directory / "images.npy", images)
+def _make(images: np.ndarray, directory: Path, teacher_side: int, device: torch.device) -> None:
     n, side = images.shape[:2]
+    teacher = Teacher(teacher_side / side).to(device).to(memory_format=torch.channels_last)
+    np.save(directory / "images.npy", images)
     picked = np.random.default_rng(0).permutation(n)[:256]
-    parts = np.array_split(picked, max(1, len(picked) // 32))
-    mean, basis = _head_basis([teacher(_batch(images[part], device)) for part in parts])
+    parts = np.array_split(picked, max(1, len(picked) // _BATCH))
+    mean, basis = _head_basis([_seen(teacher, images[part], device) for part in parts])
     arrays: dict[str, np.ndarray] = {}
     generator = torch.Generator().manual_seed(0)
-    size = 32
-    for start in tqdm(range(0, n, size), desc="teacher", unit="batch"):
-        part = images[start : start + size]
-        seen = teacher(_batch(part, device))
+    for start in tqdm(range(0, n, _BATCH), desc="teacher", unit="batch"):
+        part = images[start : start + _BATCH]
+        seen = _seen(teacher, part, device)
         head = torch.einsum("bchw,ck->bkhw", seen.head - mean[:, None, None], basis)
         row = {"mid": seen.mid, "deep": seen.deep, "head": head, "logits": seen.logits}
         for stride, rank in RANKS.items():
-            cells = (side // stride, side // stride)
+            cells = (teacher_side // _TEACHER_STRIDE[stride],) * 2
             lab = lab_cells(part, cells).to(device)
             s = similarity((seen.mid, seen.deep, head), lab, cells)
             factors = walk_factors(s, rank, generator)
@@ -118,9 +142,12 @@ def _make(images: np.ndarray, directory: Path, enlarge: float, device: torch.dev
         array.flush()  # type: ignore[attr-defined]
 
 
-def _batch(images: np.ndarray, device: torch.device) -> Tensor:
+def _seen(teacher: Teacher, images: np.ndarray, device: torch.device) -> TeacherFeatures:
     # Channels last already: the teacher's depthwise convolutions are a third faster that way.
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+    pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
+    with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device)):
+        seen = teacher(pixels)
+    return TeacherFeatures(*(t.float() for t in (seen.mid, seen.deep, seen.head, seen.logits)))
 
 
 def _head_basis(samples: Sequence[TeacherFeatures]) -> tuple[Tensor, Tensor]:

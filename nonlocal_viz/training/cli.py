@@ -141,6 +141,7 @@ def run_train(args: argparse.Namespace) -> int:
         args.images,
         args.cache or args.out / "cache",
         side=recipe.side if args.side is None else args.side,
+        teacher_side=recipe.teacher_side if args.side is None else None,
         limit=args.limit,
         device=device,
     )

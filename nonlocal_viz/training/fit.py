@@ -27,6 +27,7 @@ from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.frozen import takes_blocks
 from nonlocal_viz.training.losses import losses, stride_of
+from nonlocal_viz.training.precision import trains_faster_in_half
 from nonlocal_viz.training.progress import Bar, Log
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
@@ -143,15 +144,6 @@ def fit(
     return run.average.student.export()
 
 
-def half_precision(device: torch.device) -> bool:
-    """Whether bfloat16 is computed in hardware; emulated, it is a hundred times slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
-
-
 def _step(
     run: Run, config: Config, stretch: Stretch, parameters: Sequence[nn.Parameter]
 ) -> tuple[float, int, dict[str, Tensor]]:
@@ -167,7 +159,7 @@ def _step(
     batch = run.batches.draw(side, config.smallest_region, count)
     pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
     where = pixels.device.type
-    with torch.autocast(where, torch.bfloat16, enabled=half_precision(pixels.device)):
+    with torch.autocast(where, torch.bfloat16, enabled=trains_faster_in_half(where)):
         terms = losses(run.student, replace(batch, pixels=pixels), phase, config.temperature)
     run.optimiser.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()

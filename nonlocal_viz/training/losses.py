@@ -1,20 +1,25 @@
 """What is minimised: rows towards the walk's, features and logits towards the teacher's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.training.batches import Batch
 from nonlocal_viz.training.config import Phase
-from nonlocal_viz.training.student import Student
+from nonlocal_viz.training.student import NormalisedBlock, Student
 
 #: Stride of a residual stage of a plain ResNet.
 _STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 #: Below this score log softplus(s) is s, to the last digit of float32.
 _LINEAR = -17.0
+#: How many views the border loss looks at, and how far around a part, in pixels: as far as features
+#: of stride 8 reach.
+_BORDER_IMAGES, _REACH = 6, 48
 
 
 def stride_of(block: str, output_stride: int = 32) -> int:
@@ -65,18 +70,71 @@ def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Te
     return softened * temperature**2
 
 
+def border_loss(part: Tensor, whole: Tensor, deviation: Tensor) -> Tensor:
+    """How far the end of a picture shifts the features of all images alike.
+
+    Args:
+        part: (B, C, h, w) features of parts that were cut out of views and seen alone.
+        whole: (B, C, h, w) those of the same cells with their surroundings in sight; taken as given.
+        deviation: (C,) of the channels: the unit of a shift.
+
+    Padding tells a network where its input ends, and what it makes of that is much the same vector
+    everywhere along a side: rows then show a straight line as many cells from the border as the network
+    can see. This is the energy of that vector: the difference, averaged over the images and along the
+    rows of cells (and along the columns), squared, and summed over the channels. What a cell misses of
+    its own neighbourhood averages out and costs nothing.
+    """
+    shift = (part.float() - whole.detach().float()) / deviation.view(-1, 1, 1)
+    energies = [shift.mean(along).square().sum(0).mean() for along in ((0, 2), (0, 3))]
+    return torch.stack(energies).mean()
+
+
+def _border(student: Student, batch: Batch) -> Tensor:
+    """The border loss of a few of the batch's views. Running statistics normalise both sides: those of
+    a part and of its surroundings would differ, and that is not what is asked."""
+    pixels = batch.pixels[:_BORDER_IMAGES]
+    top, left, side = batch.part
+    starts = [max(at - _REACH, 0) for at in (top, left)]
+    rows, columns = (
+        slice(s, at + side + _REACH) for s, at in zip(starts, (top, left), strict=True)
+    )
+    with _in_eval_mode(student.net):
+        with torch.no_grad():
+            whole = student.read(pixels[..., rows, columns])
+        part = student.read(pixels[..., top : top + side, left : left + side])
+    stride = side // part.shape[-1]
+    row, column = ((at - s) // stride for s, at in zip(starts, (top, left), strict=True))
+    height, width = part.shape[2:]
+    block = student.net.block(student.net.block_names[0])
+    assert isinstance(block, NormalisedBlock)
+    cells = whole[..., row : row + height, column : column + width]
+    return border_loss(part, cells, block.deviation)
+
+
+@contextmanager
+def _in_eval_mode(module: nn.Module) -> Iterator[None]:
+    modes = [(inner, inner.training) for inner in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for inner, mode in modes:
+            inner.training = mode
+
+
 def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> dict[str, Tensor]:
     """The weighted terms of the phase, by name; those of weight 0 are left out."""
     if phase.head:
         with torch.no_grad():
-            features, _, _ = student.trunk(batch.pixels)
+            features = student.trunk(batch.pixels).features
         logits = student.classify(features)
         return {"logits": distillation_loss(logits, batch.logits, temperature)}
-    logits, maps, predictions = student(batch.pixels, classify=phase.logits > 0)
+    trunk = student.trunk(batch.pixels)
     terms = {}
-    if logits is not None:
+    if phase.logits > 0:
+        logits = student.classify(trunk.features)
         terms["logits"] = phase.logits * distillation_loss(logits, batch.logits, temperature)
-    for name, affinity in maps.items():
+    for name, affinity in trunk.maps.items():
         stride = stride_of(name, student.net.output_stride)
         if phase.relational > 0:
             terms[f"rows {name}"] = phase.relational * relational_loss(
@@ -84,6 +142,8 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
             )
         if phase.features > 0:
             terms[f"features {name}"] = phase.features * F.mse_loss(
-                predictions[name].float(), batch.features[stride]
+                trunk.predictions[name].float(), batch.features[stride]
             )
+    if phase.border > 0:
+        terms["border"] = phase.border * _border(student, batch)
     return terms

@@ -7,20 +7,22 @@ a file of 56 MB.
 
 from dataclasses import dataclass
 
-from nonlocal_viz.training.config import Config, Phase
+from nonlocal_viz.training.config import BORDER, Config, Phase
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``side`` is that of the cached images, in pixels; ``config`` decides everything else."""
+    """``side`` is that of the cached images, in pixels, ``teacher_side`` that of the same images as the
+    teacher sees them; ``config`` decides everything else."""
 
     config: Config
     side: int
+    teacher_side: int
 
 
 DEFAULT = "default"
 RECIPES: dict[str, Recipe] = {
-    DEFAULT: Recipe(Config(), side=192),
+    DEFAULT: Recipe(Config(), side=224, teacher_side=384),
     "large": Recipe(
         Config(
             depth=50,
@@ -34,12 +36,13 @@ RECIPES: dict[str, Recipe] = {
             warm_up=300,
             average=0.9995,
             phases=(
-                Phase(0.12, 128, relational=1.0, features=1.0),
-                Phase(0.33, 160, relational=1.0, features=0.6, largest=224),
-                Phase(0.42, 160, relational=1.0, features=0.4, largest=320),
+                Phase(0.12, 128, relational=1.0, features=1.0, border=BORDER),
+                Phase(0.33, 160, relational=1.0, features=0.6, largest=224, border=BORDER),
+                Phase(0.42, 160, relational=1.0, features=0.4, largest=560, border=BORDER),
                 Phase(0.13, 192, head=True, largest=256),
             ),
         ),
         side=256,
+        teacher_side=512,
     ),
 }

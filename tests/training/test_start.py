@@ -85,7 +85,7 @@ def test_heads_begin_better_than_the_mean(cache: Cache) -> None:
     take_model(student, model, batches)
     batch = batches.draw(64)
     with torch.no_grad():
-        predictions = student.eval().trunk(batch.pixels)[2]
+        predictions = student.eval().trunk(batch.pixels).predictions
     for name, stride in zip(BLOCKS, (8, 16), strict=True):
         wanted = batch.features[stride]
         error = (predictions[name] - wanted).square().mean()
@@ -152,7 +152,7 @@ def test_views_grow_and_batches_shrink() -> None:
     drawn = [phase.sized(luck, 32) for luck in np.linspace(0, 0.999, 50)]
     assert drawn[0] == (144, 32)
     assert drawn[-1][0] == 320
-    assert min(count for _, count in drawn) >= 8
+    assert min(count for _, count in drawn) >= 4
     assert all(side % 16 == 0 for side, _ in drawn)
     cost = [side**2 * count for side, count in drawn]
     assert max(cost) < 1.3 * min(cost)

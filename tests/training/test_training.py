@@ -13,13 +13,15 @@ from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.training import batches as batches_module
 from nonlocal_viz.training import cache as cache_module
+from nonlocal_viz.training import losses as losses_module
+from nonlocal_viz.training import precision as precision_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.training.losses import log_rows, relational_loss
+from nonlocal_viz.training.losses import border_loss, log_rows, losses, relational_loss
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import TEMPERATURE, target_rows, walk_factors
@@ -31,15 +33,22 @@ def smooth_similarity(n: int = 36) -> torch.Tensor:
     return points @ points.transpose(1, 2)
 
 
-def test_target_rows_are_32_steps_of_the_walk_but_for_the_weight_of_the_key() -> None:
+def test_target_rows_are_64_steps_of_the_walk_but_for_the_weight_of_the_key() -> None:
     s = smooth_similarity()
     w = ((s - 1) / TEMPERATURE).exp().double()
     degree = w.sum(-1, keepdim=True)
-    walk = torch.linalg.matrix_power(w / degree, 32) / degree.sqrt().transpose(1, 2)
+    walk = torch.linalg.matrix_power(w / degree, 64) / degree.sqrt().transpose(1, 2)
     rows = target_rows(walk_factors(s, 30))
     expected = walk / walk.sum(-1, keepdim=True)
     torch.testing.assert_close(rows.double(), expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(rows.sum(-1), torch.ones(2, 36))
+
+
+def test_a_power_sharpens_target_rows_and_keeps_their_order() -> None:
+    factors = walk_factors(smooth_similarity(), 30)
+    rows, sharp = target_rows(factors), target_rows(factors, power=2.0)
+    torch.testing.assert_close(sharp, rows**2 / (rows**2).sum(-1, keepdim=True))
+    torch.testing.assert_close(target_rows(factors * 0.01, power=2.0), sharp)
 
 
 def test_average_precision_by_hand() -> None:
@@ -106,7 +115,7 @@ def test_views_and_targets_are_of_the_same_region(cache: Cache) -> None:
     cells = torch.nn.functional.avg_pool2d(batch.pixels, 8).flatten(2).transpose(1, 2)
     alike = torch.cdist(cells, cells) < 0.05
     # Pictures of two flat halves: a row's weight lies within its own half, wherever the crop was, but for
-    # what 32 steps carry over the mixed cells of the seam. Rows of another crop do worse.
+    # what 64 steps carry over the mixed cells of the seam. Rows of another crop do worse.
     inside = (batch.rows[8] * alike).sum(-1)
     assert float(inside.median()) > 0.85
     astray = (batch.rows[8].roll(1, 0) * alike).sum(-1)
@@ -120,6 +129,69 @@ def test_relational_loss() -> None:
     )
     uniform = torch.full((1, 2, 2), 0.5)
     assert float(relational_loss(uniform.log(), target)) == pytest.approx(np.log(2) / 2, rel=1e-4)
+
+
+def test_border_loss_is_the_energy_of_what_all_images_have_in_common() -> None:
+    torch.manual_seed(0)
+    whole, deviation = torch.randn(64, 2, 4, 4), torch.tensor([1.0, 2.0])
+    assert float(border_loss(whole, whole, deviation)) == 0
+    shifted = whole.clone()
+    shifted[:, 1, 0] += 6.0  # one channel, the upper row of cells, every image: three deviations
+    # Along the rows: 3 in one of four. Along the columns: 3 / 4 in each.
+    expected = (9 / 4 + 9 / 16) / 2
+    assert float(border_loss(shifted, whole, deviation)) == pytest.approx(expected, rel=1e-4)
+    noisy = whole + 3 * torch.randn_like(whole)
+    assert float(border_loss(noisy, whole, deviation)) < 0.3
+
+
+def test_the_border_is_that_of_a_part_of_the_views(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the part is compared with are the same cells as the whole view shows them, and a part's own
+    border changes them; modes are left as they were."""
+    compared: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    monkeypatch.setattr(
+        losses_module, "border_loss", lambda *all: compared.append(all) or all[0].sum()
+    )
+    torch.manual_seed(0)
+    student = Student(Config().architecture)
+    student.net.layer1.eval()
+    batch = Batches(cache, 2, 3, torch.device("cpu")).draw(208)
+    top, left, side = batch.part
+    assert (top, left) != (0, 0) and side == 96
+    terms = losses(student, batch, Phase(1.0, 208, border=0.1), temperature=2.0)
+    part, whole, deviation = compared[0]
+    assert float(terms["border"].detach()) == pytest.approx(
+        0.1 * float(part.detach().sum()), rel=1e-4
+    )
+    assert student.net.layer2.training and not student.net.layer1.training
+    assert part.shape == whole.shape == (2, 128, 12, 12) and deviation.shape == (128,)
+    assert part.requires_grad and not whole.requires_grad
+    seen = student.eval().read(batch.pixels)
+    expected = seen[..., top // 8 : top // 8 + 12, left // 8 : left // 8 + 12]
+    torch.testing.assert_close(whole, expected, atol=1e-3, rtol=1e-3)
+    assert float((part - whole).detach()[..., 0, :].abs().max()) > 0.01
+    assert "border" not in losses(student, batch, Phase(1.0, 208), temperature=2.0)
+
+
+def test_enlarged_views_get_detail_and_others_do_not(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr(Batches, "_detailed", lambda self, pixels: drawn.append(1) or pixels)
+    batches = Batches(cache, 2, 0, torch.device("cpu"))
+    batches.draw(64)
+    assert not drawn
+    batches.draw(80)
+    assert drawn
+    monkeypatch.undo()
+    edge = torch.full((1, 3, 32, 32), 0.4)
+    edge[..., 16:] = 0.6
+    detailed = batches._detailed(edge.repeat(50, 1, 1, 1))
+    assert float(detailed.mean()) == pytest.approx(0.5, abs=0.01)
+    steps = detailed[..., 16].mean((1, 2)) - detailed[..., 15].mean((1, 2))
+    assert 0.2 < float(steps.mean()) < 0.2 * (1 + batches_module.SHARPEN)
+    assert float(steps.std()) > 0.02  # by another amount each
 
 
 def test_folders(folder: Path, tmp_path: Path, capsys) -> None:
@@ -195,3 +267,18 @@ def test_large_outputs_are_scaled_into_float16_without_changing_them() -> None:
     assert plain.W[1].running_var[2] == 5 and float(plain.W[1].running_mean[0].abs()) < 65504
     # The student itself is left as it was.
     assert float(block.W[1].running_var.max()) == 1e9
+
+
+def test_half_precision_is_used_where_it_is_tried_and_quicker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = {torch.bfloat16: 1.0, torch.float32: 2.0}
+    monkeypatch.setattr(precision_module, "_seconds", seconds.__getitem__)
+    monkeypatch.setattr(precision_module, "half_precision", lambda device: True)
+    tried = precision_module.trains_faster_in_half.__wrapped__  # not what this process found before
+    assert tried("cpu")
+    seconds[torch.bfloat16] = 3.0
+    assert not tried("cpu")
+    monkeypatch.setattr(precision_module, "half_precision", lambda device: False)
+    seconds[torch.bfloat16] = 0.0
+    assert not tried("cpu")  # emulated: not even tried
