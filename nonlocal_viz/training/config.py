@@ -5,16 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-#: What the border loss weighs in the schedules that have a name. At .04 it is a tenth of the rows' loss once
-#: the network has forgotten its borders, and several times that before.
-BORDER = 0.04
+#: What the border loss weighs in the schedules that have a name: at first about as much as the rows.
+BORDER = 1.0
 
 
 @dataclass(frozen=True)
 class Phase:
     """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels, drawn
     batch by batch between it and ``largest`` where that is given; weights of the losses (``logits``
-    through the last stage as it is, ``border`` against features that know where the picture ends);
+    through the last stage as it is, ``border`` against theta and phi that know where the picture ends);
     ``head`` trains the last stage and the classifier alone, by the logits.
 
     Objects of every apparent size are what makes rows keep their worth when a model is given more

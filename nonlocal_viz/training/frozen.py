@@ -24,15 +24,15 @@ from dataclasses import replace
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.training.config import Config, Phase
+from nonlocal_viz.training.config import BORDER, Config, Phase
 from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. Views are of every size in the end, as in the schedules of whole networks.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
     "rows": (
-        Phase(0.3, 144, features=0.3, logits=0.1),
-        Phase(0.7, 144, features=0.3, logits=0.1, largest=400),
+        Phase(0.3, 144, features=0.3, logits=0.1, border=BORDER),
+        Phase(0.7, 144, features=0.3, logits=0.1, largest=480, border=BORDER),
     ),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.training.batches import Batch
 from nonlocal_viz.training.config import Phase
-from nonlocal_viz.training.student import NormalisedBlock, Student
+from nonlocal_viz.training.student import Student
 
 #: Stride of a residual stage of a plain ResNet.
 _STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
@@ -70,28 +71,37 @@ def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Te
     return softened * temperature**2
 
 
-def border_loss(part: Tensor, whole: Tensor, deviation: Tensor) -> Tensor:
-    """How far the end of a picture shifts the features of all images alike.
+def border_loss(part: Tensor, whole: Tensor) -> Tensor:
+    """How far the end of a picture shifts what cells are compared by, in all images alike; 0 if not at all.
 
     Args:
-        part: (B, C, h, w) features of parts that were cut out of views and seen alone.
-        whole: (B, C, h, w) those of the same cells with their surroundings in sight; taken as given.
-        deviation: (C,) of the channels: the unit of a shift.
+        part: (B, D, h, w) projections (theta, or phi) of parts that were cut out of views and seen alone.
+        whole: (B, D, h, w) those of the same cells with their surroundings in sight.
 
     Padding tells a network where its input ends, and what it makes of that is much the same vector
     everywhere along a side: rows then show a straight line as many cells from the border as the network
-    can see. This is the energy of that vector: the difference, averaged over the images and along the
-    rows of cells (and along the columns), squared, and summed over the channels. What a cell misses of
-    its own neighbourhood averages out and costs nothing.
+    can see. This is the energy of that vector (the difference, averaged over the images and along the
+    rows of cells, and along the columns) as a share of the projections' variance. What a cell misses of
+    its own neighbourhood averages out and costs nothing, and so do smaller or larger projections.
     """
-    shift = (part.float() - whole.detach().float()) / deviation.view(-1, 1, 1)
+    part, whole = part.float(), whole.float()
+    variance = whole.var((0, 2, 3)).sum()
+    shift = part - whole
     energies = [shift.mean(along).square().sum(0).mean() for along in ((0, 2), (0, 3))]
-    return torch.stack(energies).mean()
+    return torch.stack(energies).mean() / variance.clamp_min(1e-12)
 
 
-def _border(student: Student, batch: Batch) -> Tensor:
-    """The border loss of a few of the batch's views. Running statistics normalise both sides: those of
-    a part and of its surroundings would differ, and that is not what is asked."""
+def _border(student: Student, batch: Batch) -> Tensor | None:
+    """The border loss of a few of the batch's views, mean of theta's and phi's; None where the first
+    block has neither.
+
+    The projections alone learn from it. The backbone could do the same, but has cheaper ways to a small
+    loss than to forget its borders: larger variances for the running statistics, for one, which ruined
+    its features within minutes.
+    """
+    block = student.net.block(student.net.block_names[0])
+    if block.theta is None:
+        return None
     pixels = batch.pixels[:_BORDER_IMAGES]
     top, left, side = batch.part
     starts = [max(at - _REACH, 0) for at in (top, left)]
@@ -101,14 +111,21 @@ def _border(student: Student, batch: Batch) -> Tensor:
     with _in_eval_mode(student.net):
         with torch.no_grad():
             whole = student.read(pixels[..., rows, columns])
-        part = student.read(pixels[..., top : top + side, left : left + side])
-    stride = side // part.shape[-1]
-    row, column = ((at - s) // stride for s, at in zip(starts, (top, left), strict=True))
-    height, width = part.shape[2:]
-    block = student.net.block(student.net.block_names[0])
-    assert isinstance(block, NormalisedBlock)
-    cells = whole[..., row : row + height, column : column + width]
-    return border_loss(part, cells, block.deviation)
+            part = student.read(pixels[..., top : top + side, left : left + side])
+        stride = side // part.shape[-1]
+        row, column = ((at - s) // stride for s, at in zip(starts, (top, left), strict=True))
+        height, width = part.shape[2:]
+        cells = whole[..., row : row + height, column : column + width]
+        pairs = zip(_compared(block, part), _compared(block, cells), strict=True)
+        return torch.stack([border_loss(*pair) for pair in pairs]).mean()
+
+
+def _compared(block: NonLocalBlock, features: Tensor) -> tuple[Tensor, Tensor]:
+    """theta and phi (B, D, h, w) as scores are made of them (``concatenation``: D = 1)."""
+    affinity = block.attend(features)[1]
+    size = features.shape[2:]
+    query, key = (t.transpose(1, 2).unflatten(2, size) for t in (affinity.query, affinity.key))
+    return query, key
 
 
 @contextmanager
@@ -144,6 +161,7 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
             terms[f"features {name}"] = phase.features * F.mse_loss(
                 trunk.predictions[name].float(), batch.features[stride]
             )
-    if phase.border > 0:
-        terms["border"] = phase.border * _border(student, batch)
+    border = _border(student, batch) if phase.border > 0 else None
+    if border is not None:
+        terms["border"] = phase.border * border
     return terms

@@ -43,13 +43,6 @@ class NormalisedBlock(NonLocalBlock):
         # The Gaussian instantiation has no theta and phi to fold the normalisation into.
         return projections if self.theta is not None else super().project(x)
 
-    @property
-    def deviation(self) -> Tensor:
-        """(C,): of the channels that the block reads, by its running statistics."""
-        variance = self.norm.running_var
-        assert variance is not None
-        return (variance + self.norm.eps).sqrt()
-
     @torch.no_grad()
     def unfold(self, plain: NonLocalBlock, mean: Tensor, variance: Tensor) -> None:
         """Become the block that computes what ``plain`` does where its input has this mean and

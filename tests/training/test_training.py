@@ -33,15 +33,31 @@ def smooth_similarity(n: int = 36) -> torch.Tensor:
     return points @ points.transpose(1, 2)
 
 
-def test_target_rows_are_64_steps_of_the_walk_but_for_the_weight_of_the_key() -> None:
+def test_target_rows_are_64_steps_of_the_walk_balanced() -> None:
     s = smooth_similarity()
     w = ((s - 1) / TEMPERATURE).exp().double()
-    degree = w.sum(-1, keepdim=True)
-    walk = torch.linalg.matrix_power(w / degree, 64) / degree.sqrt().transpose(1, 2)
+    scale = w.sum(-1).rsqrt()
+    walk = torch.linalg.matrix_power(scale.unsqueeze(-1) * w * scale.unsqueeze(-2), 64)
+    for _ in range(2):
+        scale = walk.sum(-1).rsqrt()
+        walk = scale.unsqueeze(-1) * walk * scale.unsqueeze(-2)
     rows = target_rows(walk_factors(s, 30))
     expected = walk / walk.sum(-1, keepdim=True)
     torch.testing.assert_close(rows.double(), expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(rows.sum(-1), torch.ones(2, 36))
+
+
+def test_the_border_of_a_part_gets_as_much_weight_as_its_middle() -> None:
+    """A picture in which only the distance counts, and the middle half of it."""
+    place = torch.cartesian_prod(torch.arange(16.0), torch.arange(16.0))
+    s = 1 - torch.cdist(place, place)[None] / 6
+    factors = walk_factors(s, 96).view(1, 16, 16, 96)[:, 4:12, 4:12].reshape(1, 64, 96)
+    totals = target_rows(factors)[0].sum(0).view(8, 8)
+    border = torch.cat([totals[0], totals[-1], totals[:, 0], totals[:, -1]]).mean()
+    assert float(border / totals[3:5, 3:5].mean()) == pytest.approx(1, abs=0.05)
+    plain = factors[0] @ (factors[0].T @ factors[0]) @ factors[0].T
+    unbalanced = (plain / plain.sum(-1, keepdim=True)).sum(0).view(8, 8)
+    assert float(unbalanced[0].mean() / unbalanced[3:5, 3:5].mean()) < 0.9
 
 
 def test_a_power_sharpens_target_rows_and_keeps_their_order() -> None:
@@ -133,45 +149,71 @@ def test_relational_loss() -> None:
 
 def test_border_loss_is_the_energy_of_what_all_images_have_in_common() -> None:
     torch.manual_seed(0)
-    whole, deviation = torch.randn(64, 2, 4, 4), torch.tensor([1.0, 2.0])
-    assert float(border_loss(whole, whole, deviation)) == 0
+    whole = torch.randn(64, 2, 4, 4)
+    whole /= whole.var((0, 2, 3), keepdim=True).sqrt()
+    assert float(border_loss(whole, whole)) == 0
     shifted = whole.clone()
-    shifted[:, 1, 0] += 6.0  # one channel, the upper row of cells, every image: three deviations
-    # Along the rows: 3 in one of four. Along the columns: 3 / 4 in each.
-    expected = (9 / 4 + 9 / 16) / 2
-    assert float(border_loss(shifted, whole, deviation)) == pytest.approx(expected, rel=1e-4)
+    shifted[:, 1, 0] += 3.0  # one channel, the upper row of cells, every image
+    # Along the rows: 3 in one of four. Along the columns: 3 / 4 in each. Of a variance of 2.
+    expected = (9 / 4 + 9 / 16) / 2 / 2
+    assert float(border_loss(shifted, whole)) == pytest.approx(expected, rel=1e-4)
+    assert float(border_loss(0.1 * shifted, 0.1 * whole)) == pytest.approx(expected, rel=1e-4)
     noisy = whole + 3 * torch.randn_like(whole)
-    assert float(border_loss(noisy, whole, deviation)) < 0.3
+    assert float(border_loss(noisy, whole)) < 0.15
 
 
 def test_the_border_is_that_of_a_part_of_the_views(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the part is compared with are the same cells as the whole view shows them, and a part's own
-    border changes them; modes are left as they were."""
-    compared: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    monkeypatch.setattr(
-        losses_module, "border_loss", lambda *all: compared.append(all) or all[0].sum()
-    )
+    border changes them; the backbone learns nothing from it, and modes are left as they were."""
+    compared: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def loss(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+        compared.append((part, whole))
+        return (part - whole).square().sum()
+
+    monkeypatch.setattr(losses_module, "border_loss", loss)
     torch.manual_seed(0)
     student = Student(Config().architecture)
     student.net.layer1.eval()
     batch = Batches(cache, 2, 3, torch.device("cpu")).draw(208)
     top, left, side = batch.part
     assert (top, left) != (0, 0) and side == 96
-    terms = losses(student, batch, Phase(1.0, 208, border=0.1), temperature=2.0)
-    part, whole, deviation = compared[0]
-    assert float(terms["border"].detach()) == pytest.approx(
-        0.1 * float(part.detach().sum()), rel=1e-4
+    only = Phase(1.0, 208, relational=0.0, features=0.0, border=0.1)
+    terms = losses(student, batch, only, temperature=2.0)
+    assert list(terms) == ["border"]
+    terms["border"].backward()
+    block = student.net.block("layer2.1")
+    learning = {n for n, p in student.named_parameters() if p.grad is not None}
+    assert learning and all(
+        n.startswith(("net.nl.layer2_1.theta", "net.nl.layer2_1.phi")) for n in learning
     )
     assert student.net.layer2.training and not student.net.layer1.training
-    assert part.shape == whole.shape == (2, 128, 12, 12) and deviation.shape == (128,)
-    assert part.requires_grad and not whole.requires_grad
-    seen = student.eval().read(batch.pixels)
-    expected = seen[..., top // 8 : top // 8 + 12, left // 8 : left // 8 + 12]
+    with torch.no_grad():
+        student.eval()
+        theta = block.theta(block.norm(student.read(batch.pixels)))
+    part, whole = (t.detach() for t in compared[0])
+    assert len(compared) == 2 and part.shape == whole.shape == (2, 64, 12, 12)
+    expected = theta[..., top // 8 : top // 8 + 12, left // 8 : left // 8 + 12]
     torch.testing.assert_close(whole, expected, atol=1e-3, rtol=1e-3)
-    assert float((part - whole).detach()[..., 0, :].abs().max()) > 0.01
+    assert float((part - whole)[..., 0, :].abs().max()) > 0.01
     assert "border" not in losses(student, batch, Phase(1.0, 208), temperature=2.0)
+
+
+@pytest.mark.parametrize(
+    ("instantiation", "loses"),
+    [("gaussian", False), ("dot_product", True), ("concatenation", True)],
+)
+def test_every_instantiation_that_projects_has_a_border_loss(
+    cache: Cache, instantiation: str, loses: bool
+) -> None:
+    torch.manual_seed(0)
+    student = Student(Config(instantiation=instantiation).architecture)
+    batch = Batches(cache, 2, 3, torch.device("cpu")).draw(112)
+    terms = losses(student, batch, Phase(1.0, 112, border=1.0), temperature=2.0)
+    assert ("border" in terms) == loses
+    assert not loses or float(terms["border"].detach()) > 0
 
 
 def test_enlarged_views_get_detail_and_others_do_not(
