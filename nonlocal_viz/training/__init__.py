@@ -10,7 +10,7 @@ pretrained teacher's features (:mod:`.targets`). One file a step:
 ``student``  the ResNet with training-time normalisation in its blocks, folded away at export
 ``config``   what decides the outcome but the images; ``schedule`` when its phases are;
              ``recipes`` the configs that have a name
-``losses``   what is minimised
+``losses``   what is minimised; ``precision`` in how many bits
 ``fit``      the loop; ``resume`` how it goes on after a kill; ``progress`` its log and bar
 ``frozen``   new blocks in the backbone of a model that there is; ``start`` all of it, trained on
 ``evaluate`` segment AP and the other numbers that say whether it worked; ``report`` them as tables

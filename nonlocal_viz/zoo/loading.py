@@ -33,7 +33,7 @@ def load_model(
     name_or_path: str | Path = "default",
     device: str | torch.device = "auto",
     *,
-    directory: Path | None = None,
+    directory: Path | str | None = None,
     limits: Limits = LIMITS,
 ) -> NonLocalResNet:
     """A model in eval mode, in float32, without gradients, with its :class:`ModelInfo` as ``.info``.

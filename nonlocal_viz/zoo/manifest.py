@@ -189,14 +189,14 @@ class Manifest:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_manifest(directory: Path | None = None, limits: Limits = LIMITS) -> Manifest:
+def read_manifest(directory: Path | str | None = None, limits: Limits = LIMITS) -> Manifest:
     """Read and check ``directory``/manifest.json; the shipped folder by default.
 
     Raises:
         CheckpointError: it is missing, too big, no JSON, or not as the module's docstring says.
         NonlocalVizError: the shipped folder itself is missing.
     """
-    directory = models_dir() if directory is None else directory
+    directory = models_dir() if directory is None else Path(directory)
     path = directory / FILE_NAME
     try:
         with path.open("rb") as file:

@@ -26,7 +26,7 @@ from nonlocal_viz.zoo.manifest import FILE_NAME, Manifest, ModelInfo, read_manif
 
 def save_model(
     model: NonLocalResNet,
-    directory: Path,
+    directory: Path | str,
     info: ModelInfo,
     *,
     default: bool = False,
@@ -48,6 +48,7 @@ def save_model(
             backbone is unknown, not whole, altered, or of other weights; or the model is the backbone
             of others, which its new weights would change.
     """
+    directory = Path(directory)
     present = read_manifest(directory) if (directory / FILE_NAME).exists() else None
     if backbone is not None and present is None:
         raise CheckpointError(
@@ -81,7 +82,7 @@ def save_model(
     return saved
 
 
-def save_metrics(directory: Path, metrics: Mapping[str, Mapping[str, float]]) -> None:
+def save_metrics(directory: Path | str, metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Give models of a folder new ``metrics`` in its manifest: {model: {name: number}}. Their files stay
     as they are; numbers that are not finite are left out.
 
@@ -95,11 +96,11 @@ def save_metrics(directory: Path, metrics: Mapping[str, Mapping[str, float]]) ->
         finite = {key: value for key, value in numbers.items() if math.isfinite(value)}
         models[info.name] = replace(info, metrics=finite)
     text = replace(present, models=models).text()
-    write_atomically(directory / FILE_NAME, text.encode())
+    write_atomically(present.directory / FILE_NAME, text.encode())
 
 
 def save_apart(
-    model: NonLocalResNet, directory: Path, info: ModelInfo, backbone: str
+    model: NonLocalResNet, directory: Path | str, info: ModelInfo, backbone: str
 ) -> tuple[ModelInfo, ModelInfo]:
     """Save a model as two: the network without its blocks as ``backbone``, and the blocks on it.
 
@@ -128,7 +129,7 @@ def save_apart(
         card=None,
         title=None,
     )
-    first = not (directory / FILE_NAME).exists()
+    first = not (Path(directory) / FILE_NAME).exists()
     network = save_model(bare, directory, described)
     return network, save_model(model, directory, info, default=first, backbone=backbone)
 

@@ -7,6 +7,7 @@ import pytest
 
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.zoo import load_model, save_metrics
 from nonlocal_viz.zoo.manifest import FILE_NAME, Manifest, ModelInfo, parse_entry, read_manifest
 
 ENTRY: dict[str, Any] = {
@@ -41,6 +42,15 @@ def test_reads_what_it_writes(tmp_path: Path) -> None:
     assert found.find("other").normalisation.std == (0.2, 0.2, 0.2)
     (tmp_path / FILE_NAME).write_text(found.text())
     assert read_manifest(tmp_path) == found
+
+
+def test_a_folder_may_be_named_by_a_string(tmp_path: Path) -> None:
+    write(tmp_path, manifest(small=ENTRY))
+    assert read_manifest(str(tmp_path)).models == read_manifest(tmp_path).models
+    save_metrics(str(tmp_path), {"small": {"ap": 0.5}})
+    assert read_manifest(tmp_path).find("small").metrics == {"ap": 0.5}
+    with pytest.raises(CheckpointError, match="nobody"):
+        load_model("nobody", "cpu", directory=str(tmp_path))
 
 
 def test_an_unknown_name_is_answered_with_the_names_there_are(tmp_path: Path) -> None:
