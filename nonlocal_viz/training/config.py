@@ -74,7 +74,7 @@ class Config:
     phases: tuple[Phase, ...] = (
         Phase(0.16, 96, relational=1.0, features=1.0, border=BORDER),
         Phase(0.34, 128, relational=1.0, features=0.6, border=BORDER),
-        Phase(0.37, 144, relational=1.0, features=0.4, largest=480, border=BORDER),
+        Phase(0.37, 144, relational=1.0, features=0.4, largest=288, border=BORDER),
         Phase(0.13, 160, head=True),
     )
 

@@ -38,7 +38,7 @@ RECIPES: dict[str, Recipe] = {
             phases=(
                 Phase(0.12, 128, relational=1.0, features=1.0, border=BORDER),
                 Phase(0.33, 160, relational=1.0, features=0.6, largest=224, border=BORDER),
-                Phase(0.42, 160, relational=1.0, features=0.4, largest=560, border=BORDER),
+                Phase(0.42, 160, relational=1.0, features=0.4, largest=320, border=BORDER),
                 Phase(0.13, 192, head=True, largest=256),
             ),
         ),

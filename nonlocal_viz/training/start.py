@@ -21,7 +21,7 @@ from nonlocal_viz.training.teacher import CLASSES
 
 #: Views of every size from the first step on; the last stage and the classifier follow at the end.
 PHASES = (
-    Phase(0.88, 144, relational=1.0, features=0.3, largest=560, border=BORDER),
+    Phase(0.88, 144, relational=1.0, features=0.3, largest=400, border=BORDER),
     Phase(0.12, 160, head=True, largest=256),
 )
 #: Half of what a network from random weights learns best with.
