@@ -33,12 +33,12 @@ class Phase:
         """The side of a batch's views and how many there are, for ``luck`` in [0, 1).
 
         Sides are multiples of 16, evenly spread over their logarithm. Of views larger than ``side``
-        there are fewer, so that a step costs the same, but never fewer than an eighth.
+        there are fewer, so that a step costs the same, but never fewer than a quarter.
         """
         if self.largest is None or self.largest <= self.side:
             return self.side, batch
         side = round(self.side * (self.largest / self.side) ** luck / 16) * 16
-        return side, max(round(batch * (self.side / side) ** 2), batch // 8, 1)
+        return side, max(round(batch * (self.side / side) ** 2), batch // 4, 1)
 
 
 @dataclass(frozen=True)
