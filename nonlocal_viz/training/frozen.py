@@ -31,7 +31,7 @@ from nonlocal_viz.training.teacher import CLASSES
 #: Objective -> its schedule. The backbone knows objects of every size already, and views of one size are
 #: enough for the rows: of 144 to 480 px gained .01 AP at 640 px and cost .02 at 256 (stride 16).
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(1.0, 144, features=0.3, logits=0.1, border=BORDER),),
+    "rows": (Phase(1.0, 144, features=0.3, logits=0.1, largest=320, border=BORDER),),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),

@@ -60,6 +60,19 @@ def relational_loss(log_rows: Tensor, target: Tensor) -> Tensor:
     return (target * (target.clamp_min(1e-9).log() - log_rows)).sum(-1).mean()
 
 
+def cut_off(affinity: Affinity) -> Tensor:
+    """How far below 1 the greatest score of a row of ``concatenation`` lies, mean over rows; else 0.
+
+    :func:`log_rows` compares scores as if ReLU were soft. Far below 0 that is exp(a_i + b_j), in whose
+    normalised rows a_i is lost: nothing would keep the scores of a query from falling until ReLU cuts
+    all of them off and its row is empty.
+    """
+    if affinity.is_distribution or affinity.signed:
+        return affinity.query.new_zeros(())
+    greatest = affinity.query.float() + affinity.key.float().amax(1, keepdim=True)
+    return F.relu(1 - greatest).mean()
+
+
 def distillation_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """KL of the softened classes, logits (B, classes) both, on the scale of the unsoftened."""
     softened = F.kl_div(
@@ -154,9 +167,9 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
     for name, affinity in trunk.maps.items():
         stride = stride_of(name, student.net.output_stride)
         if phase.relational > 0:
-            terms[f"rows {name}"] = phase.relational * relational_loss(
-                log_rows(affinity, batch.queries[stride]), batch.rows[stride]
-            )
+            rows = log_rows(affinity, batch.queries[stride])
+            loss = relational_loss(rows, batch.rows[stride]) + cut_off(affinity)
+            terms[f"rows {name}"] = phase.relational * loss
         if phase.features > 0:
             terms[f"features {name}"] = phase.features * F.mse_loss(
                 trunk.predictions[name].float(), batch.features[stride]

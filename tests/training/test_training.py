@@ -21,7 +21,7 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.training.losses import border_loss, log_rows, losses, relational_loss
+from nonlocal_viz.training.losses import border_loss, cut_off, log_rows, losses, relational_loss
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import TEMPERATURE, target_rows, walk_factors
@@ -234,6 +234,14 @@ def test_enlarged_views_get_detail_and_others_do_not(
     steps = detailed[..., 16].mean((1, 2)) - detailed[..., 15].mean((1, 2))
     assert 0.2 < float(steps.mean()) < 0.2 * (1 + batches_module.SHARPEN)
     assert float(steps.std()) > 0.02  # by another amount each
+
+
+def test_a_row_that_relu_cuts_off_whole_costs() -> None:
+    query, key = torch.tensor([[[0.5], [-4.0]]]), torch.tensor([[[1.0], [2.0], [-9.0]]])
+    affinity = Affinity("concatenation", query, key, (1, 1, 2), (1, 1, 3))
+    assert float(cut_off(affinity)) == pytest.approx((0 + 3) / 2)
+    for other in ("dot_product", "embedded_gaussian"):
+        assert float(cut_off(Affinity(other, query, key, (1, 1, 2), (1, 1, 3)))) == 0
 
 
 def test_folders(folder: Path, tmp_path: Path, capsys) -> None:
