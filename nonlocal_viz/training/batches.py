@@ -51,6 +51,7 @@ class Batches:
         device: where batches are put.
         normalisation: of the pixels, as the network's weights expect it.
         strides: of the grids that batches have targets for, among those of the cache; default all.
+        sharpened: raise the target rows to :data:`.targets.POWERS`, for rows that a softmax can sharpen.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Batches:
         device: torch.device,
         normalisation: Normalisation | None = None,
         strides: Collection[int] = tuple(RANKS),
+        sharpened: bool = True,
     ) -> None:
         self.strides = [stride for stride in RANKS if stride in strides]
+        self.powers = {stride: POWERS[stride] if sharpened else 1.0 for stride in self.strides}
         self.normalisation = normalisation or Normalisation()
         self.cache, self.size, self.device = cache, min(size, len(cache)), device
         self.random = np.random.default_rng(seed)
@@ -106,7 +109,7 @@ class Batches:
             factors = _sample(seen[f"walk{stride}"], theta, cells)
             queries[stride] = self._queries(cells * cells)
             rows[stride] = target_rows(
-                factors.flatten(2).transpose(1, 2), queries[stride], POWERS[stride]
+                factors.flatten(2).transpose(1, 2), queries[stride], self.powers[stride]
             )
             features[stride] = torch.cat([_sample(level, theta, cells) for level in standard], 1)
         part = self._part(side)

@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nonlocal_viz.core.pairwise import SOFTMAX
 from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
@@ -95,7 +96,11 @@ def fit(
     strides = {stride_of(block, config.output_stride) for block in config.blocks}
 
     def batches() -> Batches:
-        return Batches(cache, config.batch, config.seed, where, normalisation, strides)
+        # Scores that no softmax sharpens cannot follow a sharpened target: dot_product lost .02 to .04 AP.
+        sharpened = config.instantiation in SOFTMAX
+        return Batches(
+            cache, config.batch, config.seed, where, normalisation, strides, sharpened=sharpened
+        )
 
     if start is not None and not resuming:
         take_model(student, start, batches())

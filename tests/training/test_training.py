@@ -24,7 +24,7 @@ from nonlocal_viz.training.images import find_images, load_squares
 from nonlocal_viz.training.losses import border_loss, cut_off, log_rows, losses, relational_loss
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
-from nonlocal_viz.training.targets import TEMPERATURE, target_rows, walk_factors
+from nonlocal_viz.training.targets import POWERS, TEMPERATURE, target_rows, walk_factors
 
 
 def smooth_similarity(n: int = 36) -> torch.Tensor:
@@ -136,6 +136,29 @@ def test_views_and_targets_are_of_the_same_region(cache: Cache) -> None:
     assert float(inside.median()) > 0.85
     astray = (batch.rows[8].roll(1, 0) * alike).sum(-1)
     assert float(astray.median()) < 0.8
+
+
+def test_targets_are_sharpened_for_those_that_can_follow(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = torch.device("cpu")
+    sharp = Batches(cache, 4, 0, device).draw(64).rows
+    plain = Batches(cache, 4, 0, device, sharpened=False).draw(64).rows
+    for stride, power in POWERS.items():
+        expected = plain[stride] ** power
+        expected /= expected.sum(-1, keepdim=True)
+        torch.testing.assert_close(sharp[stride], expected, atol=1e-6, rtol=1e-3)
+    asked: list[bool] = []
+    real = Batches.__init__
+
+    def watched(self: Batches, *args, sharpened: bool = True, **kwargs) -> None:
+        asked.append(sharpened)
+        real(self, *args, sharpened=sharpened, **kwargs)
+
+    monkeypatch.setattr(Batches, "__init__", watched)
+    for instantiation in ("embedded_gaussian", "dot_product"):
+        fit(cache, Config(minutes=0.0, batch=2, instantiation=instantiation), device="cpu")
+    assert asked == [True, False]
 
 
 def test_relational_loss() -> None:
