@@ -16,10 +16,9 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.training.cache import RANKS
 from nonlocal_viz.training.targets import (
-    STEPS,
+    exact_rows,
     lab_cells,
     similarity,
-    symmetric_walk,
     target_rows,
     walk_factors,
 )
@@ -115,10 +114,8 @@ def teacher_rows(
     device = seen.mid.device
     lab = lab_cells(image[None], grid).to(device)
     s = similarity((seen.mid, seen.deep, seen.head), lab, grid)
-    walk = torch.linalg.matrix_power(symmetric_walk(s)[0], STEPS)
     stride = round(image.shape[0] / grid[0])
     generator = torch.Generator().manual_seed(seed)
     stored = target_rows(walk_factors(s, RANKS.get(stride, max(RANKS.values())), generator))[0]
     picked = picked.to(device)
-    target = walk[picked] / walk[picked].sum(-1, keepdim=True)
-    return TeacherRows(s[0, picked], target, stored[picked])
+    return TeacherRows(s[0, picked], exact_rows(s)[0, picked], stored[picked])

@@ -79,8 +79,8 @@ def target_rows(factors: Tensor, picked: Tensor | None = None, power: float = 1.
 
     The factors may be of a part of an image. Cells at its border have lost much of what they are alike,
     so their weights are small in all rows, and a network that learnt such rows would learn where its
-    input ends; the walk is therefore balanced anew (Sinkhorn's iteration, symmetric), as that of the
-    whole image was.
+    input ends; the walk is therefore balanced (Sinkhorn's iteration, symmetric), as that of a whole
+    image nearly is by itself.
     """
     gram = factors.transpose(1, 2) @ factors
     for _ in range(_BALANCING):
@@ -92,6 +92,16 @@ def target_rows(factors: Tensor, picked: Tensor | None = None, power: float = 1.
     # Divided by the greatest first: a power of numbers this small would vanish.
     rows = (rows / rows.amax(-1, keepdim=True).clamp_min(1e-12)) ** power
     return rows / rows.sum(-1, keepdim=True).clamp_min(1e-12)
+
+
+def exact_rows(s: Tensor) -> Tensor:
+    """All rows (B, N, N) that :func:`target_rows` gives, unsharpened, without low-rank factors in
+    between; from similarities S (B, N, N)."""
+    walk = torch.linalg.matrix_power(symmetric_walk(s), STEPS)
+    for _ in range(_BALANCING):
+        scale = walk.sum(-1).clamp_min(1e-12).rsqrt()
+        walk = scale.unsqueeze(-1) * walk * scale.unsqueeze(-2)
+    return walk / walk.sum(-1, keepdim=True)
 
 
 def lab_cells(images: np.ndarray, cells: tuple[int, int]) -> Tensor:

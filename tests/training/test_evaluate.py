@@ -82,7 +82,8 @@ def test_the_teacher_s_walk_stays_within_a_colour(picture: np.ndarray) -> None:
     for walk in (target, stored):
         torch.testing.assert_close(walk.sum(1), torch.ones(2))
         planes = walk.view(2, 14, 22)
-        assert float(planes[0, :7, :11].sum()) > 0.9 and float(planes[1, :7, 12:].sum()) > 0.9
+        # All but what 64 steps carry over the seams; spread evenly it would be a quarter.
+        assert float(planes[0, :7, :11].sum()) > 0.85 and float(planes[1, :7, 12:].sum()) > 0.8
     # Four flat quarters have a low rank: here the factors lose nothing.
     torch.testing.assert_close(stored, target, atol=1e-4, rtol=0)
     assert float(similar[0, 0]) == pytest.approx(1, abs=1e-4) and float(similar[0, 21]) < 0.5

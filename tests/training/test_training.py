@@ -24,7 +24,7 @@ from nonlocal_viz.training.images import find_images, load_squares
 from nonlocal_viz.training.losses import border_loss, cut_off, log_rows, losses, relational_loss
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
-from nonlocal_viz.training.targets import POWERS, TEMPERATURE, target_rows, walk_factors
+from nonlocal_viz.training.targets import POWERS, TEMPERATURE, exact_rows, target_rows, walk_factors
 
 
 def smooth_similarity(n: int = 36) -> torch.Tensor:
@@ -44,6 +44,7 @@ def test_target_rows_are_64_steps_of_the_walk_balanced() -> None:
     rows = target_rows(walk_factors(s, 30))
     expected = walk / walk.sum(-1, keepdim=True)
     torch.testing.assert_close(rows.double(), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(exact_rows(s).double(), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(rows.sum(-1), torch.ones(2, 36))
 
 
