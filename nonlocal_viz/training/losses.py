@@ -156,15 +156,14 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
     """The weighted terms of the phase, by name; those of weight 0 are left out."""
     if phase.head:
         with torch.no_grad():
-            features = student.trunk(batch.pixels).features
+            features, _, _ = student.trunk(batch.pixels)
         logits = student.classify(features)
         return {"logits": distillation_loss(logits, batch.logits, temperature)}
-    trunk = student.trunk(batch.pixels)
+    logits, maps, predictions = student(batch.pixels, classify=phase.logits > 0)
     terms = {}
-    if phase.logits > 0:
-        logits = student.classify(trunk.features)
+    if logits is not None:
         terms["logits"] = phase.logits * distillation_loss(logits, batch.logits, temperature)
-    for name, affinity in trunk.maps.items():
+    for name, affinity in maps.items():
         stride = stride_of(name, student.net.output_stride)
         if phase.relational > 0:
             rows = log_rows(affinity, batch.queries[stride])
@@ -172,7 +171,7 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
             terms[f"rows {name}"] = phase.relational * loss
         if phase.features > 0:
             terms[f"features {name}"] = phase.features * F.mse_loss(
-                trunk.predictions[name].float(), batch.features[stride]
+                predictions[name].float(), batch.features[stride]
             )
     border = _border(student, batch) if phase.border > 0 else None
     if border is not None:

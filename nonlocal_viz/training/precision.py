@@ -36,7 +36,8 @@ def _seconds(dtype: torch.dtype) -> float:
     with torch.enable_grad():
         x = torch.zeros(4, 128, 28, 28, dtype=dtype).to(memory_format=torch.channels_last)
         weight = torch.zeros(128, 128, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
-        x.requires_grad_(), weight.requires_grad_()
+        x.requires_grad_()
+        weight.requires_grad_()
         best = float("inf")
         for _ in range(6):
             begun = time.perf_counter()

@@ -6,7 +6,7 @@ what is left is a plain :class:`NonLocalBlock`.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -99,15 +99,6 @@ class NormalisedBlock(NonLocalBlock):
         return plain.train(self.training)
 
 
-class Trunk(NamedTuple):
-    """What comes out below the last stage: ``features`` (B, C, h, w); by block its Affinity (``maps``)
-    and the ``predictions`` (B, 400, h, w) of the teacher."""
-
-    features: Tensor
-    maps: dict[str, Affinity]
-    predictions: dict[str, Tensor]
-
-
 class Student(nn.Module):
     """The model with its training-only parts: normalised blocks, and heads that predict the teacher.
 
@@ -137,8 +128,8 @@ class Student(nn.Module):
         own = {k: v for k, v in self.net.state_dict().items() if k.startswith("nl.")}
         self.net.load_state_dict(own | taken)
 
-    def trunk(self, x: Tensor) -> Trunk:
-        """Everything up to the last stage."""
+    def trunk(self, x: Tensor) -> tuple[Tensor, dict[str, Affinity], dict[str, Tensor]]:
+        """Everything up to the last stage: (features, affinities, predictions)."""
         net = self.net
         maps: dict[str, Affinity] = {}
         predictions: dict[str, Tensor] = {}
@@ -148,7 +139,7 @@ class Student(nn.Module):
             if name in net.block_names:
                 x, maps[name] = net.block(name).attend(x)
                 predictions[name] = self.heads[name.replace(".", "_")](x)
-        return Trunk(x, maps, predictions)
+        return x, maps, predictions
 
     def read(self, x: Tensor) -> Tensor:
         """What the first block reads: each cell of it depends on its own neighbourhood alone."""
@@ -162,9 +153,8 @@ class Student(nn.Module):
     def forward(
         self, x: Tensor, classify: bool = True
     ) -> tuple[Tensor | None, dict[str, Affinity], dict[str, Tensor]]:
-        trunk = self.trunk(x)
-        logits = self.classify(trunk.features) if classify else None
-        return logits, trunk.maps, trunk.predictions
+        features, maps, predictions = self.trunk(x)
+        return (self.classify(features) if classify else None), maps, predictions
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) from the trunk's features."""

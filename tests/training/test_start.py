@@ -85,7 +85,7 @@ def test_heads_begin_better_than_the_mean(cache: Cache) -> None:
     take_model(student, model, batches)
     batch = batches.draw(64)
     with torch.no_grad():
-        predictions = student.eval().trunk(batch.pixels).predictions
+        predictions = student.eval().trunk(batch.pixels)[2]
     for name, stride in zip(BLOCKS, (8, 16), strict=True):
         wanted = batch.features[stride]
         error = (predictions[name] - wanted).square().mean()
