@@ -9,7 +9,7 @@ the paper's C2D baseline with non-local blocks. theta, phi, g and W_z are 1x1 co
 weights of an image model are the weights of the clip model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
 
 import torch
@@ -33,6 +33,8 @@ _DILATED: dict[int, tuple[bool, bool, bool]] = {
     16: (False, False, True),
     32: (False, False, False),
 }
+#: The greatest dilation of a convolution: as many cells are padded around every picture.
+_WIDEST = 64
 #: Names for the paper's layouts, by number of blocks in a ResNet-50 (Table 2c).
 LAYOUTS = ("1-block", "5-block", "10-block")
 
@@ -82,11 +84,16 @@ class NonLocalResNet(ResNet):
         output_stride: pixels of the input a cell of the last stage. 32 is the plain ResNet; 16 dilates
             layer4 instead of striding it, and 8 layer3 too, so that blocks there see a grid as fine
             as layer2's (torchvision's ``replace_stride_with_dilation``). The weights fit any of them.
+        dilations: {residual-block name: dilation of each of its 3x3 convolutions, in their order}, on
+            top of what the output stride does; a ResNet-18 or 34 has two a block, the others one. It
+            sees further from the same cells (Yu, Koltun, Funkhouser, "Dilated Residual Networks", CVPR
+            2017), with weights of the same shapes, which have to be trained for it.
         device: where to put the model; ``"auto"`` is CUDA when present, else the CPU.
 
     Raises:
         ShapeError: an unknown depth, preset, block option or output stride, or one below 32 for
-            ResNet-18 or 34.
+            ResNet-18 or 34; dilations that are no whole numbers from 1 to 64, or not one a
+            convolution.
         BlockError: a name that is no residual block of this ResNet.
     """
 
@@ -99,6 +106,7 @@ class NonLocalResNet(ResNet):
         block: dict[str, Any] | None = None,
         device: str | torch.device | None = None,
         output_stride: int = 32,
+        dilations: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         if depth not in _DEPTHS:
             raise ShapeError(
@@ -112,21 +120,22 @@ class NonLocalResNet(ResNet):
             replace_stride_with_dilation=_dilated(depth, output_stride),
         )
         self.depth, self.output_stride = depth, output_stride
-        self._pad_with(padding_mode)
-
-        options = {"sub_sample": False, **(block or {}), "dimension": 2}
-        names = layout(depth, blocks) if isinstance(blocks, str) else tuple(blocks)
         places = {
             f"layer{s}.{i}": residual_block
             for s in range(1, 5)
             for i, residual_block in enumerate(getattr(self, f"layer{s}"))
         }
+        self.dilations = {name: tuple(steps) for name, steps in (dilations or {}).items()}
+        for name, steps in self.dilations.items():
+            self._known(name, places)
+            _dilate(name, places[name], steps)
+        self._pad_with(padding_mode)
+
+        options = {"sub_sample": False, **(block or {}), "dimension": 2}
+        names = layout(depth, blocks) if isinstance(blocks, str) else tuple(blocks)
         self.nl = nn.ModuleDict()
         for name in names:
-            if name not in places:
-                raise BlockError(
-                    f"ResNet-{depth} has no residual block {name!r}; it has {', '.join(places)}."
-                )
+            self._known(name, places)
             self.nl[_key(name)] = NonLocalBlock(_channels(places[name]), **options)
         self.block_names = tuple(name for name in places if _key(name) in self.nl)
         if device is not None:
@@ -197,6 +206,12 @@ class NonLocalResNet(ResNet):
         logits = self.fc(pooled.unflatten(0, (-1, clip)).mean(1))
         return (logits, maps) if return_nl_map else logits
 
+    def _known(self, name: str, places: Mapping[str, nn.Module]) -> None:
+        if name not in places:
+            raise BlockError(
+                f"ResNet-{self.depth} has no residual block {name!r}; it has {', '.join(places)}."
+            )
+
     def _pad_with(self, mode: str) -> None:
         if mode not in ("zeros", "reflect", "replicate", "circular"):
             raise ShapeError(f"Unknown padding mode {mode!r}.")
@@ -235,6 +250,26 @@ def _dilated(depth: int, output_stride: int) -> list[bool]:
             f"ResNet-{depth} has the output stride 32 alone; give {output_stride} to ResNet-50 or 101."
         )
     return list(_DILATED[output_stride])
+
+
+def _dilate(name: str, residual_block: nn.Module, steps: Sequence[int]) -> None:
+    wide = {
+        key: module
+        for key, module in residual_block.named_children()
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
+    }
+    if len(steps) != len(wide) or not all(type(s) is int and 1 <= s <= _WIDEST for s in steps):
+        raise ShapeError(
+            f"{name} has {len(wide)} convolutions of 3x3 to dilate; give as many whole numbers from 1 "
+            f"to {_WIDEST}, not {list(steps)!r}."
+        )
+    for (key, old), step in zip(wide.items(), steps, strict=True):
+        # A new one: PyTorch works out at the beginning what its modes of padding need.
+        new = nn.Conv2d(
+            old.in_channels, old.out_channels, 3, old.stride, step, step, old.groups, bias=False
+        )
+        new.weight = old.weight
+        setattr(residual_block, key, new)
 
 
 def _key(name: str) -> str:

@@ -89,7 +89,26 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         default="rows",
         help="with --from: what the blocks learn; classes shows what the class label alone asks for",
     )
+    parser.add_argument(
+        "--dilate",
+        metavar="BLOCK=STEPS",
+        type=_dilation,
+        action="append",
+        help="dilate the 3x3 convolutions of this residual block, as in layer2.1=4,3, so that its cells "
+        "see further; with --start, on top of the model's own",
+    )
     parser.add_argument("--device", default="auto")
+
+
+def _dilation(text: str) -> tuple[str, tuple[int, ...]]:
+    """layer2.1=4,3 -> ("layer2.1", (4, 3))."""
+    block, _, steps = text.partition("=")
+    try:
+        return block, tuple(int(step) for step in steps.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no residual block with its steps, such as layer2.1=4,3"
+        ) from None
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -97,8 +116,10 @@ def run_train(args: argparse.Namespace) -> int:
 
     A run that was killed goes on when the same command is given again.
     """
+    import torch
+
     from nonlocal_viz.core.block import NonLocalBlock
-    from nonlocal_viz.core.resnet import resolve_device
+    from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
     from nonlocal_viz.training.cache import open_cache
     from nonlocal_viz.training.config import save_config
     from nonlocal_viz.training.fit import fit
@@ -114,7 +135,14 @@ def run_train(args: argparse.Namespace) -> int:
     recipe = RECIPES[args.recipe]
     given = {name: getattr(args, name) for name in ("minutes", "batch", "seed", "instantiation")}
     config = replace(recipe.config, **{k: v for k, v in given.items() if v is not None})
-    # Refused before the cache is made, which takes a while: a device, an instantiation, a model.
+    if args.dilate and args.backbone:
+        raise CheckpointError(
+            "--dilate changes the network, which --from leaves as it is; give --start instead."
+        )
+    if args.dilate:
+        config = replace(config, dilations=dict(args.dilate))
+    # Refused before the cache is made, which takes a while: a device, an instantiation, a model, a
+    # dilation.
     device = resolve_device(args.device)
     NonLocalBlock(2, instantiation=config.instantiation)
     backbone, shared = _open_backbone(args)
@@ -136,6 +164,8 @@ def run_train(args: argparse.Namespace) -> int:
         if start is None or not 0 <= args.blend <= 1:
             raise CheckpointError("--blend takes a share from 0 to 1, and a model to --start from.")
         config = replace(config, blend=args.blend)
+    with torch.device("meta"):
+        NonLocalResNet(**config.architecture)
     args.out.mkdir(parents=True, exist_ok=True)
     cache = open_cache(
         args.images,

@@ -1,20 +1,24 @@
 """What decides the outcome of a run but the images: kept beside the weights, as JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 #: What the border loss weighs in the schedules that have a name: at first about as much as the rows.
 BORDER = 1.0
+#: What the outline loss weighs there: at first about as much, too.
+OUTLINE = 4.0
 
 
 @dataclass(frozen=True)
 class Phase:
     """One stretch of the schedule. ``share`` of the minutes; ``side`` of the views in pixels, drawn
     batch by batch between it and ``largest`` where that is given; weights of the losses (``logits``
-    through the last stage as it is, ``border`` against theta and phi that know where the picture ends);
-    ``head`` trains the last stage and the classifier alone, by the logits.
+    through the last stage as it is, ``outline`` for rows that end where the target's do, ``border``
+    against theta and phi that know where the picture ends); ``head`` trains the last stage and the
+    classifier alone, by the logits.
 
     Objects of every apparent size are what makes rows keep their worth when a model is given more
     pixels than it mostly saw; views grow while the pixels of a batch do not (:meth:`sized`).
@@ -28,17 +32,18 @@ class Phase:
     head: bool = False
     largest: int | None = None
     border: float = 0.0
+    outline: float = 0.0
 
     def sized(self, luck: float, batch: int) -> tuple[int, int]:
         """The side of a batch's views and how many there are, for ``luck`` in [0, 1).
 
         Sides are multiples of 16, evenly spread over their logarithm. Of views larger than ``side``
-        there are fewer, so that a step costs the same, but never fewer than a quarter.
+        there are fewer, so that a step costs the same, but never fewer than an eighth.
         """
         if self.largest is None or self.largest <= self.side:
             return self.side, batch
         side = round(self.side * (self.largest / self.side) ** luck / 16) * 16
-        return side, max(round(batch * (self.side / side) ** 2), batch // 4, 1)
+        return side, max(round(batch * (self.side / side) ** 2), batch // 8, 1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Config:
     num_classes: int = 1000
     padding_mode: str = "replicate"
     output_stride: int = 32
+    dilations: Mapping[str, Sequence[int]] = field(default_factory=dict)
     backbone: str | None = None
     fresh: bool = False
     start: str | None = None
@@ -72,9 +78,9 @@ class Config:
     blend: float = 1.0
     seed: int = 0
     phases: tuple[Phase, ...] = (
-        Phase(0.16, 96, relational=1.0, features=1.0, border=BORDER),
-        Phase(0.34, 128, relational=1.0, features=0.6, border=BORDER),
-        Phase(0.37, 144, relational=1.0, features=0.4, largest=288, border=BORDER),
+        Phase(0.16, 96, features=1.0, border=BORDER, outline=OUTLINE),
+        Phase(0.34, 128, features=0.6, border=BORDER, outline=OUTLINE),
+        Phase(0.37, 144, features=0.4, largest=288, border=BORDER, outline=OUTLINE),
         Phase(0.13, 160, head=True),
     )
 
@@ -92,15 +98,20 @@ class Config:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Every field as JSON knows it, the output stride where it is not the usual one: configs and
-        runs of before there was a choice stay what they were."""
+        """Every field as JSON knows it, output stride and dilations where they are not the usual ones:
+        configs and runs of before there was a choice stay what they were."""
         fields = asdict(self)
-        del fields["output_stride"]
+        del fields["output_stride"], fields["dilations"]
         return fields | self._unusual
 
     @property
     def _unusual(self) -> dict[str, object]:
-        return {} if self.output_stride == 32 else {"output_stride": self.output_stride}
+        unusual: dict[str, object] = {}
+        if self.output_stride != 32:
+            unusual["output_stride"] = self.output_stride
+        if self.dilations:
+            unusual["dilations"] = {name: list(steps) for name, steps in self.dilations.items()}
+        return unusual
 
 
 def save_config(config: Config, path: Path) -> None:

@@ -24,14 +24,16 @@ from dataclasses import replace
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.training.config import BORDER, Config, Phase
+from nonlocal_viz.training.config import BORDER, OUTLINE, Config, Phase
 from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. The sizes of the views for the rows are a balance: of 144 px alone, the rows
 #: of stride 16 were .01 AP better at 256 px and .02 worse at 640; of 144 to 480 px, the other way round.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
-    "rows": (Phase(1.0, 144, features=0.3, logits=0.1, largest=320, border=BORDER),),
+    "rows": (
+        Phase(1.0, 144, features=0.3, logits=0.1, largest=320, border=BORDER, outline=OUTLINE),
+    ),
     "classes": (
         Phase(0.4, 128, relational=0.0, features=0.0, logits=1.0),
         Phase(0.6, 160, relational=0.0, features=0.0, logits=1.0),
@@ -99,6 +101,7 @@ def config_on(
         num_classes=classes,
         padding_mode=backbone.padding_mode,
         output_stride=backbone.output_stride,
+        dilations=backbone.dilations,
         backbone=name,
         average=AVERAGE,
         phases=phases,

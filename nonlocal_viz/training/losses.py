@@ -19,8 +19,10 @@ _STRIDE = {"layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}
 #: Below this score log softplus(s) is s, to the last digit of float32.
 _LINEAR = -17.0
 #: How many views the border loss looks at, and how far around a part, in pixels: as far as features
-#: of stride 8 reach.
-_BORDER_IMAGES, _REACH = 6, 48
+#: of stride 8 reach, 48, or 88 where their stage is dilated.
+_BORDER_IMAGES, _REACH = 6, 88
+#: Of a target row's greatest weight: what the outline loss takes for nothing.
+_FLOOR = 0.02
 
 
 def stride_of(block: str, output_stride: int = 32) -> int:
@@ -58,6 +60,28 @@ def log_rows(affinity: Affinity, picked: Tensor | None = None) -> Tensor:
 def relational_loss(log_rows: Tensor, target: Tensor) -> Tensor:
     """KL(target || rows), mean over rows, in nats; logarithms of the rows and target (B, N, M)."""
     return (target * (target.clamp_min(1e-9).log() - log_rows)).sum(-1).mean()
+
+
+def outline_loss(log_rows: Tensor, target: Tensor, grid: tuple[int, int]) -> Tensor:
+    """How far the steps of a row from key to neighbouring key are from the target's, in nats a step.
+
+    The relational loss weighs a key by what the target gives it, which is next to nothing beyond an
+    object's outline: a row that runs over the outline by a cell costs it little. Here the differences
+    of the logarithms between neighbours are compared, along both axes (as gradients are where depth is
+    predicted: Li, Snavely, "MegaDepth", CVPR 2018), down to :data:`_FLOOR` of the target's greatest
+    weight, below which all keys are as good as not looked at.
+
+    Args:
+        log_rows: logarithms (B, Q, M) of the rows.
+        target: (B, Q, M).
+        grid: (h, w) of the M keys.
+    """
+    floor = target.amax(-1, keepdim=True).clamp_min(1e-12) * _FLOOR
+    wanted = (target + floor).log().unflatten(-1, grid)
+    found = torch.logaddexp(log_rows.float(), floor.log()).unflatten(-1, grid)
+    wrong = found - wanted
+    steps = [wrong.diff(dim=-1), wrong.diff(dim=-2)]
+    return torch.cat([step.square().flatten() for step in steps]).mean()
 
 
 def cut_off(affinity: Affinity) -> Tensor:
@@ -169,6 +193,10 @@ def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> 
             rows = log_rows(affinity, batch.queries[stride])
             loss = relational_loss(rows, batch.rows[stride]) + cut_off(affinity)
             terms[f"rows {name}"] = phase.relational * loss
+            if phase.outline > 0:
+                terms[f"outline {name}"] = phase.outline * outline_loss(
+                    rows, batch.rows[stride], affinity.key_grid[1:]
+                )
         if phase.features > 0:
             terms[f"features {name}"] = phase.features * F.mse_loss(
                 predictions[name].float(), batch.features[stride]

@@ -7,7 +7,7 @@ a file of 56 MB.
 
 from dataclasses import dataclass
 
-from nonlocal_viz.training.config import BORDER, Config, Phase
+from nonlocal_viz.training.config import BORDER, OUTLINE, Config, Phase
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ RECIPES: dict[str, Recipe] = {
             warm_up=300,
             average=0.9995,
             phases=(
-                Phase(0.12, 128, relational=1.0, features=1.0, border=BORDER),
-                Phase(0.33, 160, relational=1.0, features=0.6, largest=224, border=BORDER),
-                Phase(0.42, 160, relational=1.0, features=0.4, largest=320, border=BORDER),
+                Phase(0.12, 128, features=1.0, border=BORDER, outline=OUTLINE),
+                Phase(0.33, 160, features=0.6, largest=224, border=BORDER, outline=OUTLINE),
+                Phase(0.42, 160, features=0.4, largest=320, border=BORDER, outline=OUTLINE),
                 Phase(0.13, 192, head=True, largest=256),
             ),
         ),

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.batches import Batches
-from nonlocal_viz.training.config import BORDER, Config, Phase
+from nonlocal_viz.training.config import BORDER, OUTLINE, Config, Phase
 from nonlocal_viz.training.losses import stride_of
 from nonlocal_viz.training.student import TRAINED_STAGES, NormalisedBlock, Student
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Views of every size from the first step on; the last stage and the classifier follow at the end.
 PHASES = (
-    Phase(0.88, 144, relational=1.0, features=0.3, largest=400, border=BORDER),
+    Phase(0.88, 144, features=0.3, largest=512, border=BORDER, outline=OUTLINE),
     Phase(0.12, 160, head=True, largest=256),
 )
 #: Half of what a network from random weights learns best with.
@@ -62,6 +62,7 @@ def config_from(model: NonLocalResNet, name: str, config: Config | None = None) 
         blocks=model.block_names,
         padding_mode=model.padding_mode,
         output_stride=model.output_stride,
+        dilations={**model.dilations, **(config or Config()).dilations},
         instantiation=model.block(model.block_names[0]).instantiation,
         num_classes=CLASSES,
         start=name,

@@ -47,6 +47,7 @@ _ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
     "padding_mode": str,
     "block": dict,
     "output_stride": int,
+    "dilations": dict,
 }
 #: Those of NonLocalResNet, which imports torch.
 _OUTPUT_STRIDES = (8, 16, 32)
@@ -296,6 +297,12 @@ def check_architecture(value: object, where: str) -> dict[str, Any]:
             f"{where} has an unusable architecture option 'output_stride': it is one of "
             f"{', '.join(map(str, _OUTPUT_STRIDES))}."
         )
+    for steps in value.get("dilations", {}).values():
+        if not isinstance(steps, list | tuple) or not all(type(step) is int for step in steps):
+            raise CheckpointError(
+                f"{where} has an unusable architecture option 'dilations': it gives a list of whole "
+                "numbers for the name of a residual block."
+            )
     blocks = value.get("blocks", ())
     if not isinstance(blocks, str) and not all(isinstance(block, str) for block in blocks):
         raise CheckpointError(f"{where} should list the names of its blocks as 'blocks'.")

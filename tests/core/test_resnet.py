@@ -153,3 +153,48 @@ def test_an_output_stride_is_torchvisions_dilation(
 def test_an_output_stride_that_there_is_not(depth: int, stride: int) -> None:
     with pytest.raises(ShapeError, match="output stride"):
         NonLocalResNet(depth, [], output_stride=stride)
+
+
+def test_a_dilated_block_sees_further_with_the_same_weights() -> None:
+    torch.manual_seed(3)
+    plain = NonLocalResNet(18, ["layer2.1"], padding_mode="replicate").eval().double()
+    wide = NonLocalResNet(
+        18, ["layer2.1"], padding_mode="replicate", dilations={"layer2.1": (4, 3)}
+    )
+    wide.eval().double().load_state_dict(plain.state_dict())
+    # One step is what every network has.
+    same = NonLocalResNet(
+        18, ["layer2.1"], padding_mode="replicate", dilations={"layer2.1": [1, 1]}
+    )
+    same.eval().double().load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 256, 256, dtype=torch.double)
+    assert torch.equal(same(x), plain(x))
+    assert wide(x).shape == plain(x).shape and not torch.equal(wide(x), plain(x))
+    # 99 px without: 43 from layer1, 24 through layer2.0, 32 through layer2.1.
+    assert [_seen(net, x) for net in (plain, wide)] == [99, 67 + 16 * (4 + 3)]
+
+
+def _seen(net: NonLocalResNet, x: torch.Tensor) -> int:
+    """The side in pixels of what a cell of layer2.1 in the middle of x depends on."""
+    found: list[torch.Tensor] = []
+    handle = net.layer2[1].register_forward_hook(lambda _m, _i, output: found.append(output))
+    x = x.clone().requires_grad_()
+    net(x)
+    handle.remove()
+    (gradient,) = torch.autograd.grad(found[0][0, :, 16, 16].sum(), x)
+    columns = gradient.abs().sum((0, 1, 2)).nonzero().flatten()
+    return int(columns.max() - columns.min()) + 1
+
+
+@pytest.mark.parametrize("steps", [(4,), (4, 3, 2), (0, 1), (1, 65), (1.0, 2), (True, 1), ()])
+def test_dilations_that_do_not_fit(steps: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="2 convolutions of 3x3"):
+        NonLocalResNet(18, [], dilations={"layer2.1": steps})
+    with pytest.raises(BlockError, match=r"layer2\.5"):
+        NonLocalResNet(18, [], dilations={"layer2.5": (2, 2)})
+
+
+def test_a_bottleneck_has_one_convolution_to_dilate() -> None:
+    net = NonLocalResNet(50, [], dilations={"layer2.1": (2,)})
+    assert net.layer2[1].conv2.dilation == net.layer2[1].conv2.padding == (2, 2)
+    assert net.dilations == {"layer2.1": (2,)}

@@ -50,6 +50,19 @@ def test_a_manifest_with_an_output_stride_that_there_is_not(tmp_path: Path, stri
     assert saved.file
 
 
+@pytest.mark.parametrize("steps", [4, "43", None, ["4", 3], [4, 3, 3], [4, 0], [True, 1]])
+def test_a_manifest_with_dilations_that_there_are_not(tmp_path: Path, steps: object) -> None:
+    architecture = {"depth": 18, "blocks": ["layer2.1"], "dilations": {"layer2.1": [4, 3]}}
+    save_model(NonLocalResNet(**architecture), tmp_path, ModelInfo("wide", architecture))
+    assert load_model("wide", directory=tmp_path).dilations == {"layer2.1": (4, 3)}
+    path = tmp_path / "manifest.json"
+    document = json.loads(path.read_text())
+    document["models"]["wide"]["architecture"]["dilations"] = {"layer2.1": steps}
+    path.write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"dilations|3x3"):
+        load_model("wide", directory=tmp_path)
+
+
 def test_the_large_recipe_runs_on_a_cpu_at_a_small_size(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in, capsys
 ) -> None:

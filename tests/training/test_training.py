@@ -21,7 +21,14 @@ from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.training.losses import border_loss, cut_off, log_rows, losses, relational_loss
+from nonlocal_viz.training.losses import (
+    border_loss,
+    cut_off,
+    log_rows,
+    losses,
+    outline_loss,
+    relational_loss,
+)
 from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import POWERS, target_rows
@@ -130,6 +137,37 @@ def test_relational_loss() -> None:
     assert float(relational_loss(uniform.log(), target)) == pytest.approx(np.log(2) / 2, rel=1e-4)
 
 
+def test_outline_loss_is_zero_where_rows_end_with_their_target() -> None:
+    column = torch.arange(12).float()
+
+    def ends_at(place: float) -> torch.Tensor:
+        """Rows (1, 1, 96) over 8 x 12 keys that fall off behind a column."""
+        row = torch.sigmoid(2 * (place - column)).expand(8, 12).reshape(1, 1, 96)
+        return row / row.sum()
+
+    target = ends_at(5)
+    off = [float(outline_loss(ends_at(5 + by).log(), target, (8, 12))) for by in (0, 0.5, 1, 2)]
+    assert off[0] == pytest.approx(0, abs=1e-10) and off[0] < off[1] < off[2] < off[3]
+    # Turned by a quarter it is the same, and far below the target's greatest weight nothing counts.
+    turned = [r.view(8, 12).T.reshape(1, 1, 96) for r in (ends_at(6), target)]
+    assert float(outline_loss(turned[0].log(), turned[1], (12, 8))) == pytest.approx(off[2])
+    nothing = torch.zeros(1, 1, 96)
+    nothing[..., 95] = 1e-6
+    assert float(outline_loss((target + nothing).log(), target, (8, 12))) < 1e-4
+    scores = torch.zeros(1, 1, 96, requires_grad=True)
+    outline_loss(scores.log_softmax(-1), target, (8, 12)).backward()
+    assert scores.grad is not None and torch.isfinite(scores.grad).all()
+    assert scores.grad.abs().max() > 0
+
+
+def test_a_phase_says_whether_outlines_count(cache: Cache) -> None:
+    student = Student(Config().architecture)
+    batch = Batches(cache, 2, 0, torch.device("cpu")).draw(64)
+    plain, more = (losses(student, batch, Phase(1, 64, outline=w), 2.0) for w in (0.0, 3.0))
+    assert set(more) - set(plain) == {"outline layer2.1", "outline layer3.1"}
+    assert all(float(term.detach()) > 0 for term in more.values())
+
+
 def test_border_loss_is_the_energy_of_what_all_images_have_in_common() -> None:
     torch.manual_seed(0)
     whole = torch.randn(64, 2, 4, 4)
@@ -162,7 +200,7 @@ def test_the_border_is_that_of_a_part_of_the_views(
     student.net.layer1.eval()
     batch = Batches(cache, 2, 3, torch.device("cpu")).draw(208)
     top, left, side = batch.part
-    assert (top, left) != (0, 0) and side == 96
+    assert (top, left) != (0, 0) and side == 144
     only = Phase(1.0, 208, relational=0.0, features=0.0, border=0.1)
     terms = losses(student, batch, only, temperature=2.0)
     assert list(terms) == ["border"]
@@ -177,8 +215,8 @@ def test_the_border_is_that_of_a_part_of_the_views(
         student.eval()
         theta = block.theta(block.norm(student.read(batch.pixels)))
     part, whole = (t.detach() for t in compared[0])
-    assert len(compared) == 2 and part.shape == whole.shape == (2, 64, 12, 12)
-    expected = theta[..., top // 8 : top // 8 + 12, left // 8 : left // 8 + 12]
+    assert len(compared) == 2 and part.shape == whole.shape == (2, 64, 18, 18)
+    expected = theta[..., top // 8 : top // 8 + 18, left // 8 : left // 8 + 18]
     torch.testing.assert_close(whole, expected, atol=1e-3, rtol=1e-3)
     assert float((part - whole)[..., 0, :].abs().max()) > 0.01
     assert "border" not in losses(student, batch, Phase(1.0, 208), temperature=2.0)
