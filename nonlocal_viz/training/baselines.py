@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
-from nonlocal_viz.training.cache import RANKS
+from nonlocal_viz.training.cache import RANK
 from nonlocal_viz.training.targets import (
     exact_rows,
     lab_cells,
@@ -90,8 +90,9 @@ def random_rows(block: NonLocalBlock, features: Tensor, picked: Tensor, seed: in
 
 
 class TeacherRows(NamedTuple):
-    """The teacher's rows, each (Q, N): ``similarity``, the walk along it (``target``), and the walk
-    from the low-rank factors that training stores (``stored``)."""
+    """The teacher's rows, each (Q, N): ``similarity``, the walk along it on the block's grid
+    (``target``), and the walk from low-rank factors on the teacher's grid, resampled to the block's, as
+    training has it (``stored``)."""
 
     similarity: Tensor
     target: Tensor
@@ -112,10 +113,13 @@ def teacher_rows(
     The head's features are taken whole; training reduces them to 96 channels to store them.
     """
     device = seen.mid.device
-    lab = lab_cells(image[None], grid).to(device)
-    s = similarity((seen.mid, seen.deep, seen.head), lab, grid)
-    stride = round(image.shape[0] / grid[0])
-    generator = torch.Generator().manual_seed(seed)
-    stored = target_rows(walk_factors(s, RANKS.get(stride, max(RANKS.values())), generator))[0]
+    levels = (seen.mid, seen.deep, seen.head)
+    s = similarity(levels, lab_cells(image[None], grid).to(device), grid)
+    own = (seen.mid.shape[2], seen.mid.shape[3])
+    on_own = similarity(levels, lab_cells(image[None], own).to(device), own)
+    factors = walk_factors(on_own, RANK, torch.Generator().manual_seed(seed))
+    pictures = factors.transpose(1, 2).unflatten(2, own)
+    factors = F.interpolate(pictures, grid, mode="bilinear", align_corners=False)
     picked = picked.to(device)
-    return TeacherRows(s[0, picked], exact_rows(s)[0, picked], stored[picked])
+    stored = target_rows(factors.flatten(2).transpose(1, 2), picked)[0]
+    return TeacherRows(s[0, picked], exact_rows(s)[0, picked], stored)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_viz.training.cache import RANKS, Cache
+from nonlocal_viz.training.cache import STRIDES, Cache
 from nonlocal_viz.training.targets import POWERS, target_rows
 from nonlocal_viz.zoo import Normalisation
 
@@ -21,7 +21,7 @@ from nonlocal_viz.zoo import Normalisation
 QUERIES = 256
 #: Side of a part of the views that is also seen alone, in pixels, and what it begins at a multiple of:
 #: the coarsest stride.
-PART, _PART_STEP = 96, 16
+PART, _PART_STEP = 144, 16
 #: The greatest share of the finest detail that is added to enlarged views, and of grain.
 SHARPEN, GRAIN = 2.0, 0.04
 
@@ -61,10 +61,10 @@ class Batches:
         seed: int,
         device: torch.device,
         normalisation: Normalisation | None = None,
-        strides: Collection[int] = tuple(RANKS),
+        strides: Collection[int] = STRIDES,
         sharpened: bool = True,
     ) -> None:
-        self.strides = [stride for stride in RANKS if stride in strides]
+        self.strides = [stride for stride in STRIDES if stride in strides]
         self.powers = {stride: POWERS[stride] if sharpened else 1.0 for stride in self.strides}
         self.normalisation = normalisation or Normalisation()
         self.cache, self.size, self.device = cache, min(size, len(cache)), device
@@ -85,8 +85,7 @@ class Batches:
         theta = self._regions(len(picked), smallest_region)
         # Read from the disk whole, before the first upload: that waits for a GPU that is still at the
         # last step, reading does not.
-        names = ["mid", "deep", "head", "logits"]
-        names += [f"walk{stride}" for stride in self.strides]
+        names = ("mid", "deep", "head", "logits", "walk")
         read = {name: np.ascontiguousarray(getattr(self.cache, name)[picked]) for name in names}
         images = torch.from_numpy(self.cache.images[picked]).to(self.device)
         seen = {
@@ -106,7 +105,7 @@ class Batches:
         queries, rows, features = {}, {}, {}
         for stride in self.strides:
             cells = side // stride
-            factors = _sample(seen[f"walk{stride}"], theta, cells)
+            factors = _sample(seen["walk"], theta, cells)
             queries[stride] = self._queries(cells * cells)
             rows[stride] = target_rows(
                 factors.flatten(2).transpose(1, 2), queries[stride], self.powers[stride]

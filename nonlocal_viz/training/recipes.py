@@ -22,7 +22,7 @@ class Recipe:
 
 DEFAULT = "default"
 RECIPES: dict[str, Recipe] = {
-    DEFAULT: Recipe(Config(), side=224, teacher_side=384),
+    DEFAULT: Recipe(Config(), side=224, teacher_side=448),
     "large": Recipe(
         Config(
             depth=50,

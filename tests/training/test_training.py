@@ -75,7 +75,7 @@ def test_the_whole_way_from_a_folder_to_a_model(
 ) -> None:
     monkeypatch.setattr(cache_module, "Teacher", stand_in)
     made = cache_module.open_cache([folder], tmp_path / "cache", side=64)
-    assert len(made) == 8 and made.walk8.shape == (8, 64, 8, 8)
+    assert len(made) == 8 and made.walk.shape == (8, 64, 8, 8)
     monkeypatch.setattr(cache_module, "Teacher", None)  # a second opening must not need it
     cache = cache_module.open_cache([folder], tmp_path / "cache", side=64)
 
