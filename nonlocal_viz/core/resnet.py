@@ -266,7 +266,7 @@ def _dilate(name: str, residual_block: nn.Module, steps: Sequence[int]) -> None:
     for (key, old), step in zip(wide.items(), steps, strict=True):
         # A new one: PyTorch works out at the beginning what its modes of padding need.
         new = nn.Conv2d(
-            old.in_channels, old.out_channels, 3, old.stride, step, step, old.groups, bias=False
+            old.in_channels, old.out_channels, 3, old.stride[0], step, step, old.groups, bias=False
         )
         new.weight = old.weight
         setattr(residual_block, key, new)

@@ -85,9 +85,9 @@ class Config:
     )
 
     @property
-    def architecture(self) -> dict[str, object]:
+    def architecture(self) -> dict[str, Any]:
         """Keyword arguments of :class:`NonLocalResNet`."""
-        made: dict[str, object] = {
+        made: dict[str, Any] = {
             "depth": self.depth,
             "blocks": list(self.blocks),
             "num_classes": self.num_classes,
