@@ -87,7 +87,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "--objective",
         choices=("rows", "classes"),
         default="rows",
-        help="with --from: what the blocks learn; classes shows what the class label alone asks for",
+        help="with --from: what the blocks learn; classes shows what the class label alone asks for. With "
+        "--start, classes trains the last stage and the classifier alone, and no row changes",
     )
     parser.add_argument(
         "--dilate",
@@ -157,7 +158,7 @@ def run_train(args: argparse.Namespace) -> int:
             config_on(backbone, _called(args.backbone), args.objective, config), fresh=args.fresh
         )
     elif start is not None:
-        config = config_from(start, _called(args.start), config)
+        config = config_from(start, _called(args.start), config, args.objective)
     if args.rate is not None:
         config = replace(config, rate=args.rate)
     if args.blend is not None:
@@ -229,9 +230,10 @@ def _open_backbone(args: argparse.Namespace) -> "tuple[NonLocalResNet | None, st
                 f"{name!r} is the backbone of other models in {args.out}; give another {option}."
             )
     if args.backbone is None:
-        if args.objective != "rows":
+        if args.objective != "rows" and args.start is None:
             raise CheckpointError(
-                f"--objective {args.objective} trains the blocks of an existing model; name it with --from."
+                f"--objective {args.objective} trains a part of an existing model: its blocks (--from) "
+                "or its last stage (--start)."
             )
         return None, None
     model, named = _open(args.backbone, args.out)

@@ -14,16 +14,20 @@ from torch import Tensor, nn
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.batches import Batches
-from nonlocal_viz.training.config import BORDER, OUTLINE, Config, Phase
+from nonlocal_viz.training.config import BORDER, FINE_OUTLINE, Config, Phase
 from nonlocal_viz.training.losses import stride_of
 from nonlocal_viz.training.student import TRAINED_STAGES, NormalisedBlock, Student
 from nonlocal_viz.training.teacher import CLASSES
 
-#: Views of every size from the first step on; the last stage and the classifier follow at the end.
-PHASES = (
-    Phase(0.88, 144, features=0.3, largest=512, border=BORDER, outline=OUTLINE),
-    Phase(0.12, 160, head=True, largest=256),
-)
+#: Objective -> its schedule. ``rows``: views of every size from the first step on; the last stage and the
+#: classifier follow at the end. ``classes``: these alone, and every row stays what it was.
+OBJECTIVES: dict[str, tuple[Phase, ...]] = {
+    "rows": (
+        Phase(0.88, 144, features=0.3, largest=512, border=BORDER, outline=FINE_OUTLINE),
+        Phase(0.12, 160, head=True, largest=256),
+    ),
+    "classes": (Phase(1.0, 160, head=True, largest=256),),
+}
 #: Half of what a network from random weights learns best with.
 RATE = 1e-3
 _SIDE = 160
@@ -32,19 +36,26 @@ _BATCHES = 8
 _RIDGE = 1e-2
 
 
-def config_from(model: NonLocalResNet, name: str, config: Config | None = None) -> Config:
-    """``config`` with the network of ``model``, the schedule :data:`PHASES` and the rate :data:`RATE`.
+def config_from(
+    model: NonLocalResNet, name: str, config: Config | None = None, objective: str = "rows"
+) -> Config:
+    """``config`` with the network of ``model``, the schedule of ``objective`` and the rate :data:`RATE`.
 
     Args:
         model: whose weights are trained on.
         name: what to call it in the config.
         config: everything else; default ``Config()``.
+        objective: a key of :data:`OBJECTIVES`.
 
     Raises:
-        CheckpointError: it has no blocks, or a block lies where there are no targets (only the stages
-            layer2 and layer3 have them), or its classes are not the teacher's, or its blocks are not of
-            the plain kind that training makes.
+        CheckpointError: the objective is unknown, or the model has no blocks, or a block lies where
+            there are no targets (only the stages layer2 and layer3 have them), or its classes are not
+            the teacher's, or its blocks are not of the plain kind that training makes.
     """
+    if objective not in OBJECTIVES:
+        raise CheckpointError(
+            f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
+        )
     astray = [b for b in model.block_names if b.partition(".")[0] not in TRAINED_STAGES]
     if astray or not model.block_names:
         raise CheckpointError(
@@ -67,7 +78,7 @@ def config_from(model: NonLocalResNet, name: str, config: Config | None = None) 
         num_classes=CLASSES,
         start=name,
         rate=RATE,
-        phases=PHASES,
+        phases=OBJECTIVES[objective],
     )
     made = Student(config.architecture).export().state_dict()
     if {k: v.shape for k, v in made.items()} != {k: v.shape for k, v in model.state_dict().items()}:

@@ -24,8 +24,10 @@ class StandInTeacher(torch.nn.Module):
             pooled = torch.nn.functional.avg_pool2d(images, stride) / 255
             return pooled.repeat(1, channels // 3 + 1, 1, 1)[:, :channels]
 
-        logits = images.mean((2, 3)).repeat(1, 334)[:, :1000]
-        return TeacherFeatures(level(16, 112), level(32, 192), level(32, 1280), logits / 255)
+        return TeacherFeatures(level(16, 112), level(32, 192), level(32, 1280))
+
+    def classify(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((2, 3)).repeat(1, 334)[:, :1000] / 255
 
 
 class Clock:

@@ -31,7 +31,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit_module, "LOG_EVERY", 1)
     monkeypatch.setattr(start_module, "_SIDE", 64)
     views = (Phase(0.5, 32, largest=64, features=0.5), Phase(0.5, 32, head=True))
-    monkeypatch.setattr(start_module, "PHASES", views)
+    monkeypatch.setitem(start_module.OBJECTIVES, "rows", views)
 
 
 def lively(instantiation: str = "embedded_gaussian") -> NonLocalResNet:
@@ -135,7 +135,21 @@ def test_a_checkpoint_of_another_start_is_refused(cache: Cache, tmp_path: Path, 
         fit(cache, config, device="cpu", clock=ticking)
 
 
+def test_classes_alone_leave_every_row_as_it_was(cache: Cache, ticking) -> None:
+    model = lively()
+    config = config_from(model, "it", SIX_SECONDS, "classes")
+    trained = fit(cache, config, device="cpu", start=model, clock=ticking)
+    for key, value in model.state_dict().items():
+        if key.startswith(("layer4", "fc")):
+            continue
+        torch.testing.assert_close(trained.state_dict()[key], value, atol=1e-6, rtol=1e-5)
+    assert not torch.equal(trained.fc.weight, model.fc.weight)
+    assert not torch.equal(trained.layer4[0].conv1.weight, model.layer4[0].conv1.weight)
+
+
 def test_what_cannot_be_trained_on_is_said() -> None:
+    with pytest.raises(CheckpointError, match="no objective 'beauty'; choose one of rows, classes"):
+        config_from(lively(), "it", objective="beauty")
     with pytest.raises(CheckpointError, match=r"layer1\.1"):
         config_from(NonLocalResNet(18, ["layer1.1"]), "it")
     with pytest.raises(CheckpointError, match="no place"):
