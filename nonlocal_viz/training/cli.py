@@ -136,9 +136,10 @@ def run_train(args: argparse.Namespace) -> int:
     recipe = RECIPES[args.recipe]
     given = {name: getattr(args, name) for name in ("minutes", "batch", "seed", "instantiation")}
     config = replace(recipe.config, **{k: v for k, v in given.items() if v is not None})
-    if args.dilate and args.backbone:
+    if args.dilate and (args.backbone or args.objective == "classes"):
         raise CheckpointError(
-            "--dilate changes the network, which --from leaves as it is; give --start instead."
+            "--dilate changes the network, which --from and --objective classes leave as it is; give "
+            "--start alone instead."
         )
     if args.dilate:
         config = replace(config, dilations=dict(args.dilate))

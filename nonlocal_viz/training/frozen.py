@@ -25,6 +25,7 @@ from dataclasses import replace
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.config import BORDER, FINE_OUTLINE, Config, Phase
+from nonlocal_viz.training.schedule import phases_of
 from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
@@ -74,10 +75,7 @@ def config_on(
             and layer3 have them), or its classes are not the teacher's and the objective needs them;
             or the objective is unknown.
     """
-    if objective not in OBJECTIVES:
-        raise CheckpointError(
-            f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
-        )
+    phases = phases_of(objective, OBJECTIVES)
     blocks = backbone.block_names or (config or Config()).blocks
     astray = [b for b in blocks if b.partition(".")[0] not in TRAINED_STAGES]
     if astray:
@@ -91,7 +89,6 @@ def config_on(
             f"{name!r} tells {classes} classes apart and the teacher {CLASSES}; train its blocks with the "
             "objective rows."
         )
-    phases = OBJECTIVES[objective]
     if classes != CLASSES:
         phases = tuple(replace(phase, logits=0.0) for phase in phases)
     return replace(

@@ -5,9 +5,10 @@ and goes on later finds itself at the same place of the same schedule.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.config import Config, Phase
 
 
@@ -25,6 +26,19 @@ class Stretch:
     def progress(self, seconds: float) -> float:
         """How far the phase's cosine is: 0 at its start, 1 at its end."""
         return (self.offset + seconds - self.begins) / self.span
+
+
+def phases_of(objective: str, objectives: Mapping[str, tuple[Phase, ...]]) -> tuple[Phase, ...]:
+    """The phases of a named objective.
+
+    Raises:
+        CheckpointError: there is none of that name.
+    """
+    if objective not in objectives:
+        raise CheckpointError(
+            f"There is no objective {objective!r}; choose one of {', '.join(objectives)}."
+        )
+    return objectives[objective]
 
 
 def schedule(config: Config) -> tuple[Stretch, ...]:

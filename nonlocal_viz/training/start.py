@@ -1,7 +1,8 @@
 """Training on from a model that there is: ``nonlocal-viz train --start MODEL``.
 
 Unlike :mod:`.frozen`, everything goes on learning: for views that the model has seen too little of,
-for other images, for better targets. What a saved model has no more (the normalisation in front of its
+for other images, for better targets. (With the objective ``classes``, the last stage and the classifier
+alone do: for better class probabilities.) What a saved model has no more (the normalisation in front of its
 blocks, folded away; the heads that predicted the teacher, thrown away) is estimated from a few batches,
 so that the first step finds the network as it was left and gets no noise from untrained heads.
 """
@@ -16,6 +17,7 @@ from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.config import BORDER, FINE_OUTLINE, Config, Phase
 from nonlocal_viz.training.losses import stride_of
+from nonlocal_viz.training.schedule import phases_of
 from nonlocal_viz.training.student import TRAINED_STAGES, NormalisedBlock, Student
 from nonlocal_viz.training.teacher import CLASSES
 
@@ -52,10 +54,7 @@ def config_from(
             there are no targets (only the stages layer2 and layer3 have them), or its classes are not
             the teacher's, or its blocks are not of the plain kind that training makes.
     """
-    if objective not in OBJECTIVES:
-        raise CheckpointError(
-            f"There is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}."
-        )
+    phases = phases_of(objective, OBJECTIVES)
     astray = [b for b in model.block_names if b.partition(".")[0] not in TRAINED_STAGES]
     if astray or not model.block_names:
         raise CheckpointError(
@@ -78,7 +77,7 @@ def config_from(
         num_classes=CLASSES,
         start=name,
         rate=RATE,
-        phases=OBJECTIVES[objective],
+        phases=phases,
     )
     made = Student(config.architecture).export().state_dict()
     if {k: v.shape for k, v in made.items()} != {k: v.shape for k, v in model.state_dict().items()}:

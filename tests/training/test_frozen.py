@@ -251,7 +251,7 @@ def test_the_command(train, tmp_path: Path, backbone: NonLocalResNet, capsys) ->
     capsys.readouterr()
     for words, said in (
         (["--from", "old", "--name", "old"], "would overwrite"),
-        (["--objective", "classes"], "--start"),
+        (["--objective", "classes"], "its blocks (--from) or its last stage (--start)"),
         (["--from", "older.safetensors"], "no checkpoint older"),
         (["--instantiation", "softmax"], "Unknown instantiation"),
     ):

@@ -224,6 +224,8 @@ def test_the_command_dilates_what_it_trains_on(
     }
     assert main([*line, "--name", "no", "--from", "wide", "--dilate", "layer3.1=2,2"]) == 2
     assert "--start" in capsys.readouterr().err
+    assert main([*wide, "layer2.1=4,3", "--objective", "classes"]) == 2
+    assert "--objective classes leave as it is" in capsys.readouterr().err
 
 
 def test_a_network_is_saved_apart_from_its_blocks_and_shared(
