@@ -37,5 +37,17 @@ class CheckpointError(NonlocalVizError):
     """A checkpoint or manifest is missing, altered, unsafe, or of an unknown layout."""
 
 
+class OptionError(NonlocalVizError, ValueError):
+    """An option is unknown, has a value that it cannot have, or contradicts another."""
+
+
+class DeviceError(NonlocalVizError):
+    """The device to compute on is unknown or not present."""
+
+
+class WritingError(NonlocalVizError):
+    """A file cannot be written: another suffix than those known, no such folder, a full disk."""
+
+
 class BusyError(NonlocalVizError):
     """The service has more work than it accepts; trying again later is right."""

@@ -1,0 +1,113 @@
+"""What a Lens looks through: any network that says what it is, what it wants to read, and what it saw.
+
+Invariants: nothing here imports torch when it runs, so that the list of models can be read without it;
+every value can be pickled; and a Source is asked for nothing but the three names of :class:`Source`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nonlocal_viz.core.affinity import Affinity
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What the weights expect of RGB in [0, 1]: ``(rgb - mean) / std``, channel by channel."""
+
+    # The numbers that torchvision's ImageNet weights are trained with.
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """How a picture becomes what the network reads: resized as a whole, then normalised.
+
+    Attributes:
+        normalisation: of the resized picture.
+        short_side: pixels that its short side is resized to; None where the weights ask for none, and
+            the bounds of limits.py decide.
+    """
+
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    short_side: int | None = None
+
+
+@dataclass(frozen=True)
+class BlockAbout:
+    """What there is to say of one block besides its affinity.
+
+    Attributes:
+        input_channels: C, of x and z.
+        inner_channels: D, of theta, phi and g.
+        embedded: whether theta and phi are learnt; False: x itself is compared (Gaussian).
+        use_scale: whether scores are divided by the root of their number of channels.
+    """
+
+    input_channels: int
+    inner_channels: int
+    embedded: bool = True
+    use_scale: bool = False
+
+
+@dataclass(frozen=True)
+class About:
+    """What a network says of itself.
+
+    Attributes:
+        name: one word, as in the list of models.
+        title: a few words for people; the name where there are none.
+        classes: names of the logits, in order.
+        default_block: the block that is asked when none is named; None: the first.
+        assumptions: sentences, each saying what was inferred about the network and not read from it.
+        blocks: {block's name: what there is to say of it}, from the input to the output.
+        licence, trained_on: words for people.
+        class_list: where the names of the classes come from, as the manifest says it.
+    """
+
+    name: str = "model"
+    title: str | None = None
+    classes: tuple[str, ...] | None = None
+    default_block: str | None = None
+    assumptions: tuple[str, ...] = ()
+    blocks: Mapping[str, BlockAbout] = field(default_factory=dict)
+    licence: str = "unknown"
+    trained_on: str = "unknown"
+    class_list: str | None = None
+
+
+class Encoded(NamedTuple):
+    """What a network made of one picture or clip: logits (classes,) if it has any, and a map a block."""
+
+    logits: "Tensor | None"
+    affinities: "dict[str, Affinity]"
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A network that can be looked through; :class:`~nonlocal_viz.core.resnet.NonLocalResNet` is one."""
+
+    @property
+    def about(self) -> About:
+        """What the network says of itself."""
+        ...
+
+    @property
+    def prepare(self) -> Prepare:
+        """How a picture becomes what it reads."""
+        ...
+
+    def run(self, pixels: "Tensor", *, spacetime: bool = True) -> Encoded:
+        """Run once, without gradients, and leave the network as it was, also after an exception.
+
+        Args:
+            pixels: one prepared picture (1, 3, H, W) or clip (1, 3, T, H, W), float32 on the CPU; the
+                source brings it to its own device and type.
+            spacetime: for clips, whether a position looks at all frames; False: at its own alone, and
+                the affinities then have T images of one frame.
+        """
+        ...
