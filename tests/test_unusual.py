@@ -132,7 +132,9 @@ def test_frame_by_frame_each_frame_is_its_own(
         told = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                render, "strip", lambda _o, _t, shares, marked: told.append((shares, marked))
+                render,
+                "strip",
+                lambda _o, _t, shares, marked, told=told: told.append((shares, marked)),
             )
             row.strip()
         assert told == [([float(i == t) for i in range(3)], t)]
