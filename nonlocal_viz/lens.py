@@ -49,6 +49,11 @@ class Lens:
         if short_side is not None and short_side < 1:
             raise QueryError(f"The short side has to be at least 1 pixel, not {short_side}.")
 
+    @property
+    def source(self) -> NonLocalResNet:
+        """What is looked through."""
+        return self.model
+
     def open(
         self,
         source: Any,

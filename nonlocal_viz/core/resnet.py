@@ -18,6 +18,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.source import About, Normalisation, Prepare
 from nonlocal_viz.errors import BlockError, ShapeError
 
 #: depth -> (residual block, blocks a stage), as torchvision's resnet18 ... resnet101.
@@ -140,6 +141,32 @@ class NonLocalResNet(ResNet):
         self.block_names = tuple(name for name in places if _key(name) in self.nl)
         if device is not None:
             self.to(resolve_device(device))
+
+    @property
+    def about(self) -> About:
+        """What the network says of itself."""
+        info: Any = getattr(self, "info", None)
+        if info is None:
+            return About()
+        return About(
+            info.name,
+            info.title,
+            info.classes,
+            info.default_block,
+            licence=info.licence,
+            trained_on=info.trained_on,
+            class_list=info.class_list,
+        )
+
+    @property
+    def prepare(self) -> Prepare:
+        """How a picture becomes what it reads."""
+        info: Any = getattr(self, "info", None)
+        return (
+            Prepare()
+            if info is None
+            else Prepare(Normalisation(*vars(info.normalisation).values()))
+        )
 
     @property
     def device(self) -> torch.device:

@@ -8,19 +8,18 @@ columns come.
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import torch
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.lens import View
+from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
 
 
-def picture_payload(view: View, folder: Path) -> dict[str, Any]:
+def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
     """The frames (JPEGs within the display bound; one for a picture) and what is known of them."""
-    limits = view.lens.limits
     side = limits.display_side if len(view.frames) == 1 else limits.display_frame_side
     width, height = view.size
     return {
@@ -37,12 +36,12 @@ def picture_payload(view: View, folder: Path) -> dict[str, Any]:
     }
 
 
-def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
+def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
     """Factors, grids and formula of one block."""
     affinity = view.whole(block)
     frames = len(affinity) if not view.spacetime else 1
     # Too many for a browser: it then asks for the rows that it shows, one by one.
-    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= view.lens.limits.factor_bytes
+    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= limits.factor_bytes
     module = view.lens.model.block(block)
     return {
         "block": block,
@@ -101,7 +100,7 @@ def _grid(grid: Grid, frames: int) -> dict[str, Any]:
     }
 
 
-def _file(path: Path, content: bytes) -> dict[str, Any]:
+def _file(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return gr.FileData(path=str(path)).model_dump()
+    return path
