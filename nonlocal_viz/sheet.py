@@ -17,10 +17,11 @@ from PIL import Image
 
 from nonlocal_viz import render
 from nonlocal_viz.errors import MediaError, OptionError, QueryError, WritingError
-from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media import open_image
 from nonlocal_viz.media.files import open_file
+from nonlocal_viz.view import View
 from nonlocal_viz.zoo import load_model, read_manifest
 
 _JPEG: tuple[str, dict[str, Any]] = ("JPEG", {"quality": 90, "subsampling": 0})
@@ -33,7 +34,6 @@ _KINDS: Mapping[str, tuple[str, dict[str, Any]]] = {
     # 144 pixels an inch: letters as large as those of a printed caption.
     ".pdf": ("PDF", {"resolution": 144.0, "quality": 92}),
 }
-SUFFIXES: tuple[str, ...] = tuple(_KINDS)
 #: Where nobody chose queries: the four crossings of the thirds, where photographers place things.
 THIRDS: tuple[tuple[float, float], ...] = (
     (1 / 3, 1 / 3),
@@ -233,16 +233,25 @@ def caption(block: str, scale: str = "linear") -> str:
     )
 
 
+def check_suffix(path: Path) -> None:
+    """Say now what :func:`encode_sheet` would say after the work.
+
+    Raises:
+        WritingError: no sheet can be written under this name.
+    """
+    if path.suffix.lower() not in _KINDS:
+        raise WritingError(
+            f"Cannot write {path.suffix or 'a file without a suffix'}; use {', '.join(_KINDS)}."
+        )
+
+
 def encode_sheet(page: np.ndarray, suffix: str) -> bytes:
-    """The bytes of a file of one of ``SUFFIXES``.
+    """The bytes of a file of one of the kinds that :func:`check_suffix` lets pass.
 
     Raises:
         WritingError: another suffix.
     """
-    if suffix.lower() not in _KINDS:
-        raise WritingError(
-            f"Cannot write {suffix or 'a file without a suffix'}; use {', '.join(SUFFIXES)}."
-        )
+    check_suffix(Path(f"sheet{suffix}"))
     kind, options = _KINDS[suffix.lower()]
     picture = Image.fromarray(page)
     content = _bytes(picture, kind, options)
@@ -322,8 +331,8 @@ def _row_tile(
         view.image,
         tile,
         row.map[0],
-        row.key_grid.x.edges(),
-        row.key_grid.y.edges(),
+        row.grid.x.edges(),
+        row.grid.y.edges(),
         row.query_rect,
         (x, y),
         cmap=look.cmap,

@@ -7,7 +7,7 @@ sentence before anything is imported or opened.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from nonlocal_viz.core.source import About
@@ -83,16 +83,12 @@ def _range(least: float, most: float | None, above: bool = False) -> str:
     return f"a number above {least:g}" if above else f"a number of at least {least:g}"
 
 
-def check_out(path: Path, suffixes: Sequence[str]) -> None:
-    """Refuse a file that cannot be written, before a model is loaded.
+def check_folder(path: Path) -> None:
+    """Refuse a file that has no folder to be written to, before a model is loaded.
 
     Raises:
-        WritingError: another suffix than these, or no such folder.
+        WritingError: there is no such folder.
     """
-    if path.suffix.lower() not in suffixes:
-        raise WritingError(
-            f"Cannot write {path.suffix or 'a file without a suffix'}; use {', '.join(suffixes)}."
-        )
     if not path.parent.is_dir():
         raise WritingError(f"There is no folder {path.parent} to write to.")
 

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nonlocal_viz.commands.arguments import add_colours, add_model, check_out, say_assumptions
+from nonlocal_viz.commands.arguments import add_colours, add_model, check_folder, say_assumptions
 from nonlocal_viz.errors import MediaError, QueryError
-from nonlocal_viz.export import suffixes
+from nonlocal_viz.export import check_suffix, suffixes
 
 
 def add_row(parser: argparse.ArgumentParser, out: Path, *, clip: bool) -> None:
@@ -36,24 +36,28 @@ def write_row(
     """
     # Refused before the model is loaded: a slip of the pen is answered at once.
     x, y = point(arguments.at)
-    check_out(arguments.out, suffixes(clip))
+    check_suffix(arguments.out, clip)
+    check_folder(arguments.out)
     if not source.is_file():
         raise MediaError(f"There is no file {source}.")
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.zoo import load_model
 
     lens = Lens(load_model(arguments.model, arguments.device), arguments.short_side)
-    assumptions = lens.source.about.assumptions
     view = lens.open(source, **options)
     ask = view.column if arguments.column else view.query
     row = ask(x, y, frame, block=arguments.block)
     colours = {name: getattr(arguments, name) for name in ("cmap", "alpha", "scale", "smooth")}
     row.save(arguments.out, **colours)
     if arguments.json:
-        said = {**row.numbers(), "file": str(arguments.out), "assumptions": list(assumptions)}
+        said = {
+            **row.numbers(),
+            "file": str(arguments.out),
+            "assumptions": list(view.about.assumptions),
+        }
         print(json.dumps(said, allow_nan=False))
     else:
-        say_assumptions(lens.source.about)
+        say_assumptions(view.about)
         print(f"{row.describe()}\nwrote {arguments.out}")
     return 0
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from nonlocal_viz.commands.arguments import add_colours, add_encoding, check_out, whole
+from nonlocal_viz.commands.arguments import add_colours, add_encoding, check_folder, whole
 from nonlocal_viz.errors import MediaError
+from nonlocal_viz.files import write_atomically
 
 ORDER = 4
 HELP = "photos x queries x models as one picture"
@@ -46,9 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Refused before torch is imported: a slip of the pen is answered at once.
     if not arguments.photos and arguments.queries is None:
         raise MediaError("There is no photo to draw; name one, or give a list with --queries.")
-    from nonlocal_viz.sheet import SUFFIXES, chosen_subjects, draw_sheet, encode_sheet
+    from nonlocal_viz.sheet import check_suffix, chosen_subjects, draw_sheet, encode_sheet
 
-    check_out(arguments.out, SUFFIXES)
+    check_suffix(arguments.out)
+    check_folder(arguments.out)
     page = draw_sheet(
         chosen_subjects(arguments.photos, arguments.queries),
         arguments.models,
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         say=lambda line: print(line, file=sys.stderr),
     )
     content = encode_sheet(page, arguments.out.suffix)
-    arguments.out.write_bytes(content)
+    write_atomically(arguments.out, content)
     print(
         f"wrote {arguments.out}: {page.shape[1]} x {page.shape[0]} pixels, "
         f"{len(content) / 1e6:.1f} MB"

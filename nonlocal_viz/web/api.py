@@ -103,6 +103,6 @@ def _affinity(
     numbers = {
         **row.numbers(),
         "weights": row.map.tolist(),
-        "assumptions": list(lens.source.about.assumptions),
+        "assumptions": list(view.about.assumptions),
     }
     return numbers, saved["path"]

@@ -56,12 +56,11 @@ class Desk:
         example = self.views.examples.get(str(source.get("example")))
         width, height = view.size
         start = (*example.query, example.frame) if example else (width / 2, height / 2, 0)
-        about = self.views.models.lens(source.get("model")).source.about
         with tempfile.TemporaryDirectory() as folder:
             return {
                 "kind": "view",
                 "source": source,
-                "about": _about(about),
+                "about": _about(view.about),
                 "title": example.title if example else "your picture",
                 "alt": example.alt if example else "the picture that you opened",
                 "start": list(start),

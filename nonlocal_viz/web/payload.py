@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.lens import View
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
+from nonlocal_viz.view import View
 
 
 def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
@@ -39,21 +39,22 @@ def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
 def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
     """Factors, grids and formula of one block."""
     affinity = view.whole(block)
+    assert isinstance(affinity, Factored)
     frames = len(affinity) if not view.spacetime else 1
     # Too many for a browser: it then asks for the rows that it shows, one by one.
     held = 2 * (affinity.query.numel() + affinity.key.numel()) <= limits.factor_bytes
-    module = view.lens.model.block(block)
+    about = view.about.blocks[block]
     return {
         "block": block,
         "instantiation": affinity.instantiation,
-        "scale": affinity.scale,
+        "scale": affinity.pairwise.scale,
         "signed": affinity.signed,
-        "softmax": affinity.is_distribution,
-        "channels": affinity.query.shape[2],
-        "inner": module.inter_channels,
-        "inputChannels": module.in_channels,
+        "softmax": affinity.pairwise.normalise == "softmax",
+        "channels": affinity.query.shape[3],
+        "inner": about.inner_channels,
+        "inputChannels": about.input_channels,
         "pooled": affinity.query_grid != affinity.key_grid,
-        "useScale": module.use_scale,
+        "useScale": about.use_scale,
         "spacetime": view.spacetime,
         "queries": _grid(view.query_grid(block), frames),
         "keys": _grid(view.key_grid(block), frames),
@@ -76,13 +77,13 @@ def row_payload(
     }
 
 
-def factor_bytes(affinity: Affinity) -> bytes:
+def factor_bytes(affinity: Factored) -> bytes:
     """The file described above. Without spacetime the B images are the frames, one after another."""
-    halves = [_half(t.flatten(0, 1)) for t in (affinity.query, affinity.key)]
+    halves = [_half(t.flatten(0, 2)) for t in (affinity.query, affinity.key)]
     body = b"".join(half.tobytes() for half in halves)
     body += bytes(-len(body) % 4)
-    if affinity.is_distribution:
-        body += affinity.log_normaliser().flatten().float().cpu().numpy().astype("<f4").tobytes()
+    if affinity.pairwise.normalise == "softmax":
+        body += affinity.normalisers().flatten().float().cpu().numpy().astype("<f4").tobytes()
     return body
 
 

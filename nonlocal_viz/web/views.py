@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from nonlocal_viz.errors import BusyError, MediaError
-from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
+from nonlocal_viz.view import View
 from nonlocal_viz.web.models import Models
 
 

@@ -135,9 +135,7 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
 
 def test_the_picture_that_travels_is_bounded(tiny_model, tmp_path: Path) -> None:
     lens = Lens(tiny_model, limits=Limits(display_side=64))
-    payload = picture_payload(
-        lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path, lens.limits
-    )
+    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path, lens.limits)
     assert (payload["width"], payload["height"]) == (200, 300)
     with Image.open(payload["frames"][0]) as photo:
         assert max(photo.size) <= 64
