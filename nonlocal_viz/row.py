@@ -23,6 +23,17 @@ Direction = Literal["row", "column"]
 _APART = 2
 
 
+def frame_number(frame: int, count: int) -> int:
+    """``frame`` of ``count`` frames as an int.
+
+    Raises:
+        QueryError: there is no such frame.
+    """
+    if not (isinstance(frame, int | np.integer) and 0 <= frame < count):
+        raise QueryError(f"There is no frame {frame}: frames go from 0 to {count - 1}.")
+    return int(frame)
+
+
 @dataclass(frozen=True)
 class Key:
     """One cell that a row looks at. ``weight`` is the affinity, ``rect`` its pixels in the original."""
@@ -147,10 +158,8 @@ class Row:
             QueryError: there is no such frame.
             OptionError: there is no such colour map or scale.
         """
-        if frame is not None and frame not in range(len(self.frames)):
-            raise QueryError(
-                f"There is no frame {frame}: frames go from 0 to {len(self.frames) - 1}."
-            )
+        if frame is not None:
+            frame = frame_number(frame, len(self.frames))
         return export.overlay(self, cmap, alpha, scale, smooth, frame, grey)
 
     def overlays(self, **options: Any) -> list[np.ndarray]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.source import About
-from nonlocal_viz.errors import BlockError, QueryError
-from nonlocal_viz.row import Direction, Row
+from nonlocal_viz.errors import BlockError
+from nonlocal_viz.row import Direction, Row, frame_number
 
 
 class View:
@@ -155,11 +155,7 @@ class View:
         Raises:
             QueryError: there is no such frame.
         """
-        if not (isinstance(frame, int | np.integer) and 0 <= frame < len(self.frames)):
-            raise QueryError(
-                f"There is no frame {frame}: frames go from 0 to {len(self.frames) - 1}."
-            )
-        return int(frame)
+        return frame_number(frame, len(self.frames))
 
     def _name(self, block: str | None) -> str:
         if block is None:
