@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.training.cache import STRIDES, Cache
 from nonlocal_viz.training.targets import POWERS, target_rows
-from nonlocal_viz.zoo import Normalisation
 
 #: At most so many rows of a view are compared, drawn anew for each batch: on large views the N x N
 #: maps would cost more than the network, and neighbouring rows say nearly the same.

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet18_Weights
 
+from nonlocal_viz.core import source
 from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
+from nonlocal_viz.core.source import About, Prepare
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
@@ -74,6 +76,17 @@ def load_model(
         state = read_weights(manifest, info, limits)
     model = _build(info, state)
     model.info = replace(info, classes=_classes(info, folder))
+    model.about = About(
+        info.name,
+        info.title,
+        model.info.classes,
+        info.default_block,
+        licence=info.licence,
+        trained_on=info.trained_on,
+        class_list=info.class_list,
+    )
+    colours = info.normalisation
+    model.prepare = Prepare(source.Normalisation(colours.mean, colours.std), info.short_side)
     return model.eval().requires_grad_(False).to(where)
 
 

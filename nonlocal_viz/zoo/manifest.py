@@ -225,6 +225,19 @@ def read_manifest(directory: Path | str | None = None, limits: Limits = LIMITS) 
     return Manifest(directory, default, MappingProxyType(models))
 
 
+def check_name(name: str) -> None:
+    """A model can be called so: it is a file's name too, so nothing that is a path.
+
+    Raises:
+        CheckpointError: it cannot.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == DEFAULT:
+        raise CheckpointError(
+            f"{str(name)[:200]!r} cannot be the name of a model: use up to 64 letters, digits, dots, "
+            f"hyphens and underscores, and not {DEFAULT!r}."
+        )
+
+
 def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
     """One value of ``models`` as a ModelInfo.
 
