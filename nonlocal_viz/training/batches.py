@@ -140,7 +140,8 @@ class Batches:
         sharpen, grain = torch.from_numpy(amount).float().to(self.device)
         soft = F.avg_pool2d(pixels, 5, 1, 2, count_include_pad=False)
         noise = torch.randn(len(pixels), 1, *pixels.shape[2:]).to(self.device)
-        return pixels + SHARPEN * sharpen * (pixels - soft) + GRAIN * grain * noise
+        detailed: Tensor = pixels + SHARPEN * sharpen * (pixels - soft) + GRAIN * grain * noise
+        return detailed
 
     def _regions(self, count: int, smallest: float) -> Tensor:
         scale = self.random.uniform(smallest, 1, count)

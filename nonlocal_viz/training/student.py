@@ -37,7 +37,7 @@ class NormalisedBlock(NonLocalBlock):
             std = in_channels**-0.5 * self.inter_channels**-0.25
             theta, phi = _convolution(self.theta), _convolution(self.phi)
             nn.init.normal_(theta.weight, std=std)
-            nn.init.zeros_(theta.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(_bias(theta))
             phi.load_state_dict(theta.state_dict())
 
     def project(self, x: Tensor) -> Projections:
@@ -67,7 +67,7 @@ class NormalisedBlock(NonLocalBlock):
                 continue
             convolution = _convolution(getattr(self, name))
             weight = convolution.weight.flatten(1)
-            convolution.bias += weight @ mean  # type: ignore[operator]
+            _bias(convolution).add_(weight @ mean)
             scaled = weight * (variance + self.norm.eps).sqrt()
             convolution.weight.copy_(scaled.view_as(convolution.weight))
 
@@ -88,7 +88,7 @@ class NormalisedBlock(NonLocalBlock):
         for name in ("theta", "phi", "g"):
             convolution = _convolution(getattr(plain, name))
             weight = convolution.weight.flatten(1) * gain
-            convolution.bias -= weight @ mean  # type: ignore[operator]
+            _bias(convolution).sub_(weight @ mean)
             convolution.weight.copy_(weight.view_as(convolution.weight))
         return plain.train(self.training)
 
@@ -107,8 +107,8 @@ class Student(nn.Module):
         self.net = NonLocalResNet(**architecture)
         self.heads = nn.ModuleDict()
         options = {**BLOCK_DEFAULTS, **architecture.get("block", {}), "dimension": 2}
-        for key, block in self.net.nl.items():
-            channels = int(block.in_channels)  # type: ignore[arg-type]
+        for name in self.net.block_names:
+            key, channels = block_key(name), self.net.block(name).in_channels
             self.net.nl[key] = NormalisedBlock(channels, **options)
             self.heads[key] = nn.Conv2d(channels, TEACHER_CHANNELS, 1)
 
@@ -152,7 +152,9 @@ class Student(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) from the trunk's features."""
-        return self.net.fc(F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1))
+        pooled = F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1)
+        logits: Tensor = self.net.fc(pooled)
+        return logits
 
     def _places(self) -> Iterator[tuple[str, nn.Module]]:
         """The residual blocks below the last stage, in order, by name."""
@@ -166,7 +168,8 @@ class Student(nn.Module):
                 plain.nl[key] = block.folded()
         own = {k: v for k, v in self.net.state_dict().items() if not k.startswith(BLOCKS_PREFIX)}
         plain.load_state_dict(own, strict=False)
-        return plain.cpu().eval()
+        exported: NonLocalResNet = plain.cpu().eval()
+        return exported
 
 
 #: Variances from here on are scaled away at export: float16 ends at 65,504.
@@ -187,4 +190,11 @@ def _tame(output: nn.Module) -> None:
 
 
 def _convolution(projection: nn.Module) -> nn.Conv2d:
-    return projection[0] if isinstance(projection, nn.Sequential) else projection  # type: ignore
+    found = projection[0] if isinstance(projection, nn.Sequential) else projection
+    assert isinstance(found, nn.Conv2d)
+    return found
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias
