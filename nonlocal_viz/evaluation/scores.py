@@ -7,12 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_viz.training.segments import Segmented
-
-#: Names of object sizes with the least share of the photo that each begins at. The bounds cut the
-#: instances of coco128 that cover more than 3 % of their photo into thirds, nearly (88, 87 and 70 of
-#: 245, in 51, 54 and 60 of 108 photos).
-SIZES = {"small": 0.0, "medium": 0.06, "large": 0.18}
+from nonlocal_viz.evaluation.numbers import SIZES
+from nonlocal_viz.evaluation.segments import Segmented
 
 
 def average_precision(scores: Tensor, positive: Tensor) -> Tensor:
@@ -134,4 +130,4 @@ class BlockScores:
 
     def _applying(self, name: str) -> np.ndarray:
         values = np.array(self.values[name])
-        return values[~np.isnan(values)]
+        return np.asarray(values[~np.isnan(values)])

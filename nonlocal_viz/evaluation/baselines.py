@@ -46,7 +46,8 @@ def rows_on_queries(affinity: Affinity, picked: Tensor) -> Tensor:
         missing = queries - planes.shape[axis]
         # F.pad counts its pairs from the last dimension.
         planes = F.pad(planes, [0, 0] * (3 - axis) + [0, missing], value=-torch.inf)
-    return planes.flatten(1)
+    spread: Tensor = planes.flatten(1)
+    return spread
 
 
 def distance_rows(grid: tuple[int, int], picked: Tensor) -> Tensor:
@@ -75,16 +76,7 @@ def random_rows(block: NonLocalBlock, features: Tensor, picked: Tensor, seed: in
     # PyTorch's initialisers draw from the global generator; it is left as it was.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = NonLocalBlock(
-            block.in_channels,
-            block.inter_channels,
-            dimension=block.dimension,
-            sub_sample=block.sub_sample,
-            bn_layer=block.bn_layer,
-            instantiation=block.instantiation,
-            use_scale=block.use_scale,
-            pool_first=block.pool_first,
-        )
+        fresh = NonLocalBlock(block.in_channels, **block.options)
     fresh = fresh.to(features.device).eval()
     return rows_on_queries(fresh.attend(features)[1], picked)
 
