@@ -84,12 +84,12 @@ TOLD: list[dict[str, Any]] = [
 @pytest.mark.parametrize("architecture", TOLD)
 def test_what_is_told_is_obeyed(tmp_path: Path, architecture: dict[str, Any]) -> None:
     model, path = bare(tmp_path, **architecture)
-    x = torch.randn(1, 3, 64, 64)
+    x = torch.randn(1, 3, 48, 40)
     block = model.block_names[0]
     wrong = load_model(path, "cpu").run(x).affinities[block]
     inner = {k: v for k, v in architecture.items() if k not in ("block", "depth", "blocks")}
     told = {**inner, **architecture.get("block", {})}
-    for given in (told, {**inner, "block": architecture.get("block", {})}, model.architecture):
+    for given in (told, model.architecture):
         right = load_model(path, "cpu", **given)
         expected, found = model.run(x), right.run(x)
         assert torch.equal(expected.affinities[block].row(3), found.affinities[block].row(3))
