@@ -117,7 +117,9 @@ def _from_zoo(name: str, manifest: Manifest, given: Given, limits: Limits) -> _F
     given.agree_with(info)
     notes: tuple[str, ...] = ()
     if name in manifest.aliases:
-        notes = (f"{name!r} is the former name of {info.name!r} ({info.title or info.trained_on}).",)
+        notes = (
+            f"{name!r} is the former name of {info.name!r} ({info.title or info.trained_on}).",
+        )
     return _Found(info, read_weights(manifest, info, limits), manifest.directory, notes)
 
 
