@@ -36,7 +36,7 @@ _SIBLINGS = (
 )
 _PART = re.compile(
     r"(?P<block>.*?)(?:^|[._])(?:conv_|to_)?"
-    r"(?P<part>theta|phi|qkv|in_proj|f_query|f_key|f_value|query|key|value|out|[tpgqkvwW])"
+    r"(?P<part>theta|phi|qkv|in_proj|f_query|f_key|f_value|query|key|value|out|[tpgzqkvwW])"
     r"(?:_conv|_proj)?(?:[._](?:\d+|conv|weight|bias|[wb]))+$"
 )
 #: What a file with such keys looks like, the most particular first.

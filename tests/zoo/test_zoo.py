@@ -215,7 +215,7 @@ def test_the_shipped_default_loads_within_a_second() -> None:
 
 def test_odd_names_and_numbers_are_refused_in_a_sentence(tmp_path: Path) -> None:
     for name in ("a" * 300 + ".pth", "~nobody-of-this-name/a.pth", "a\0b.pt"):
-        with pytest.raises(CheckpointError, match="no model .* and no checkpoint file"):
+        with pytest.raises(CheckpointError, match=r"no model .* and no checkpoint file"):
             load_model(name)
         with pytest.raises(CheckpointError, match="There is no checkpoint"):
             load_model(Path(name))
