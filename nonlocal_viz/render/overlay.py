@@ -62,23 +62,16 @@ def overlay(
     ground = _grey(image) if grey else image
     columns, rows = _cells(x_edges, width), _cells(y_edges, height)
     if smooth:
-        place_x, place_y = _between(x_edges, width), _between(y_edges, height)
-        values = cv2.remap(
-            level,
-            np.broadcast_to(place_x, (height, width)).astype(np.float32),
-            np.broadcast_to(place_y[:, None], (height, width)).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        colours = table[np.rint(values * 255).astype(np.uint8)]
+        level = _smoothed(level, x_edges, y_edges, (height, width))
+        colours = table[np.rint(level * 255).astype(np.uint8)]
     else:
         painted = table[np.rint(level * 255).astype(np.uint8)]
         colours = painted[rows.clip(0, len(level) - 1)][:, columns.clip(0, level.shape[1] - 1)]
     result = cv2.addWeighted(colours, share, ground, 1 - share, 0)
     # cv2 drops nothing here, but pixels that no cell covers must show no weight.
-    result[(rows < 0) | (rows >= len(level))] = ground[(rows < 0) | (rows >= len(level))]
-    outside = (columns < 0) | (columns >= level.shape[1])
-    result[:, outside] = ground[:, outside]
+    below, beside = _outside(rows, y_edges), _outside(columns, x_edges)
+    result[below] = ground[below]
+    result[:, beside] = ground[:, beside]
     if query_rect is not None:
         outline(result, query_rect)
     return result
@@ -114,6 +107,25 @@ def outline(image: np.ndarray, rect: Rect) -> None:
 
 def _grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+def _smoothed(
+    level: np.ndarray, x_edges: Sequence[float], y_edges: Sequence[float], shape: tuple[int, int]
+) -> np.ndarray:
+    """(h, w) -> (H, W): between the cells' centres, pixel by pixel."""
+    across, down = _between(x_edges, shape[1]), _between(y_edges, shape[0])
+    return cv2.remap(
+        level,
+        np.broadcast_to(across, shape).astype(np.float32),
+        np.broadcast_to(down[:, None], shape).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _outside(cells: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """Which pixels lie in no cell."""
+    return np.asarray((cells < 0) | (cells >= len(edges) - 1))
 
 
 def _cells(edges: Sequence[float], pixels: int) -> np.ndarray:

@@ -82,10 +82,7 @@ def fit(
         DeviceError: an unknown or absent device.
         ValueError: ``config.backbone`` without ``backbone``, or the other way round; so for ``start``.
     """
-    if (config.backbone is None) != (backbone is None):
-        raise ValueError("config.backbone and the model backbone come together or not at all")
-    if (config.start is None) != (start is None):
-        raise ValueError("config.start and the model start come together or not at all")
+    _check_together(config, backbone, start)
     source = backbone if backbone is not None else start
     run = _begun(cache, config, device, backbone, start, take=not _exists(checkpoint))
     files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source))
@@ -105,10 +102,15 @@ def fit(
                     files.note(run, stretch.phase, minutes, side, rate, losses_now)
                     shown.show(f"{side} px", minutes, losses_now)
                 files.show(run)
-            run.end()
-            run.seconds = seconds
-            files.keep(run, now=True)
+            files.end(run, seconds)
     return run.average.student.export()
+
+
+def _check_together(config: Config, backbone: object, start: object) -> None:
+    if (config.backbone is None) != (backbone is None):
+        raise ValueError("config.backbone and the model backbone come together or not at all")
+    if (config.start is None) != (start is None):
+        raise ValueError("config.start and the model start come together or not at all")
 
 
 class _Files:
@@ -138,6 +140,12 @@ class _Files:
         if self._checkpoint is not None and (now or run.seconds - self._saved >= SAVE_EVERY):
             run.save(self._checkpoint, self._mark)
             self._saved = run.seconds
+
+    def end(self, run: Run, seconds: float) -> None:
+        """A phase is over after so many trained seconds."""
+        run.end()
+        run.seconds = seconds
+        self.keep(run, now=True)
 
     def note(
         self,

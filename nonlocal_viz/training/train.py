@@ -33,8 +33,9 @@ def train(wanted: Request) -> tuple[Path, ModelInfo]:
         DeviceError, MediaError: no such device or images.
     """
     wanted.check()
-    for name in filter(None, (wanted.name, wanted.apart)):
-        check_name(name)
+    for name in (wanted.name, wanted.apart):
+        if name is not None:
+            check_name(name)
     device = resolve_device(wanted.device)
     origin = open_origin(wanted)
     config = config_of(wanted, origin)

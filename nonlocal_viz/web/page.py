@@ -73,8 +73,8 @@ def _wire(demo: gr.Blocks, page: gr.HTML, desk: Desk) -> None:
         asked = dict(request.query_params) if request else {}
         name, examples = asked.get("example"), desk.views.examples
         source = {"example": name if name in examples else next(iter(examples))}
-        if asked.get("model") in desk.views.models.titles:
-            source["model"] = asked["model"]
+        if model := desk.views.models.called(asked.get("model")):
+            source["model"] = model
         return answer(desk.open, {}, source, asked.get("block"))
 
     def on_picture(event: gr.EventData) -> dict[str, Any]:

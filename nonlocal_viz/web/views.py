@@ -85,7 +85,7 @@ class Views:
         options = _clip_options(source) if is_video(path) else {}
         model = source.get("model") if isinstance(source, dict) else None
         lens = self.models.lens(model)
-        key += f" {sorted(options.items())} {model or self.models.own}"
+        key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

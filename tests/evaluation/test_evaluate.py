@@ -19,6 +19,7 @@ from nonlocal_viz.evaluation import baselines
 from nonlocal_viz.evaluation.classify import WNIDS, classify, find_imagenette
 from nonlocal_viz.evaluation.evaluate import evaluate
 from nonlocal_viz.evaluation.found import table
+from nonlocal_viz.evaluation.numbers import NUMBERS, kept_names, known_names
 from nonlocal_viz.evaluation.segments import Segmented
 from nonlocal_viz.training.teacher import TeacherFeatures
 
@@ -342,3 +343,11 @@ def test_all_models_in_one_command(
     assert "does not have the marks" in capsys.readouterr().err
     assert main(["evaluate", str(coco), "--model", "nobody", "--save"]) == 2
     assert "There is no model 'nobody'" in capsys.readouterr().err
+
+
+def test_every_number_is_in_the_table(photo: Segmented, tiny_model) -> None:
+    (scores, *_) = evaluate(tiny_model, [photo], 64, 4, flips=True, teacher=colour_teacher).values()
+    assert set(scores.values) <= known_names()
+    assert {n.name for n in NUMBERS} <= set(scores.values)
+    assert set(kept_names()) - {"ap_low", "ap_high"} <= known_names()
+    assert len(set(kept_names())) == len(kept_names()) == 26

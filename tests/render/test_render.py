@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pytest
 
@@ -102,3 +103,23 @@ def test_figures(suffix: str, magic: bytes) -> None:
     image = np.zeros((30, 40, 3), np.uint8)
     data = figure(image, np.eye(2), [0, 20, 40], [0, 15, 30], suffix=suffix, title="a < b")
     assert data.startswith(magic) and len(data) > 1000
+
+
+def test_a_bar_begins_at_nothing_on_every_scale() -> None:
+    assert ticks(2.0, "log") == [
+        (0.0, 0.0),
+        *((p, pytest.approx(2 * 10 ** (3 * (p - 1)))) for p in (0.25, 0.5, 0.75, 1.0)),
+    ]
+    assert ticks(2.0, "gamma")[1] == (0.25, pytest.approx(0.125))
+    signed = [weight for _, weight in ticks(2.0, "log", signed=True)]
+    assert signed[2] == 0 and signed[0] == -2 and signed[4] == 2
+
+
+@pytest.mark.parametrize("scale", ["linear", "gamma", "log"])
+def test_the_bar_of_a_figure_has_the_weights_of_its_scale(scale: str) -> None:
+    image, weights = np.zeros((40, 60, 3), np.uint8), np.array([[0.1, 0.8]])
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        drawn = figure(image, weights, [0, 30, 60], [0, 40], suffix="svg", scale=scale).decode()
+    for _, weight in ticks(0.8, scale):
+        assert f">{weight:.3g}</text>" in drawn
+    assert f">affinity ({scale})</text>" in drawn
