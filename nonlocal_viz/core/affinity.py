@@ -1,235 +1,499 @@
 """Affinity: the map of one block for one input, computed only where it is looked at.
 
-Invariant: an Affinity holds the factors (O((N + M) D) numbers), never the map (N x M). A row is
-O(M D), a column O(N D) after one pass that finds the normalisers; only :meth:`Affinity.dense`
-builds the map, and it refuses one beyond the bound in limits.py.
+Invariant: a :class:`Factored` holds data alone, O((N + M) D) numbers, never the map (N x M) and never
+a function; a row is O(M D), a column O(N D) after one pass that finds the normalisers. Only
+:meth:`Affinity.dense` builds the map, and it refuses one beyond the bound in limits.py.
 """
 
-import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nonlocal_viz.core.pairwise import INSTANTIATIONS, SOFTMAX, scores, weights
+from nonlocal_viz.core.aggregate import CHUNK_SCORES
+from nonlocal_viz.core.pairwise import Pairwise
+from nonlocal_viz.core.precision import full_precision, wide
+from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid, Place, Side
 from nonlocal_viz.errors import MapTooLargeError, QueryError, ShapeError
 from nonlocal_viz.limits import LIMITS
 
-GridShape = tuple[int, int, int]
-#: A cell: its flat index, or its place (h, w) or (t, h, w) on the grid.
-CellIndex = int | tuple[int, int] | tuple[int, int, int]
-
-# Queries are taken in chunks of about this many scores when every row is needed once (64 MB).
-_CHUNK_SCORES = 1 << 24
+#: The label of keys that lie in every query's reach.
+EVERYBODY = -1
+_Tokens = Tensor | slice
 
 
-@dataclass(frozen=True, eq=False)
-class Affinity:
-    """The affinity map f(x_i, x_j) / C(x) of one non-local block, in factored form.
+class Affinity(ABC):
+    """What every map answers: rows, columns, and the whole of it if it is small enough.
 
-    Args:
-        instantiation: one of ``gaussian``, ``embedded_gaussian``, ``dot_product``, ``concatenation``.
-        query: (B, N, D) the queries theta (the raw x for ``gaussian``); for ``concatenation``
-            (B, N, 1), the number a_i = w_theta . theta_i.
-        key: (B, M, D) the keys phi; for ``concatenation`` (B, M, 1), b_j = w_phi . phi_j.
-        query_grid: (T, H, W) with T*H*W = N.
-        key_grid: (T, H, W) with T*H*W = M; coarser than the query grid when the keys are pooled.
-        scale: multiplies the scores before the softmax (1, or 1/sqrt(D) with ``use_scale``).
+    N queries and M keys are the cells of two grids; B images, H heads. Tokens that lie on no cell are
+    named in ``query_aside`` and ``key_aside``: they are asked for by name, and what a row gives to such
+    keys is left out of it (never shared out among the cells) unless ``off_grid`` asks for all K keys, in
+    the order of :mod:`~nonlocal_viz.core.tokens`. Without ``heads`` weights are the mean over the heads.
 
-    Rows of the softmax instantiations sum to 1; rows of ``dot_product`` are signed; rows of
-    ``concatenation`` are non-negative and do not sum to 1. All results are float32 (float64 when the
-    factors are), on the device of the factors. The batch dimension stays in front of every result;
-    ``affinity[b]`` is the map of one image alone.
+    All results are float32 (float64 when the factors are), on the device of the factors.
 
-    Raises:
-        ShapeError: the factors do not fit the grids, or the instantiation is unknown.
+    Attributes:
+        query_grid, key_grid: (T, H, W) of the cells; the key grid is coarser when keys are pooled.
+        query_aside, key_aside: names of the tokens that lie on no cell.
+        instantiation: what the block calls its pairwise function; a label for people.
+        notes: sentences about this map that whoever looks at it should know.
     """
 
-    instantiation: str
-    query: Tensor
-    key: Tensor
     query_grid: GridShape
     key_grid: GridShape
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.instantiation not in INSTANTIATIONS:
-            raise ShapeError(
-                f"Unknown instantiation {self.instantiation!r}; choose one of "
-                f"{', '.join(INSTANTIATIONS)}."
-            )
-        for name, factor, grid in (
-            ("query", self.query, self.query_grid),
-            ("key", self.key, self.key_grid),
-        ):
-            if factor.ndim != 3 or factor.shape[1] != grid[0] * grid[1] * grid[2]:
-                raise ShapeError(
-                    f"The {name} factor has shape {tuple(factor.shape)}, which is not (B, T*H*W, D) "
-                    f"for the grid {grid}."
-                )
-        if self.query.shape[0] != self.key.shape[0] or self.query.shape[2] != self.key.shape[2]:
-            raise ShapeError(
-                f"Query factor {tuple(self.query.shape)} and key factor {tuple(self.key.shape)} "
-                "differ in batch or channels."
-            )
+    query_aside: OffGrid
+    key_aside: OffGrid
+    instantiation: str
+    notes: tuple[str, ...]
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, int, int]:
-        """(B, N, M): images, queries, keys."""
-        return self.query.shape[0], self.query.shape[1], self.key.shape[1]
+        """(B, N, M): images, query cells, key cells."""
 
     @property
+    @abstractmethod
+    def heads(self) -> int:
+        """H."""
+
+    @property
+    @abstractmethod
     def is_distribution(self) -> bool:
-        """True when every row is a softmax: non-negative, sum 1."""
-        return self.instantiation in SOFTMAX
+        """True when every row is non-negative and sums to 1, keys off the grid included."""
 
     @property
+    @abstractmethod
     def signed(self) -> bool:
-        """True when weights can be negative (dot product)."""
-        return self.instantiation == "dot_product"
+        """True when weights can be negative."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> torch.dtype:
+        """float32 or float64: that of every result."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the results are."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes that this map keeps alive."""
+
+    @abstractmethod
+    def __getitem__(self, image: int) -> "Affinity":
+        """The map of one image of the batch, as an Affinity with B = 1."""
+
+    @abstractmethod
+    def head(self, head: int) -> "Affinity":
+        """The map of one head alone. Raises QueryError where there is no such head."""
+
+    @abstractmethod
+    def _weights(self, queries: _Tokens) -> Tensor:
+        """All weights of some query tokens: (B, H, Q, K)."""
+
+    @abstractmethod
+    def _received(self, key: int) -> Tensor:
+        """What every query token gives to one key token: (B, H, N')."""
+
+    @property
+    def queries(self) -> Side:
+        """The tokens that look."""
+        return Side("query", self.query_grid, self.query_aside)
+
+    @property
+    def keys(self) -> Side:
+        """The tokens that are looked at."""
+        return Side("key", self.key_grid, self.key_aside)
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, image: int) -> "Affinity":
-        """The map of one image of the batch, as an Affinity with B = 1."""
-        if not -len(self) <= image < len(self):
-            raise IndexError(f"image {image} of a batch of {len(self)}")
-        one = slice(image, image + 1) if image != -1 else slice(-1, None)
-        return replace(self, query=self.query[one], key=self.key[one])
-
-    def row(self, query: CellIndex) -> Tensor:
-        """All weights of one query: (B, M)."""
-        return self.rows([query])[:, 0]
-
-    def rows(self, queries: Sequence[CellIndex] | Tensor) -> Tensor:
-        """All weights of several queries: (B, Q, M). Time and memory O(Q M D)."""
-        picked = [_flat_index(q, self.query_grid, "query") for q in _items(queries)]
-        index = torch.tensor(picked, dtype=torch.long, device=self.query.device)
-        return self._weights(self.query.index_select(1, index))
-
-    def column(self, key: CellIndex) -> Tensor:
-        """How much every query looks at one key: (B, N)."""
-        k = _flat_index(key, self.key_grid, "key")
-        with torch.autocast(self.query.device.type, enabled=False):
-            score = scores(
-                self.instantiation, _wide(self.query), _wide(self.key[:, k : k + 1]), self.scale
-            )[..., 0]
-            if self.is_distribution:
-                return (score - self.log_normaliser()).exp()
-            return score / self.shape[2]
-
-    def dense(self, max_bytes: int = LIMITS.dense_map_bytes) -> Tensor:
-        """The whole map: (B, N, M).
+    def row(self, query: Place, *, heads: bool = False, off_grid: bool = False) -> Tensor:
+        """All weights of one query: (B, M); with ``heads`` (B, H, M); with ``off_grid`` of all K keys.
 
         Raises:
-            MapTooLargeError: the map would take more than ``max_bytes`` bytes.
+            QueryError: there is no such cell, or no token of that name.
         """
-        batch, n, m = self.shape
-        size = batch * n * m * (8 if self.query.dtype == torch.float64 else 4)
+        return self.rows([query], heads=heads, off_grid=off_grid)[..., 0, :]
+
+    def rows(
+        self, queries: Sequence[Place] | Tensor, *, heads: bool = False, off_grid: bool = False
+    ) -> Tensor:
+        """All weights of several queries: (B, Q, M), or (B, H, Q, M); time and memory O(Q M D H).
+
+        Raises as :meth:`row`.
+        """
+        picked = torch.tensor(self.queries.several(queries), dtype=torch.long, device=self.device)
+        found = self._weights(picked)
+        return _mean(found if off_grid else found[..., self.keys.on_grid], heads)
+
+    def column(self, key: Place, *, heads: bool = False, off_grid: bool = False) -> Tensor:
+        """How much every query looks at one key: (B, N), or (B, H, N); with ``off_grid`` all queries.
+
+        Raises as :meth:`row`.
+        """
+        found = self._received(self.keys.token(key))
+        return _mean(found if off_grid else found[..., self.queries.on_grid], heads)
+
+    def dense(
+        self,
+        *,
+        heads: bool = False,
+        off_grid: bool = False,
+        max_bytes: int = LIMITS.dense_map_bytes,
+    ) -> Tensor:
+        """The whole map: (B, N, M), or (B, H, N, M); with ``off_grid`` of all queries and keys.
+
+        Raises:
+            MapTooLargeError: the map of all heads would take more than ``max_bytes`` bytes.
+        """
+        batch, n, m = len(self), self.queries.tokens, self.keys.tokens
+        size = batch * self.heads * n * m * (8 if self.dtype == torch.float64 else 4)
         if size > max_bytes:
+            of_heads = f" x {self.heads} heads" if self.heads > 1 else ""
             raise MapTooLargeError(
-                f"The dense map of {batch} x {n:,} x {m:,} weights would take {size / 2**20:,.0f} MiB, "
-                f"more than the bound of {max_bytes / 2**20:,.0f} MiB; ask for rows, or raise max_bytes."
+                f"The dense map of {batch}{of_heads} x {n:,} x {m:,} weights would take "
+                f"{size / 2**20:,.0f} MiB, more than the bound of {max_bytes / 2**20:,.0f} MiB; ask for "
+                "rows, or raise max_bytes."
             )
-        return self._weights(self.query)
-
-    def log_normaliser(self) -> Tensor:
-        """log C_i = logsumexp_j of the scores: (B, N); what turns a score into a weight on its own.
-
-        One pass over all scores in chunks, kept for later columns.
-
-        Raises:
-            ShapeError: the instantiation divides by the number of keys instead.
-        """
-        if not self.is_distribution:
-            raise ShapeError(
-                f"{self.instantiation} divides by the number of keys; it has no softmax."
-            )
-        return self._log_normaliser
-
-    @cached_property
-    def _log_normaliser(self) -> Tensor:
-        return torch.cat([s.logsumexp(dim=-1) for s in self._score_chunks()], dim=1)
+        found = self._weights(slice(None) if off_grid else self.queries.on_grid)
+        return _mean(found if off_grid else found[..., self.keys.on_grid], heads)
 
     def row_chunks(self) -> Iterator[Tensor]:
         """Every row once, in order, as chunks (B, n, M) of bounded size: for statistics of the map."""
-        for score in self._score_chunks():
-            yield weights(self.instantiation, score, self.shape[2])
+        cells, keys = self.queries.on_grid, self.keys.on_grid
+        for chunk in self._chunks(cells.start, cells.stop):
+            yield _mean(self._weights(chunk)[..., keys], heads=False)
 
-    def _score_chunks(self) -> Iterator[Tensor]:
-        batch, n, m = self.shape
-        step = max(1, _CHUNK_SCORES // max(1, batch * m))
-        with torch.autocast(self.query.device.type, enabled=False):
-            key = _wide(self.key)
-            for start in range(0, n, step):
-                part = _wide(self.query[:, start : start + step])
-                yield scores(self.instantiation, part, key, self.scale)
-
-    def _weights(self, query: Tensor) -> Tensor:
-        with torch.autocast(self.query.device.type, enabled=False):
-            score = scores(self.instantiation, _wide(query), _wide(self.key), self.scale)
-            return weights(self.instantiation, score, self.shape[2])
-
-    def to(self, *args: object, **kwargs: object) -> "Affinity":
-        """The same map with its factors moved or cast, as ``Tensor.to``."""
-        return replace(
-            self,
-            query=self.query.to(*args, **kwargs),  # type: ignore[call-overload]
-            key=self.key.to(*args, **kwargs),  # type: ignore[call-overload]
-        )
-
-    def detach(self) -> "Affinity":
-        """The same map without its autograd history."""
-        return replace(self, query=self.query.detach(), key=self.key.detach())
+    def _chunks(self, start: int, stop: int) -> Iterator[slice]:
+        step = max(1, CHUNK_SCORES // max(1, len(self) * self.heads * self.keys.tokens))
+        for at in range(start, stop, step):
+            yield slice(at, min(at + step, stop))
 
     def __repr__(self) -> str:
         batch, n, m = self.shape
+        heads = f", {self.heads} heads" if self.heads > 1 else ""
+        aside = len(self.query_aside), len(self.key_aside)
+        beside = f", beside them {aside[0]} queries and {aside[1]} keys" if any(aside) else ""
         return (
-            f"Affinity({self.instantiation}, {batch} x {n} queries {self.query_grid} "
-            f"x {m} keys {self.key_grid}, D={self.query.shape[2]}, scale={self.scale:.4g})"
+            f"{type(self).__name__}({self.instantiation or 'attention'}, {batch} x {n} queries "
+            f"{self.query_grid} x {m} keys {self.key_grid}{beside}{heads})"
         )
 
 
-def _items(queries: Sequence[CellIndex] | Tensor) -> Sequence[CellIndex]:
-    # Tensors and arrays alike; core imports no numpy.
-    listed = queries.tolist() if hasattr(queries, "tolist") else queries
-    if not isinstance(listed, Sequence):
-        listed = [listed]
-    return [tuple(q) if isinstance(q, list) else q for q in listed]
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Who may look at whom: a query at the keys of its own label (a frame, a window, a shifted region)
+    and at those labelled :data:`EVERYBODY`. query (N',) and key (K,), whole numbers, one a token."""
+
+    query: Tensor
+    key: Tensor
 
 
-def _wide(factor: Tensor) -> Tensor:
-    # Half-precision factors are scored in float32: exp() magnifies their rounding.
-    return factor if factor.dtype == torch.float64 else factor.float()
+@dataclass(frozen=True, eq=False)
+class PlaceBias:
+    """What is added to scores by where query and key lie: ``table[h, place of query, place of key]``.
+
+    table (H, P, P'), or (1, P, P') for all heads alike; query (N',) and key (K,), the places of the tokens.
+    """
+
+    table: Tensor
+    query: Tensor
+    key: Tensor
 
 
-def _flat_index(cell: CellIndex, grid: GridShape, role: str) -> int:
-    place: tuple[int, ...]
-    asked: Any = cell
-    if hasattr(asked, "tolist"):
-        asked = asked.tolist()
-    try:
-        if isinstance(asked, tuple | list):
-            asked = tuple(operator.index(p) for p in asked)
-        else:
-            asked = operator.index(asked)
-    except TypeError:
-        raise QueryError(
-            f"A {role} cell is a whole number, or a place (t, h, w) of them, not {cell!r}."
-        ) from None
-    if isinstance(asked, tuple):
-        place = (0, *asked) if len(asked) == 2 else asked
-        if len(place) != 3 or not all(0 <= p < size for p, size in zip(place, grid, strict=True)):
-            raise QueryError(f"There is no {role} cell {asked} on the grid {grid}.")
-        return (place[0] * grid[1] + place[1]) * grid[2] + place[2]
-    count = grid[0] * grid[1] * grid[2]
-    index = asked
-    if not 0 <= index < count:
-        raise QueryError(
-            f"There is no {role} cell {index}: the grid {grid} has cells 0 to {count - 1}."
+@dataclass(frozen=True, eq=False, repr=False)
+class Factored(Affinity):
+    """An affinity made of data alone; what a browser can hold.
+
+    Args:
+        pairwise: how queries and keys become weights.
+        query: (B, H, N', D), all query tokens; in the Gaussian form the raw x; where the pairwise score
+            is a sum, D = 1: the number a_i = w_theta . theta_i.
+        key: (B, H, K, D), all key tokens; b_j = w_phi . phi_j where the score is a sum.
+        query_grid, key_grid: (T, H, W) of the tokens that are cells.
+        query_aside, key_aside: names of those that are not.
+        reach: which keys a query may look at; None: at all.
+        bias: added to the scores.
+        unary: (B, H, K), a row that every query gets besides.
+        value: (B, H, K, E), what the weights mix; kept only where the output is to be rebuilt.
+        output: (weight (C, H * E), bias (C,) or None): the projection behind the heads' values.
+
+    Raises:
+        ShapeError: the factors do not fit the grids or each other.
+    """
+
+    pairwise: Pairwise
+    query: Tensor
+    key: Tensor
+    query_grid: GridShape
+    key_grid: GridShape
+    query_aside: OffGrid = NONE_ASIDE
+    key_aside: OffGrid = NONE_ASIDE
+    reach: Reach | None = None
+    bias: PlaceBias | None = None
+    unary: Tensor | None = None
+    value: Tensor | None = None
+    output: tuple[Tensor, Tensor | None] | None = None
+    instantiation: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for side, factor in ((self.queries, self.query), (self.keys, self.key)):
+            if factor.ndim != 4 or factor.shape[2] != side.tokens:
+                aside = f" and {len(side.aside)} tokens beside it" if len(side.aside) else ""
+                raise ShapeError(
+                    f"The {side.role} factor has shape {tuple(factor.shape)}, which is not (B, H, T*H*W, "
+                    f"D) for the grid {side.grid}{aside}."
+                )
+        if self.query.shape[:2] != self.key.shape[:2] or self.query.shape[3] != self.key.shape[3]:
+            raise ShapeError(
+                f"Query factor {tuple(self.query.shape)} and key factor {tuple(self.key.shape)} "
+                "differ in batch, heads or channels."
+            )
+        if self.pairwise.score == "sum" and self.query.shape[3] != 1:
+            raise ShapeError(
+                f"A score that is a sum has one number a token, not {self.query.shape[3]}."
+            )
+        _check_extras(self)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.query.shape[0], self.queries.cells, self.keys.cells
+
+    @property
+    def heads(self) -> int:
+        return self.query.shape[1]
+
+    @property
+    def is_distribution(self) -> bool:
+        return self.pairwise.is_distribution and self.unary is None
+
+    @property
+    def signed(self) -> bool:
+        return self.pairwise.signed
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float64 if self.query.dtype == torch.float64 else torch.float32
+
+    @property
+    def device(self) -> torch.device:
+        return self.query.device
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self._tensors())
+
+    def __getitem__(self, image: int) -> "Factored":
+        if not -len(self) <= image < len(self):
+            raise IndexError(f"image {image} of a batch of {len(self)}")
+        one = slice(image, image + 1) if image != -1 else slice(-1, None)
+        return replace(
+            self,
+            query=self.query[one],
+            key=self.key[one],
+            unary=None if self.unary is None else self.unary[one],
+            value=None if self.value is None else self.value[one],
         )
-    return index
+
+    def head(self, head: int) -> "Factored":
+        if not 0 <= head < self.heads:
+            raise QueryError(f"There is no head {head}: heads go from 0 to {self.heads - 1}.")
+        one = slice(head, head + 1)
+        scale, bias = self.pairwise.scale, self.bias
+        return replace(
+            self,
+            pairwise=replace(self.pairwise, scale=scale[one])
+            if isinstance(scale, Tensor)
+            else self.pairwise,
+            query=self.query[:, one],
+            key=self.key[:, one],
+            bias=replace(bias, table=bias.table[one]) if bias and len(bias.table) > 1 else bias,
+            unary=None if self.unary is None else self.unary[:, one],
+            value=None if self.value is None else self.value[:, one],
+            output=None,  # of all heads together
+        )
+
+    def framed(self) -> "Factored":
+        """B images of one frame each as one clip of B frames (B = 1), whose reach is the frame.
+
+        Raises:
+            ShapeError: there are tokens on no cell, or frames, reach, bias or unary row already.
+        """
+        frames, heads = len(self), self.heads
+        extras = (self.reach, self.bias, self.unary, self.value)
+        several = self.query_grid[0] != 1 or self.key_grid[0] != 1
+        if (
+            several
+            or len(self.query_aside)
+            or len(self.key_aside)
+            or any(extra is not None for extra in extras)
+        ):
+            raise ShapeError("Only images of one frame without anything besides make a clip.")
+
+        def along(factor: Tensor) -> Tensor:
+            return factor.transpose(0, 1).reshape(1, heads, -1, factor.shape[-1])
+
+        def labels(factor: Tensor) -> Tensor:
+            return torch.arange(frames, device=factor.device).repeat_interleave(factor.shape[2])
+
+        return replace(
+            self,
+            query=along(self.query),
+            key=along(self.key),
+            query_grid=(frames, *self.query_grid[1:]),
+            key_grid=(frames, *self.key_grid[1:]),
+            reach=Reach(labels(self.query), labels(self.key)),
+        )
+
+    def normalisers(self) -> Tensor:
+        """What turns the score of a query and a key into their weight: (B, H, N').
+
+        log C(x) where the weights are a softmax; else C(x), the number of keys in reach or the sum of
+        their scores. One pass over all scores in chunks, kept for later columns.
+        """
+        return self._normalisers
+
+    @cached_property
+    def _normalisers(self) -> Tensor:
+        parts = [
+            self.pairwise.normaliser(self._scores(chunk), self._may(chunk))
+            for chunk in self._chunks(0, self.queries.tokens)
+        ]
+        return torch.cat(parts, dim=2)
+
+    def rebuilt(self) -> Tensor:
+        """The output of the block's attention from our own rows: sum_j A_ij v_j of every query token,
+        (B, N', H * E), or behind its projection (B, N', C).
+
+        Raises:
+            ShapeError: the values are not kept.
+        """
+        if self.value is None:
+            raise ShapeError(
+                "The values of this map are not kept, so its output cannot be rebuilt."
+            )
+        value = wide(self.value)
+        chunks = self._chunks(0, self.queries.tokens)
+        mixed = torch.cat([self._weights(chunk) @ value for chunk in chunks], dim=2)
+        mixed = mixed.transpose(1, 2).flatten(2)
+        if self.output is None:
+            return mixed
+        weight, bias = self.output
+        return torch.nn.functional.linear(mixed, wide(weight), None if bias is None else wide(bias))
+
+    def to(self, *args: Any, **kwargs: Any) -> "Factored":
+        """The same map moved or cast, as ``Tensor.to``; labels and places are moved alone."""
+        factors = self._floats(lambda t: t.to(*args, **kwargs))
+        return factors._labels(lambda t: t.to(factors.query.device))
+
+    def detach(self) -> "Factored":
+        """The same map without its autograd history."""
+        return self._floats(Tensor.detach)
+
+    def _scores(self, queries: _Tokens, keys: slice = slice(None)) -> Tensor:
+        with full_precision(self.device):
+            query, key = wide(self.query[:, :, queries]), wide(self.key[:, :, keys])
+            bias = None
+            if self.bias is not None:
+                table, places = wide(self.bias.table), self.bias.key[keys]
+                bias = table[:, self.bias.query[queries]][:, :, places]
+            return self.pairwise.scores(query, key, bias)
+
+    def _may(self, queries: _Tokens, keys: slice = slice(None)) -> Tensor | None:
+        if self.reach is None:
+            return None
+        label = self.reach.key[keys]
+        return (self.reach.query[queries][:, None] == label) | (label == EVERYBODY)
+
+    def _weights(self, queries: _Tokens) -> Tensor:
+        with full_precision(self.device):
+            found = self.pairwise.weights(self._scores(queries), self._may(queries))
+            return found if self.unary is None else found + wide(self.unary)[:, :, None]
+
+    def _received(self, key: int) -> Tensor:
+        everybody, one = slice(None), slice(key, key + 1)
+        with full_precision(self.device):
+            score = self._scores(everybody, one)[..., 0]
+            found = self.pairwise.apart(score, self._normalisers)
+            may = self._may(everybody, one)
+            if may is not None:
+                found = found.masked_fill(~may[:, 0], 0.0)
+            return found if self.unary is None else found + wide(self.unary)[:, :, one]
+
+    def _tensors(self) -> Iterator[Tensor]:
+        parts = (self, self.pairwise, self.reach, self.bias)
+        held = [getattr(part, f.name) for part in parts if part is not None for f in fields(part)]
+        yield from (item for item in (*held, *(self.output or ())) if isinstance(item, Tensor))
+
+    def _floats(self, change: Callable[[Tensor], Tensor]) -> "Factored":
+        scale, bias = self.pairwise.scale, self.bias
+        weight = self.output and (
+            change(self.output[0]),
+            None if self.output[1] is None else change(self.output[1]),
+        )
+        return replace(
+            self,
+            pairwise=replace(self.pairwise, scale=change(scale))
+            if isinstance(scale, Tensor)
+            else self.pairwise,
+            query=change(self.query),
+            key=change(self.key),
+            bias=bias and replace(bias, table=change(bias.table)),
+            unary=None if self.unary is None else change(self.unary),
+            value=None if self.value is None else change(self.value),
+            output=weight,
+        )
+
+    def _labels(self, change: Callable[[Tensor], Tensor]) -> "Factored":
+        reach, bias = self.reach, self.bias
+        return replace(
+            self,
+            reach=reach and Reach(change(reach.query), change(reach.key)),
+            bias=bias and replace(bias, query=change(bias.query), key=change(bias.key)),
+        )
+
+
+def _check_extras(map_: Factored) -> None:
+    """Raise ShapeError where labels, places, the unary row, values or scales do not fit the factors."""
+    batch, heads, n, _ = map_.query.shape
+    k = map_.key.shape[2]
+    wanted: list[tuple[str, Tensor | None, tuple[int, ...]]] = [
+        ("unary row", map_.unary, (batch, heads, k)),
+        ("value factor", None if map_.value is None else map_.value[..., 0], (batch, heads, k)),
+    ]
+    scale = map_.pairwise.scale
+    if isinstance(scale, Tensor):
+        wanted.append(("scale", scale, (heads,)))
+    if map_.reach is not None:
+        wanted += [
+            ("labels of the queries", map_.reach.query, (n,)),
+            ("labels of the keys", map_.reach.key, (k,)),
+        ]
+    if map_.bias is not None:
+        wanted += [
+            ("places of the queries", map_.bias.query, (n,)),
+            ("places of the keys", map_.bias.key, (k,)),
+        ]
+        if map_.bias.table.ndim != 3 or map_.bias.table.shape[0] not in (1, heads):
+            raise ShapeError(
+                f"The table of the bias has shape {tuple(map_.bias.table.shape)}, which is not "
+                f"({heads}, places, places)."
+            )
+    for name, tensor, shape in wanted:
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise ShapeError(f"The {name} should have shape {shape}, not {tuple(tensor.shape)}.")
+
+
+def _mean(weights: Tensor, heads: bool) -> Tensor:
+    if heads:
+        return weights
+    # One head is its own mean, to the bit and without a copy.
+    return weights[:, 0] if weights.shape[1] == 1 else weights.mean(1)

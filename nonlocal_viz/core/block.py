@@ -5,15 +5,19 @@ State-dict keys and mathematics follow the widely used public code AlexHex7/Non-
 builds on every forward pass is built here only when it is asked for.
 """
 
+import inspect
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, overload
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_viz.core import pairwise
-from nonlocal_viz.core.affinity import Affinity, GridShape
+from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.aggregate import aggregate
+from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
+from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.errors import ShapeError
 
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
@@ -23,6 +27,8 @@ _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
 }
 _NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: The instantiation that compares x itself: it has no theta and no phi.
+RAW = "gaussian"
 #: The window of key pooling, by dimension; time is never pooled (paper, section 3.3).
 POOL_WINDOW: dict[int, tuple[int, ...]] = {1: (2,), 2: (2, 2), 3: (1, 2, 2)}
 
@@ -42,6 +48,50 @@ class KeyPool(nn.Module):
 
     def extra_repr(self) -> str:
         return f"window={self.window}"
+
+
+class PairScore(nn.Conv2d):
+    """w_f of the concatenation form, w_f . [theta_i, phi_j], applied to its two halves apart.
+
+    A 1x1 convolution as in the public code, so that its keys, and whatever people hang on a convolution
+    (hooks, weight_norm, spectral_norm, pruning, parametrizations), are those of one.
+    """
+
+    def __init__(self, inter_channels: int) -> None:
+        super().__init__(2 * inter_channels, 1, 1, bias=False)
+
+    def forward(self, theta: Tensor, phi: Tensor | None = None) -> "Tensor | PairScores":  # type: ignore[override]
+        """theta (B, N, D) and phi (B, M, D) -> a (B, N, 1) and b (B, M, 1), where
+        w_f . [theta_i, phi_j] = a_i + b_j. Of one tensor (B, 2D, N, M), as the public code has it, the
+        convolution."""
+        if phi is None:
+            return super().forward(theta)
+        w_theta, w_phi = self.weight.reshape(2, -1)
+        return PairScores(
+            (theta @ w_theta.to(theta.dtype)).unsqueeze(-1),
+            (phi @ w_phi.to(phi.dtype)).unsqueeze(-1),
+        )
+
+
+class PairScores(NamedTuple):
+    """The two numbers a position that the concatenation form's score is the sum of."""
+
+    a: Tensor
+    b: Tensor
+
+
+class ConcatProjection(nn.Sequential):
+    """The public code's ``concat_project``: w_f and the ReLU behind it.
+
+    Given theta and phi it gives the halves of the score, whose sum the ReLU would then see: the
+    pairwise value rectifies it (``Pairwise.rectify``), key by key, where a row is asked for.
+    """
+
+    def forward(self, theta: Tensor, phi: Tensor | None = None) -> "Tensor | PairScores":
+        """As :class:`PairScore`; of one tensor (B, 2D, N, M) the rectified scores (B, 1, N, M)."""
+        score, rectify = self
+        found: Tensor | PairScores = rectify(score(theta)) if phi is None else score(theta, phi)
+        return found
 
 
 class Projections(NamedTuple):
@@ -89,10 +139,9 @@ class NonLocalBlock(nn.Module):
         super().__init__()
         if dimension not in _CONV:
             raise ShapeError(f"A non-local block has dimension 1, 2 or 3, not {dimension!r}.")
-        if instantiation not in pairwise.INSTANTIATIONS:
+        if instantiation not in tuple(INSTANTIATIONS):
             raise ShapeError(
-                f"Unknown instantiation {instantiation!r}; choose one of "
-                f"{', '.join(pairwise.INSTANTIATIONS)}."
+                f"Unknown instantiation {instantiation!r}; choose one of {', '.join(INSTANTIATIONS)}."
             )
         inner = max(in_channels // 2, 1) if inter_channels is None else inter_channels
         if in_channels < 1 or inner < 1:
@@ -100,6 +149,7 @@ class NonLocalBlock(nn.Module):
         self.in_channels, self.inter_channels, self.dimension = in_channels, inner, dimension
         self.sub_sample, self.bn_layer, self.pool_first = sub_sample, bn_layer, pool_first
         self.instantiation, self.use_scale = instantiation, use_scale
+        kind = INSTANTIATIONS[instantiation]
 
         conv = _CONV[dimension]
         self.pool = KeyPool(POOL_WINDOW[dimension] if sub_sample else (1,) * dimension)
@@ -113,30 +163,44 @@ class NonLocalBlock(nn.Module):
             _zero(self.W)
         self.theta: nn.Module | None = None
         self.phi: nn.Module | None = None
-        if instantiation != "gaussian":
+        if instantiation != RAW:
             self.theta = conv(in_channels, inner, 1)
             self.phi = self._key_projection(conv(in_channels, inner, 1))
-        if instantiation == "concatenation":
+        if kind.score == "sum":
             # The public code keeps w_f as a 2D 1x1 convolution whatever the block's dimension.
-            self.concat_project = nn.Sequential(nn.Conv2d(2 * inner, 1, 1, bias=False), nn.ReLU())
+            self.concat_project = ConcatProjection(PairScore(inner), nn.ReLU())
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments that this block was made with, ``in_channels`` aside."""
+        return {
+            name: getattr(self, name)
+            for name in inspect.signature(NonLocalBlock).parameters
+            if name != "in_channels"
+        }
+
+    @property
+    def pairwise(self) -> Pairwise:
+        """How theta and phi become weights, the scale included."""
+        return replace(INSTANTIATIONS[self.instantiation], scale=self.scale)
 
     @property
     def scale(self) -> float:
         """What multiplies theta_i . phi_j before the softmax."""
-        if not self.use_scale or self.instantiation not in pairwise.SOFTMAX:
+        if not self.use_scale or INSTANTIATIONS[self.instantiation].normalise != "softmax":
             return 1.0
-        width = self.in_channels if self.instantiation == "gaussian" else self.inter_channels
-        return width**-0.5
+        width = self.in_channels if self.theta is None else self.inter_channels
+        return float(width**-0.5)
 
     def project(self, x: Tensor) -> Projections:
         """theta, phi and g of x (B, C, *spatial); phi and g pooled when the block pools its keys."""
-        pooled = self.pool(x) if self.pool_first or self.instantiation == "gaussian" else x
+        pooled = self.pool(x) if self.pool_first or self.theta is None else x
         g = self.g(pooled if self.pool_first else x)
         if self.theta is None or self.phi is None:
             return Projections(x, pooled, g)
         return Projections(self.theta(x), self.phi(pooled if self.pool_first else x), g)
 
-    def attend(self, x: Tensor, frames: int = 1) -> tuple[Tensor, Affinity]:
+    def attend(self, x: Tensor, frames: int = 1) -> tuple[Tensor, Factored]:
         """(z, the block's affinity in factored form); no N x M map is built.
 
         Args:
@@ -152,19 +216,18 @@ class NonLocalBlock(nn.Module):
         self._check(x, frames)
         theta, phi, g = self.project(x)
         queries, keys, values = (_tokens(t, frames) for t in (theta, phi, g))
-        if self.instantiation == "concatenation":
-            w_theta, w_phi = self.concat_project.get_parameter("0.weight").reshape(2, -1)
-            queries = (queries @ w_theta.to(queries.dtype)).unsqueeze(-1)
-            keys = (keys @ w_phi.to(keys.dtype)).unsqueeze(-1)
-        affinity = Affinity(
-            self.instantiation,
-            queries,
-            keys,
+        pairwise = self.pairwise
+        if pairwise.score == "sum":
+            queries, keys = self.concat_project(queries, keys)
+        affinity = Factored(
+            pairwise,
+            queries.unsqueeze(1),
+            keys.unsqueeze(1),
             _grid(theta, self.dimension, frames),
             _grid(phi, self.dimension, frames),
-            self.scale,
+            instantiation=self.instantiation,
         )
-        return self._residual(x, self._aggregate(queries, keys, values), frames), affinity
+        return self._residual(x, aggregate(pairwise, queries, keys, values), frames), affinity
 
     @overload
     def forward(self, x: Tensor, return_nl_map: Literal[False] = False) -> Tensor: ...
@@ -190,19 +253,13 @@ class NonLocalBlock(nn.Module):
             nn.Sequential(convolution) if self.pool_first else nn.Sequential(convolution, self.pool)
         )
 
-    def _aggregate(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        if self.instantiation == "concatenation":
-            return pairwise.concatenation_aggregate(queries[..., 0], keys[..., 0], values)
-        if self.instantiation == "dot_product":
-            return pairwise.dot_product_aggregate(queries, keys, values)
-        return pairwise.softmax_aggregate(queries, keys, values, self.scale)
-
     def _residual(self, x: Tensor, y: Tensor, frames: int) -> Tensor:
         batch = x.shape[0]
         if frames > 1:
             y = y.reshape(batch, -1, y.shape[-1])
         spatial = y.transpose(1, 2).reshape(batch, -1, *x.shape[2:])
-        return self.W(spatial) + x
+        added: Tensor = self.W(spatial)
+        return added + x
 
     def _check(self, x: Tensor, frames: int) -> None:
         wanted = (

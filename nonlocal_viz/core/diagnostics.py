@@ -5,6 +5,7 @@ effective support as usual in information theory; attention distance after the V
 (Dosovitskiy et al. 2021, Figure 7); border share and residual share are our own.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,16 +19,20 @@ from nonlocal_viz.errors import ShapeError
 
 def entropy(rows: Tensor) -> Tensor:
     """-sum p log p over the last dimension, in nats; rows (..., M) that sum to 1 -> (...)."""
-    return torch.special.entr(rows).sum(-1)
+    each: Tensor = torch.special.entr(rows)
+    return each.sum(-1)
 
 
 def mean_cosine_distance(vectors: Tensor) -> Tensor:
     """Mean over all pairs, i = j included, of 1 - cos(v_i, v_j): vectors (B, N, D) -> (B,).
 
     GCNet's dist is half of this. The mean cosine is the squared norm of the mean unit vector, so
-    no N x N anything is needed.
+    no N x N anything is needed. Vectors of nothing but zeros have no direction and are left out; NaN
+    where there is no other.
     """
-    return 1 - F.normalize(vectors.float(), dim=-1).mean(-2).square().sum(-1)
+    vectors = vectors.float()
+    total, counted = F.normalize(vectors, dim=-1).sum(-2), vectors.any(-1).sum(-1)
+    return 1 - (total / counted.unsqueeze(-1)).square().sum(-1)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class MapStats:
     """Statistics of one image's map.
 
     Attributes:
-        query_dependence: mean cosine distance between rows, 0 (every query sees the same) to 1.
+        query_dependence: mean cosine distance between rows, 0 (every query sees the same) to 1. Rows
+            without any weight are left out; NaN where there is no other (a dead map).
         entropy_share: mean row entropy / log M, 0 (one key) to 1 (uniform); NaN unless softmax.
         largest_column: largest mean weight that a key receives, as a multiple of 1/M (a sink).
         border_share: mean weight of the keys at the picture's border as a multiple of that of all
@@ -59,10 +65,11 @@ def map_stats(affinity: Affinity) -> MapStats:
         raise ShapeError(
             f"Statistics are of one image, not of a batch of {batch}; use affinity[b]."
         )
-    mean_unit = torch.zeros(m, device=affinity.key.device)
-    column = torch.zeros(m, device=affinity.key.device)
-    total_entropy = 0.0
+    mean_unit = torch.zeros(m, device=affinity.device)
+    column = torch.zeros(m, device=affinity.device)
+    total_entropy, looking = 0.0, 0
     for rows in affinity.row_chunks():
+        looking += int(rows[0].any(-1).sum())
         mean_unit += F.normalize(rows[0].float(), dim=-1).sum(0)
         column += rows[0].float().sum(0)
         if affinity.is_distribution:
@@ -72,7 +79,7 @@ def map_stats(affinity: Affinity) -> MapStats:
     border = _border(affinity.key_grid).to(column.device)
     share = column[border].mean() / column.mean() if not bool(border.all()) else torch.nan
     return MapStats(
-        query_dependence=float(1 - (mean_unit / n).square().sum()),
+        query_dependence=float(1 - (mean_unit / looking).square().sum()) if looking else math.nan,
         entropy_share=total_entropy / n / float(log_m)
         if affinity.is_distribution
         else float("nan"),
@@ -110,7 +117,7 @@ def attention_distance(affinity: Affinity, queries: Tensor, keys: Tensor) -> flo
         )
     if affinity.signed:
         return float("nan")
-    queries, keys = (p.to(affinity.key.device, torch.float32) for p in (queries, keys))
+    queries, keys = (p.to(affinity.device, torch.float32) for p in (queries, keys))
     total, counted, start = 0.0, 0, 0
     for (rows,) in affinity.row_chunks():
         away = torch.cdist(queries[start : start + len(rows)], keys)

@@ -8,20 +8,30 @@ Conventions, used everywhere in the project:
   tag asks for a rotation.
 * Rectangles are half-open: [left, right) x [top, bottom).
 * A cell is one token: (t, h, w) on a grid of (T, H, W), flattened in this order.
+* Borders between cells are fractions, kept exactly. Which cell holds a pixel is decided by whole numbers:
+  pixel * denominator against numerator, the same product of two doubles in Python and in the browser
+  (:meth:`Axis.borders`), so that both name the same cell for every pixel, on borders, too.
 
 Each side is an independent :class:`Axis`, since resize, crop, padding, stride, offset and pooling are
 all separable; composing them never needs more than one affine map and one clipping interval.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
 from numbers import Real
 from typing import NamedTuple
 
 from nonlocal_viz.errors import QueryError, ShapeError
 
 Cell = tuple[int, int, int]
+
+#: Lengths that are no whole numbers are kept to this part of a pixel. With pictures of up to 16,384 px and
+#: 2,048 cells, numerators then stay below 2**53, where doubles hold every whole number.
+_FINEST = 1024
 
 
 class Rect(NamedTuple):
@@ -57,45 +67,46 @@ class Axis:
     grids) the first and the last cell are extended to reach its ends: the network has seen those
     pixels, and no other cell stands for them. Pooled key grids do not fill: what a floor division
     dropped belongs to no key.
+
+    Raises:
+        ShapeError: no cell, no positive pitch, no stretch, or a number that is not finite.
     """
 
     cells: int
-    start: float
-    pitch: float
-    low: float
-    high: float
+    start: Fraction
+    pitch: Fraction
+    low: Fraction
+    high: Fraction
     fill: bool = True
 
     def __post_init__(self) -> None:
-        values = (self.start, self.pitch, self.low, self.high)
-        if self.cells < 1 or not all(map(math.isfinite, values)) or self.pitch <= 0:
+        values = {name: getattr(self, name) for name in ("start", "pitch", "low", "high")}
+        if self.cells < 1 or not all(map(math.isfinite, values.values())) or self.pitch <= 0:
             raise ShapeError(f"An axis needs at least one cell and a positive pitch: {self}.")
         if self.low >= self.high:
             raise ShapeError("An axis needs a stretch of the original that it stands for.")
+        for name, value in values.items():
+            object.__setattr__(self, name, _exact(value))
 
     def edge(self, index: int) -> float:
         """The border between cells index - 1 and index, in pixels; index 0..cells."""
-        if self.fill and index <= 0:
-            return self.low
-        if self.fill and index >= self.cells:
-            return self.high
-        return min(max(self.start + index * self.pitch, self.low), self.high)
+        return float(self._border(index))
 
     def edges(self) -> tuple[float, ...]:
         """All cells + 1 borders, ascending."""
         return tuple(self.edge(i) for i in range(self.cells + 1))
 
+    def borders(self) -> tuple[tuple[int, ...], int]:
+        """(numerators, denominator): border i, 0..cells, lies at numerators[i] / denominator pixels."""
+        return self._borders
+
     def find(self, pixel: float) -> int | None:
-        """The cell whose [edge(i), edge(i + 1)) holds the pixel; None where no cell does."""
-        if not self.edge(0) <= pixel < self.edge(self.cells):
+        """The cell whose [border i, border i + 1) holds the pixel; None where no cell does."""
+        numerators, denominator = self._borders
+        place = float(pixel) * denominator
+        if not numerators[0] <= place < numerators[-1]:
             return None
-        index = min(max(math.floor((pixel - self.start) / self.pitch), 0), self.cells - 1)
-        # The division may round to the other side of a border; the borders themselves decide.
-        while index > 0 and pixel < self.edge(index):
-            index -= 1
-        while index < self.cells - 1 and pixel >= self.edge(index + 1):
-            index += 1
-        return index
+        return bisect_right(numerators, place) - 1
 
     def pooled(self, window: int) -> "Axis":
         """The axis after max pooling by ``window`` with stride ``window`` (floor, as PyTorch)."""
@@ -107,10 +118,26 @@ class Axis:
         groups = self.cells // window
         complete = groups * window == self.cells
         # An axis that fills keeps its extended ends only where they belong to a pooled cell.
-        high = self.high if complete else self.edge(groups * window)
-        if high <= self.low:
-            high = math.nextafter(self.low, math.inf)
-        return replace(self, cells=groups, pitch=self.pitch * window, high=high)
+        high = self.high if complete else self._border(groups * window)
+        return replace(
+            self,
+            cells=groups,
+            pitch=self.pitch * window,
+            high=max(high, self.low + Fraction(1, _FINEST)),
+        )
+
+    def _border(self, index: int) -> Fraction:
+        if self.fill and index <= 0:
+            return self.low
+        if self.fill and index >= self.cells:
+            return self.high
+        return min(max(self.start + index * self.pitch, self.low), self.high)
+
+    @cached_property
+    def _borders(self) -> tuple[tuple[int, ...], int]:
+        exact = [self._border(i) for i in range(self.cells + 1)]
+        denominator = math.lcm(*(border.denominator for border in exact))
+        return tuple(int(border * denominator) for border in exact), denominator
 
 
 @dataclass(frozen=True)
@@ -238,31 +265,34 @@ class Grid:
         rows, columns = cells[-2:]
         steps = cells[0] if len(cells) == 3 else 1
         sides = []
+        part = None if crop is None else tuple(map(_exact, crop))
         for axis, count in ((0, columns), (1, rows)):
             pixels = size[axis]
             resized = pixels if resize is None else resize[axis]
             if pixels < 1 or resized < 1 or count < 1:
                 raise ShapeError("A grid needs a picture and cells of positive size.")
-            begin, extent = (0.0, float(resized)) if crop is None else (crop[axis], crop[axis + 2])
-            if not (begin >= 0 and extent > 0 and begin + extent <= resized + 1e-6):
+            whole = Fraction(0), _exact(resized)
+            begin, extent = whole if part is None else (part[axis], part[axis + 2])
+            if not (begin >= 0 and extent > 0 and begin + extent <= resized + Fraction(1, _FINEST)):
                 raise ShapeError(
                     f"The crop {crop} does not lie within the resized picture {resize}."
                 )
-            padded = pad[axis] + extent + pad[axis + 2]
-            step = padded / count if stride is None else _pair(stride)[axis]
-            # network pixel u = original * scale - begin + pad, solved for the original
-            scale = resized / pixels
+            before, behind = _exact(pad[axis]), _exact(pad[axis + 2])
+            padded = before + extent + behind
+            step = padded / count if stride is None else _exact(_pair(stride)[axis])
+            # network pixel u = original / shrunk - begin + before, solved for the original
+            shrunk = Fraction(pixels) / _exact(resized)
             sides.append(
                 Axis(
                     count,
-                    start=(_pair(offset)[axis] - pad[axis] + begin) / scale,
-                    pitch=step / scale,
-                    low=begin / scale,
-                    high=min((begin + extent) / scale, float(pixels)),
+                    start=(_exact(_pair(offset)[axis]) - before + begin) * shrunk,
+                    pitch=step * shrunk,
+                    low=begin * shrunk,
+                    high=min((begin + extent) * shrunk, Fraction(pixels)),
                 )
             )
-        shown = steps if frames is None else frames
-        time = Axis(steps, 0.0, shown / steps, 0.0, float(shown))
+        shown = Fraction(steps if frames is None else frames)
+        time = Axis(steps, Fraction(0), shown / steps, Fraction(0), shown)
         return cls(time, sides[1], sides[0], (int(size[0]), int(size[1])))
 
 
@@ -320,3 +350,10 @@ def _is_finite(value: object) -> bool:
 
 def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
     return value if isinstance(value, tuple) else (float(value), float(value))
+
+
+def _exact(value: "float | Fraction") -> Fraction:
+    """Whole numbers and fractions as they are, other lengths to :data:`_FINEST` parts of a pixel."""
+    if isinstance(value, int | Fraction):
+        return Fraction(value)
+    return Fraction(round(float(value) * _FINEST), _FINEST)

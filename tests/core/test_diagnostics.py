@@ -1,12 +1,13 @@
 """The numbers of core/diagnostics.py against the dense map, pair by pair, and by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from nonlocal_viz.core import affinity as affinity_module
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Affinity, Factored
 from nonlocal_viz.core.diagnostics import (
     attention_distance,
     block_stats,
@@ -15,16 +16,17 @@ from nonlocal_viz.core.diagnostics import (
     mean_cosine_distance,
 )
 from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.core.pairwise import INSTANTIATIONS
+from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.errors import ShapeError
 
 
 def make(instantiation: str, keys: tuple[int, int, int] = (1, 2, 2)) -> Affinity:
     generator = torch.Generator().manual_seed(5)
-    width = 1 if instantiation == "concatenation" else 3
-    query = torch.randn(1, 20, width, generator=generator)
-    key = torch.randn(1, math.prod(keys), width, generator=generator)
-    return Affinity(instantiation, query, key, (1, 4, 5), keys)
+    pairwise = INSTANTIATIONS[instantiation]
+    width = 1 if pairwise.score == "sum" else 3
+    query = torch.randn(1, 1, 20, width, generator=generator)
+    key = torch.randn(1, 1, math.prod(keys), width, generator=generator)
+    return Factored(pairwise, query, key, (1, 4, 5), keys)
 
 
 def pairwise_distance(vectors: torch.Tensor) -> float:
@@ -43,7 +45,7 @@ def test_mean_cosine_distance_is_that_of_all_pairs() -> None:
 def test_map_stats_are_those_of_the_dense_map(
     instantiation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affinity_module, "_CHUNK_SCORES", 12 * 3)  # chunks of 3 rows, and a rest
+    monkeypatch.setattr(affinity_module, "CHUNK_SCORES", 12 * 3)  # chunks of 3 rows, and a rest
     a = make(instantiation, (1, 3, 4))
     dense, stats = a.dense()[0], map_stats(a)
     assert stats.query_dependence == pytest.approx(pairwise_distance(dense), abs=1e-5)
@@ -68,13 +70,11 @@ def test_cell_centres_by_hand() -> None:
 
 def test_attention_distance_by_hand() -> None:
     centres = torch.tensor([[0.0, 0.0], [30.0, 40.0], [30.0, 0.0]])
-    one_hot = torch.eye(3)[None]
+    one_hot = torch.eye(3)[None, None]
     # Each query looks at the one key that its factor points at: 0 -> 1, 1 -> 1, 2 -> 0.
-    looks = Affinity(
-        "embedded_gaussian", 1e3 * one_hot[:, [1, 1, 0]], one_hot, (1, 1, 3), (1, 1, 3)
-    )
+    looks = Factored(Pairwise(), 1e3 * one_hot[:, :, [1, 1, 0]], one_hot, (1, 1, 3), (1, 1, 3))
     assert attention_distance(looks, centres, centres) == pytest.approx((50 + 0 + 30) / 3)
-    even = Affinity("embedded_gaussian", 0 * one_hot, one_hot, (1, 1, 3), (1, 1, 3))
+    even = Factored(Pairwise(), 0 * one_hot, one_hot, (1, 1, 3), (1, 1, 3))
     assert attention_distance(even, centres, centres) == pytest.approx(2 * (50 + 30 + 40) / 9)
 
 
@@ -82,7 +82,7 @@ def test_attention_distance_by_hand() -> None:
 def test_attention_distance_is_that_of_the_dense_map(
     instantiation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affinity_module, "_CHUNK_SCORES", 4 * 3)
+    monkeypatch.setattr(affinity_module, "CHUNK_SCORES", 4 * 3)
     a = make(instantiation)
     grid = Grid.build((50, 40), (4, 5))
     queries, keys = cell_centres(grid), cell_centres(grid.pooled((2, 2)))
@@ -129,3 +129,23 @@ def test_a_dead_block_adds_nothing() -> None:
 def test_block_stats_are_of_one_image(x: tuple[int, ...], z: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="one image"):
         block_stats(torch.zeros(x), torch.zeros(z))
+
+
+def test_a_dead_map_has_no_query_dependence() -> None:
+    """All-zero rows point nowhere: they are neither alike nor different."""
+    a = make("concatenation")
+    dead = replace(a, query=a.query - 1e3)
+    assert not dead.dense().any()
+    stats = map_stats(dead)
+    assert math.isnan(stats.query_dependence) and stats.largest_column == 0
+    # Of a map with some dead rows the others alone count.
+    some, rows = map_stats(a), a.dense()[0]
+    alive = rows[rows.any(1)]
+    assert 0 < len(alive) < 20
+    assert some.query_dependence == pytest.approx(pairwise_distance(alive), abs=1e-5)
+    zeros = torch.zeros(1, 3, 4)
+    assert math.isnan(float(mean_cosine_distance(zeros)))
+    given = torch.cat([torch.randn(1, 5, 4), zeros], dim=1)
+    assert float(mean_cosine_distance(given)) == pytest.approx(
+        pairwise_distance(given[0, :5]), abs=1e-5
+    )

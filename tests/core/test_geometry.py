@@ -1,4 +1,6 @@
+import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -40,15 +42,20 @@ def grids(draw: st.DrawFn) -> Grid:
 
 @given(grids(), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
 def test_every_seen_pixel_lies_in_exactly_one_query_cell(grid: Grid, u: float, v: float) -> None:
-    x = min(grid.x.low + u * (grid.x.high - grid.x.low), math.nextafter(grid.x.high, -math.inf))
-    y = min(grid.y.low + v * (grid.y.high - grid.y.low), math.nextafter(grid.y.high, -math.inf))
+    # The last double before a border may be nearer to it than any product of doubles tells.
+    x = float(grid.x.low) + min(u, 1 - 1e-9) * float(grid.x.high - grid.x.low)
+    y = float(grid.y.low) + min(v, 1 - 1e-9) * float(grid.y.high - grid.y.low)
     if not (grid.x.low <= x < grid.size[0] and grid.y.low <= y < grid.size[1]):
         return
     cell = grid.cell(x, y)
-    assert grid.rect(cell).contains(x, y)
     assert grid.unflat(grid.index(x, y)) == cell
-    assert sum(a <= x < b for a, b in zip(grid.x.edges(), grid.x.edges()[1:], strict=False)) == 1
-    assert sum(a <= y < b for a, b in zip(grid.y.edges(), grid.y.edges()[1:], strict=False)) == 1
+    for axis, pixel, at in ((grid.x, x, cell[2]), (grid.y, y, cell[1])):
+        numerators, denominator = axis.borders()
+        place = pixel * denominator
+        holds = [a <= place < b for a, b in itertools.pairwise(numerators)]
+        assert holds == [i == at for i in range(axis.cells)]
+        # Fractions of a pixel aside that no double tells apart, the rectangle holds it.
+        assert axis.edge(at) - 1e-9 <= pixel <= axis.edge(at + 1) + 1e-9
 
 
 @given(grids(), st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True))
@@ -57,7 +64,8 @@ def test_without_a_crop_every_pixel_of_the_picture_has_a_cell(
 ) -> None:
     whole = Grid.build(grid.size, grid.cells[1:])
     x, y = u * grid.size[0], v * grid.size[1]
-    assert whole.rect(whole.cell(x, y)).contains(x, y)
+    left, top, right, bottom = whole.rect(whole.cell(x, y))
+    assert left - 1e-9 <= x <= right + 1e-9 and top - 1e-9 <= y <= bottom + 1e-9
 
 
 @given(grids(), st.integers(1, 3), st.integers(1, 3))
@@ -148,3 +156,27 @@ def test_nonsense_is_refused() -> None:
         upright_size((3, 4), 9)
     with pytest.raises(QueryError):
         Grid.build((10, 10), (2, 2)).rect(4)
+
+
+@given(grids())
+def test_borders_are_whole_numbers_that_doubles_hold(grid: Grid) -> None:
+    for axis in (grid.x, grid.y, grid.pooled((2, 2)).x):
+        numerators, denominator = axis.borders()
+        assert len(numerators) == axis.cells + 1 and list(numerators) == sorted(numerators)
+        assert max(map(abs, numerators)) < 2**53 and 0 < denominator < 2**53
+        edges = [n / denominator for n in numerators]
+        assert edges == list(axis.edges())
+
+
+@pytest.mark.parametrize(
+    ("size", "cells", "x", "y"),
+    [((800, 600), (40, 53), 400, 300), ((4032, 3024), (40, 53), 0, 378)],
+)
+def test_whole_pixels_on_a_border_belong_to_the_cell_that_begins_there(size, cells, x, y) -> None:
+    """By fractions, which round nothing; 800 x 600 and 4032 x 3024 photos were cases that differed."""
+    grid = Grid.build(size, cells, resize=(427, 320))
+    for pixel in range(size[0]):
+        assert grid.x.find(pixel) == Fraction(pixel * cells[1], size[0]).__floor__()
+    for pixel in range(size[1]):
+        assert grid.y.find(pixel) == Fraction(pixel * cells[0], size[1]).__floor__()
+    assert grid.cell(x, y) == (0, y * cells[0] // size[1], x * cells[1] // size[0])

@@ -1,0 +1,18 @@
+"""In which precision maps are computed: float32 at least, whatever the network around them runs in."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """While it lasts, autocast lowers nothing; devices without autocast (meta) are left as they are."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
+def wide(factor: Tensor) -> Tensor:
+    """float64 as it is, all else as float32: exp() magnifies the rounding of half precision."""
+    return factor if factor.dtype == torch.float64 else factor.float()
