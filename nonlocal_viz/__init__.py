@@ -11,25 +11,34 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nonlocal_viz import errors, limits, media, render, zoo
     from nonlocal_viz.core import diagnostics
-    from nonlocal_viz.core.affinity import Affinity
+    from nonlocal_viz.core.affinity import Affinity, Factored
     from nonlocal_viz.core.block import NonLocalBlock
     from nonlocal_viz.core.geometry import Grid, Rect
+    from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
     from nonlocal_viz.core.resnet import NonLocalResNet
-    from nonlocal_viz.lens import Lens, View
+    from nonlocal_viz.core.source import About, Prepare, Source
+    from nonlocal_viz.lens import Lens
     from nonlocal_viz.row import Row
+    from nonlocal_viz.view import View
     from nonlocal_viz.zoo.loading import load_model
     from nonlocal_viz.zoo.saving import save_model
 
 #: public name -> the module that holds it
 _HOMES = {
+    "INSTANTIATIONS": "core.pairwise",
+    "About": "core.source",
     "Affinity": "core.affinity",
+    "Factored": "core.affinity",
     "Grid": "core.geometry",
     "Lens": "lens",
     "NonLocalBlock": "core.block",
     "NonLocalResNet": "core.resnet",
+    "Pairwise": "core.pairwise",
+    "Prepare": "core.source",
     "Rect": "core.geometry",
     "Row": "row",
-    "View": "lens",
+    "Source": "core.source",
+    "View": "view",
     "load_model": "zoo.loading",
     "save_model": "zoo.saving",
 }
@@ -43,13 +52,19 @@ _MODULES = {
 }
 
 __all__ = [
+    "INSTANTIATIONS",
+    "About",
     "Affinity",
+    "Factored",
     "Grid",
     "Lens",
     "NonLocalBlock",
     "NonLocalResNet",
+    "Pairwise",
+    "Prepare",
     "Rect",
     "Row",
+    "Source",
     "View",
     "diagnostics",
     "errors",

@@ -1,25 +1,37 @@
-"""The answer to a question: one affinity row (or column) over a picture or clip, and what to make of it."""
+"""The answer to a question: one affinity row (or column) over a picture or clip, and what to make of it.
 
-import csv
-import io
+Invariant: a Row holds its own weights and the pictures they lie on, and nothing of the network: keeping
+one keeps no factors alive.
+"""
+
 import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from nonlocal_viz import render
+from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
-from nonlocal_viz.errors import MediaError
-from nonlocal_viz.media import encode_png, encode_webm
-
-if TYPE_CHECKING:
-    from nonlocal_viz.lens import View
+from nonlocal_viz.errors import QueryError
 
 Direction = Literal["row", "column"]
+
+#: How far around a peak nothing may be stronger, in cells: neighbours of a strong cell say nothing new.
+_APART = 2
+
+
+def frame_number(frame: int, count: int) -> int:
+    """``frame`` of ``count`` frames as an int.
+
+    Raises:
+        QueryError: there is no such frame.
+    """
+    if not (isinstance(frame, int | np.integer) and 0 <= frame < count):
+        raise QueryError(f"There is no frame {frame}: frames go from 0 to {count - 1}.")
+    return int(frame)
 
 
 @dataclass(frozen=True)
@@ -50,33 +62,33 @@ class Row:
     """One affinity row (or column) over the picture.
 
     Attributes:
-        map: (T, H', W') float32, the weights, on the cells of ``key_grid``. For ``direction ==
-            "column"`` these are the query cells that look at the one pointed at.
-        first_frame: the frame that ``map[0]`` stands for (not 0 only for a clip without spacetime).
-        query_cell: (t, h, w) of the cell pointed at, and ``query_rect`` its pixels.
+        block: the block's name.
         x, y: the pixel that was asked about.
+        query_cell: (t, h, w) of the cell pointed at, and ``query_rect`` its pixels.
+        map: (T, H', W') float32, the weights, on the cells of ``grid``. For ``direction ==
+            "column"`` these are the query cells that look at the one pointed at.
+        grid: of the cells of ``map``.
+        frames, times: the picture, or the clip's frames (T, H, W, 3) uint8, and when each is shown.
+        first_frame: the frame that ``map[0]`` stands for (not 0 only for a clip without spacetime).
+        instantiation: the pairwise function of the block, in words.
+        signed: whether weights can be negative (dot product).
+        is_distribution: whether these weights are non-negative and sum to 1.
     """
 
-    view: "View"
     block: str
     x: float
     y: float
     query_cell: Cell
     query_rect: Rect
     map: np.ndarray
-    key_grid: Grid
+    grid: Grid
     direction: Direction
+    frames: np.ndarray
+    times: tuple[float, ...]
     first_frame: int = 0
-
-    @property
-    def instantiation(self) -> str:
-        """The pairwise function of the block."""
-        return self.view.affinity(self.block).instantiation
-
-    @property
-    def signed(self) -> bool:
-        """True when weights can be negative (dot product)."""
-        return self.view.affinity(self.block).signed
+    instantiation: str = ""
+    signed: bool = False
+    is_distribution: bool = False
 
     @cached_property
     def stats(self) -> RowStats:
@@ -84,8 +96,7 @@ class Row:
         flat = self.map.astype(np.float64).ravel()
         top = tuple(self.strongest(10))
         entropy = share = support = None
-        finite = bool(np.isfinite(flat).all())
-        if finite and self.view.affinity(self.block).is_distribution and self.direction == "row":
+        if self.is_distribution and bool(np.isfinite(flat).all()):
             positive = flat[flat > 0]
             entropy = float(-(positive * np.log(positive)).sum())
             share = entropy / math.log(flat.size) if flat.size > 1 else 0.0
@@ -97,7 +108,7 @@ class Row:
     @property
     def is_clip(self) -> bool:
         """Whether there is more than one frame."""
-        return len(self.view.frames) > 1
+        return len(self.frames) > 1
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -105,6 +116,30 @@ class Row:
         the map holds; they sum to 1, or are all 0."""
         mass = np.abs(self.map.astype(np.float64)).sum((1, 2))
         return tuple((mass / mass.sum() if mass.sum() > 0 else mass).tolist())
+
+    def strongest(self, count: int = 20) -> list[Key]:
+        """The cells with the greatest weights by size, strongest first; of equals the first."""
+        sizes = np.abs(self.map.astype(np.float64)).ravel()
+        return [self._key(int(i)) for i in np.argsort(-sizes, kind="stable")[:count]]
+
+    def peaks(self, count: int = 5) -> list[Key]:
+        """The strongest cells that lie apart: within two cells of one, in its frame, none is stronger
+        (of equals the first is the peak); strongest first."""
+        sizes = np.abs(self.map.astype(np.float64))
+        steps, height, width = sizes.shape
+        padded = np.full((steps, height + 2 * _APART, width + 2 * _APART), -1.0)
+        padded[:, _APART : _APART + height, _APART : _APART + width] = sizes
+        peak = np.ones_like(sizes, dtype=bool)
+        reach = range(-_APART, _APART + 1)
+        for dh, dw in ((dh, dw) for dh in reach for dw in reach if (dh, dw) != (0, 0)):
+            top, left = _APART + dh, _APART + dw
+            other = padded[:, top : top + height, left : left + width]
+            # Of two equal cells the one with the lower index is the peak.
+            earlier = (dh, dw) < (0, 0)
+            peak &= (other < sizes) | ((other == sizes) & (not earlier))
+        found = np.flatnonzero(peak)
+        order = np.argsort(-sizes.ravel()[found], kind="stable")[:count]
+        return [self._key(int(i)) for i in found[order]]
 
     def overlay(
         self,
@@ -120,37 +155,24 @@ class Row:
         All frames of a clip share one colour scale. ``frame`` is the query's own unless given.
 
         Raises:
-            QueryError: there is no such frame, colour map or scale.
+            QueryError: there is no such frame.
+            OptionError: there is no such colour map or scale.
         """
-        shown = self.query_cell[0] if frame is None else self.view.frame_number(frame)
-        at = shown - self.first_frame
-        weights = self.map[at] if 0 <= at < len(self.map) else np.zeros_like(self.map[0])
-        return render.overlay(
-            self.view.frames[shown],
-            weights,
-            self.key_grid.x.edges(),
-            self.key_grid.y.edges(),
-            cmap=cmap,
-            alpha=alpha,
-            scale=scale,
-            smooth=smooth,
-            grey=grey,
-            signed=self.signed,
-            vmax=float(np.abs(np.nan_to_num(self.map, posinf=0, neginf=0)).max()),
-            query_rect=self.query_rect if shown == self.query_cell[0] else None,
-        )
+        if frame is not None:
+            frame = frame_number(frame, len(self.frames))
+        return export.overlay(self, cmap, alpha, scale, smooth, frame, grey)
 
     def overlays(self, **options: Any) -> list[np.ndarray]:
         """The row over every frame, options as :meth:`overlay`."""
-        return [self.overlay(frame=t, **options) for t in range(len(self.view.frames))]
+        return export.overlays(self, **options)
 
     def strip(self, **options: Any) -> np.ndarray:
         """The film strip: (H', W', 3) uint8, every frame with its row, its time and its share."""
-        shares = [0.0] * len(self.view.frames)
-        shares[self.first_frame : self.first_frame + len(self.map)] = self.shares
-        return render.strip(
-            self.overlays(**options), self.view.times, shares, marked=self.query_cell[0]
-        )
+        return export.strip(self, **options)
+
+    def arrows(self, suffix: str = "png", count: int = 20) -> bytes:
+        """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+        return export.arrows(self, suffix, count)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
@@ -159,58 +181,10 @@ class Row:
         (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`.
 
         Raises:
-            MediaError: another suffix, or the file cannot be written.
-            QueryError: an option is unknown.
+            WritingError: another suffix, or the file cannot be written.
+            OptionError: there is no such colour map or scale.
         """
-        path = Path(path)
-        clip, one = self.is_clip, options.get("frame") is not None
-        whole = {key: value for key, value in options.items() if key != "frame"}
-        writers = {
-            ".png": lambda: encode_png(
-                self.strip(**whole) if clip and not one else self.overlay(**options)
-            ),
-            ".npz": self._npz,
-            ".csv": self._csv,
-            ".pdf": lambda: self.arrows("pdf") if clip else self._figure("pdf", whole),
-            ".svg": lambda: self.arrows("svg") if clip else self._figure("svg", whole),
-        }
-        if clip:
-            writers[".webm"] = lambda: encode_webm(self.overlays(**whole))
-            if path.name.lower().endswith(".arrows.png"):
-                writers[".png"] = lambda: self.arrows("png")
-        writer = writers.get(path.suffix.lower())
-        if writer is None:
-            raise MediaError(
-                f"Cannot write {path.suffix or 'a file without a suffix'}; use {', '.join(writers)}."
-            )
-        content = writer()
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise MediaError(f"Cannot write {path} ({error.strerror}).") from None
-        return path
-
-    def strongest(self, count: int = 20) -> list["Key"]:
-        """The cells with the greatest weights by size, strongest first."""
-        flat = self.map.astype(np.float64).ravel()
-        order = np.argsort(-np.abs(flat), kind="stable")[:count]
-        found = []
-        for i in order:
-            t, h, w = self.key_grid.unflat(int(i))
-            cell = (t + self.first_frame, h, w)
-            found.append(Key(cell, float(flat[i]), self.key_grid.rect(int(i))))
-        return found
-
-    def arrows(self, suffix: str = "png", count: int = 20) -> bytes:
-        """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
-        return render.arrows(
-            list(self.view.frames),
-            self.view.times,
-            self.query_cell[0],
-            self.query_rect,
-            [(key.cell[0], key.rect, key.weight) for key in self.strongest(count)],
-            suffix=suffix,
-        )
+        return export.save(self, path, **options)
 
     def describe(self) -> str:
         """One sentence for people: the cell, the strongest key, the entropy."""
@@ -229,9 +203,6 @@ class Row:
             )
         return text + "."
 
-    def _cell(self, cell: Cell) -> str:
-        return str(cell[1:]) + (f" of frame {cell[0]}" if self.is_clip else "")
-
     def numbers(self) -> dict[str, Any]:
         """The row's statistics and place as plain values, fit for JSON."""
         stats = self.stats
@@ -239,13 +210,13 @@ class Row:
             "block": self.block,
             "instantiation": self.instantiation,
             "direction": self.direction,
-            "picture_size": list(self.view.size),
+            "picture_size": list(self.grid.size),
             "query_pixel": [self.x, self.y],
             "query_cell": list(self.query_cell),
             "query_rect": list(self.query_rect),
-            "grid": list(self.key_grid.cells),
+            "grid": list(self.grid.cells),
             "first_frame": self.first_frame,
-            "times": list(self.view.times),
+            "times": list(self.times),
             "shares": list(self.shares),
             "entropy": stats.entropy,
             "entropy_share": stats.entropy_share,
@@ -258,44 +229,16 @@ class Row:
             ],
         }
 
-    def _figure(self, suffix: str, options: dict[str, Any]) -> bytes:
-        return render.figure(
-            self.view.image,
-            self.map[0],
-            self.key_grid.x.edges(),
-            self.key_grid.y.edges(),
-            title=f"{self.block} ({self.instantiation}), {self.direction} of ({self.x:g}, {self.y:g})",
-            suffix=suffix,
-            signed=self.signed,
-            query_rect=self.query_rect,
-            **options,
-        )
+    def _key(self, index: int) -> Key:
+        t, h, w = self.grid.unflat(index)
+        weight = float(self.map[t, h, w])
+        return Key((t + self.first_frame, h, w), weight, self.grid.rect(index))
 
-    def _npz(self) -> bytes:
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            weights=self.map,
-            x_edges=np.array(self.key_grid.x.edges()),
-            y_edges=np.array(self.key_grid.y.edges()),
-            query_cell=np.array(self.query_cell),
-            query_pixel=np.array([self.x, self.y]),
-            picture_size=np.array(self.view.size),
-            first_frame=np.array(self.first_frame),
-            times=np.array(self.view.times),
-            block=np.array(self.block),
-            instantiation=np.array(self.instantiation),
-            direction=np.array(self.direction),
-        )
-        return buffer.getvalue()
+    def _cell(self, cell: Cell) -> str:
+        return str(cell[1:]) + (f" of frame {cell[0]}" if self.is_clip else "")
 
-    def _csv(self) -> bytes:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["frame", "row", "column", "left", "top", "right", "bottom", "weight"])
-        for index, weight in enumerate(self.map.ravel()):
-            rect = self.key_grid.rect(index)
-            edges = (f"{v:.3f}" for v in rect)
-            t, h, w = self.key_grid.unflat(index)
-            writer.writerow([t + self.first_frame, h, w, *edges, f"{weight:.9g}"])
-        return text.getvalue().encode()
+    def __repr__(self) -> str:
+        return (
+            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), cell "
+            f"{self._cell(self.query_cell)}, over {self.map.size} cells {self.grid.cells})"
+        )

@@ -126,6 +126,14 @@ class Axis:
             high=max(high, self.low + Fraction(1, _FINEST)),
         )
 
+    def coarsened(self, count: int) -> "Axis":
+        """The axis of ``count`` cells that this one was pooled to; see :meth:`Grid.coarsened`."""
+        for window in range(1, self.cells + 1):
+            if self.cells // window == count:
+                return self.pooled(window)
+        low, high = self._border(0), self._border(self.cells)
+        return replace(self, cells=count, start=low, pitch=(high - low) / count)
+
     def _border(self, index: int) -> Fraction:
         if self.fill and index <= 0:
             return self.low
@@ -231,6 +239,16 @@ class Grid:
         """The grid of keys max-pooled by a window over (T, H, W) or (H, W)."""
         pt, ph, pw = (1, *window) if len(window) == 2 else tuple(window)
         return replace(self, t=self.t.pooled(pt), y=self.y.pooled(ph), x=self.x.pooled(pw))
+
+    def coarsened(self, cells: tuple[int, int, int]) -> "Grid":
+        """The grid of keys of which there are ``cells`` (T, H, W), one for several cells of this one.
+
+        A side of half as many was pooled by 2, even where another window gives as many (3 cells pooled
+        by 2 or by 3 leave one); where no window does, the stretch is divided evenly.
+        """
+        sides = (self.t, self.y, self.x)
+        t, y, x = (side.coarsened(count) for side, count in zip(sides, cells, strict=True))
+        return replace(self, t=t, y=y, x=x)
 
     @classmethod
     def build(

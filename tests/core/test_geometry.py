@@ -75,8 +75,8 @@ def test_a_pooled_key_is_the_union_of_its_query_cells(grid: Grid, ph: int, pw: i
     assert keys.cells == (1, grid.y.cells // ph, grid.x.cells // pw)
     for w in range(keys.x.cells):
         first, last = grid.rect((0, 0, w * pw)), grid.rect((0, 0, w * pw + pw - 1))
-        assert keys.x.edge(w) == pytest.approx(first.left, abs=1e-6)
-        assert keys.x.edge(w + 1) == pytest.approx(last.right, abs=1e-6)
+        assert keys.x.edge(w) == pytest.approx(first.left, abs=1e-3)
+        assert keys.x.edge(w + 1) == pytest.approx(last.right, abs=1e-3)
 
 
 @given(

@@ -1,0 +1,247 @@
+"""What an answer looks like as a picture, and what it is as a file: one writer a suffix.
+
+Invariant: nothing here knows where an answer comes from. A :class:`Shown` is its weights, where their
+cells lie, and the pictures they lie on; :class:`nonlocal_viz.Row` is one.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+
+from nonlocal_viz import render
+from nonlocal_viz.core.geometry import Cell, Grid, Rect
+from nonlocal_viz.errors import WritingError
+from nonlocal_viz.files import write_atomically
+from nonlocal_viz.media import encode_png, encode_webm
+
+
+class Shown(Protocol):
+    """An answer over pictures, as :class:`nonlocal_viz.Row` describes its fields."""
+
+    @property
+    def map(self) -> np.ndarray: ...
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def frames(self) -> np.ndarray: ...
+    @property
+    def times(self) -> tuple[float, ...]: ...
+    @property
+    def first_frame(self) -> int: ...
+    @property
+    def query_cell(self) -> Cell: ...
+    @property
+    def query_rect(self) -> Rect: ...
+    @property
+    def x(self) -> float: ...
+    @property
+    def y(self) -> float: ...
+    @property
+    def block(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def instantiation(self) -> str: ...
+    @property
+    def signed(self) -> bool: ...
+    @property
+    def shares(self) -> tuple[float, ...]: ...
+    def strongest(self, count: int) -> "Sequence[Strong]": ...
+
+
+class Strong(Protocol):
+    """One cell of an answer with its weight."""
+
+    @property
+    def cell(self) -> Cell: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def rect(self) -> Rect: ...
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A kind of file.
+
+    Attributes:
+        content: an answer and options -> the bytes of the file.
+        takes: names of the options that it has a use for, those of :func:`overlay`.
+        of_photos, of_clips: what it can be of.
+    """
+
+    content: Callable[..., bytes]
+    takes: tuple[str, ...] = ()
+    of_photos: bool = True
+    of_clips: bool = True
+
+
+def overlay(
+    row: Shown,
+    cmap: str | None = None,
+    alpha: float | None = None,
+    scale: str = "linear",
+    smooth: bool = False,
+    frame: int | None = None,
+    grey: bool = True,
+) -> np.ndarray:
+    """An answer over one frame, (H, W, 3) uint8; see :meth:`nonlocal_viz.Row.overlay`."""
+    shown = row.query_cell[0] if frame is None else frame
+    at = shown - row.first_frame
+    weights = row.map[at] if 0 <= at < len(row.map) else np.zeros_like(row.map[0])
+    return render.overlay(
+        row.frames[shown],
+        weights,
+        row.grid.x.edges(),
+        row.grid.y.edges(),
+        cmap=cmap,
+        alpha=alpha,
+        scale=scale,
+        smooth=smooth,
+        grey=grey,
+        signed=row.signed,
+        vmax=float(np.abs(np.nan_to_num(row.map, posinf=0, neginf=0)).max()),
+        query_rect=row.query_rect if shown == row.query_cell[0] else None,
+    )
+
+
+def overlays(row: Shown, **options: Any) -> list[np.ndarray]:
+    """The answer over every frame, options as :func:`overlay`."""
+    return [overlay(row, frame=t, **options) for t in range(len(row.frames))]
+
+
+def strip(row: Shown, **options: Any) -> np.ndarray:
+    """The film strip: (H', W', 3) uint8, every frame with its row, its time and its share."""
+    shares = [0.0] * len(row.frames)
+    shares[row.first_frame : row.first_frame + len(row.map)] = row.shares
+    return render.strip(overlays(row, **options), row.times, shares, marked=row.query_cell[0])
+
+
+def arrows(row: Shown, suffix: str = "png", count: int = 20) -> bytes:
+    """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+    return render.arrows(
+        list(row.frames),
+        row.times,
+        row.query_cell[0],
+        row.query_rect,
+        [(key.cell[0], key.rect, key.weight) for key in row.strongest(count)],
+        suffix=suffix,
+    )
+
+
+def save(row: Shown, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write an answer to a file of one of :data:`WRITERS`, whole or not at all.
+
+    Raises:
+        WritingError: another suffix, or the file cannot be written.
+        OptionError: an unknown colour map or scale.
+    """
+    path = Path(path)
+    clip = len(row.frames) > 1
+    writer = _writer(path.name, clip)
+    content = writer.content(row, **{k: v for k, v in options.items() if k in writer.takes})
+    write_atomically(path, content)
+    return path
+
+
+def suffixes(clip: bool) -> tuple[str, ...]:
+    """The suffixes that an answer over a clip, or over a photo, can be written with."""
+    return tuple(s for s, w in WRITERS.items() if (w.of_clips if clip else w.of_photos))
+
+
+def check_suffix(path: Path, clip: bool) -> None:
+    """Say now what :func:`save` would say after the work.
+
+    Raises:
+        WritingError: no answer of this kind can be written under this name.
+    """
+    _writer(path.name, clip)
+
+
+def _writer(name: str, clip: bool) -> Writer:
+    there = suffixes(clip)
+    # The longest first: ".arrows.png" ends in ".png", too.
+    for suffix in sorted(there, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return WRITERS[suffix]
+    suffix = Path(name).suffix or "a file without a suffix"
+    raise WritingError(f"Cannot write {suffix}; use {', '.join(there)}.")
+
+
+def _png(row: Shown, **options: Any) -> bytes:
+    one = len(row.frames) == 1 or options.get("frame") is not None
+    return encode_png(overlay(row, **options) if one else strip(row, **_whole(options)))
+
+
+def _figure(row: Shown, suffix: str, **options: Any) -> bytes:
+    if len(row.frames) > 1:
+        return arrows(row, suffix)
+    return render.figure(
+        row.frames[0],
+        row.map[0],
+        row.grid.x.edges(),
+        row.grid.y.edges(),
+        title=f"{row.block} ({row.instantiation}), {row.direction} of ({row.x:g}, {row.y:g})",
+        suffix=suffix,
+        signed=row.signed,
+        query_rect=row.query_rect,
+        **options,
+    )
+
+
+def _npz(row: Shown) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        weights=row.map,
+        x_edges=np.array(row.grid.x.edges()),
+        y_edges=np.array(row.grid.y.edges()),
+        query_cell=np.array(row.query_cell),
+        query_pixel=np.array([row.x, row.y]),
+        picture_size=np.array(row.grid.size),
+        first_frame=np.array(row.first_frame),
+        times=np.array(row.times),
+        block=np.array(row.block),
+        instantiation=np.array(row.instantiation),
+        direction=np.array(row.direction),
+    )
+    return buffer.getvalue()
+
+
+def _csv(row: Shown) -> bytes:
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["frame", "row", "column", "left", "top", "right", "bottom", "weight"])
+    for index, weight in enumerate(row.map.ravel()):
+        edges = (f"{v:.3f}" for v in row.grid.rect(index))
+        t, h, w = row.grid.unflat(index)
+        lines.writerow([t + row.first_frame, h, w, *edges, f"{weight:.9g}"])
+    return text.getvalue().encode()
+
+
+def _whole(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != "frame"}
+
+
+_COLOURS = ("cmap", "alpha", "scale", "smooth", "grey")
+#: Every kind of file that an answer can be written as, by its suffix: the only list of them.
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {
+        ".png": Writer(_png, (*_COLOURS, "frame")),
+        ".webm": Writer(
+            lambda row, **options: encode_webm(overlays(row, **options)), _COLOURS, of_photos=False
+        ),
+        ".npz": Writer(_npz),
+        ".csv": Writer(_csv),
+        ".pdf": Writer(lambda row, **options: _figure(row, "pdf", **options), _COLOURS),
+        ".svg": Writer(lambda row, **options: _figure(row, "svg", **options), _COLOURS),
+        ".arrows.png": Writer(lambda row: arrows(row, "png"), of_photos=False),
+    }
+)

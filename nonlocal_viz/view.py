@@ -1,0 +1,174 @@
+"""One encoded picture or clip: what can be asked about it, each answer O(M D).
+
+Invariant: a View holds what the network made of the picture and what it says of itself, not the
+network: it can be pickled, kept and asked without one.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.geometry import Grid
+from nonlocal_viz.core.source import About
+from nonlocal_viz.errors import BlockError
+from nonlocal_viz.row import Direction, Row, frame_number
+
+
+class View:
+    """One encoded picture or clip: what can be asked about it.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB, upright, read-only; T = 1 for a picture.
+        times: T seconds: when each frame is shown.
+        logits: (classes,) float32 on the CPU; None where the network tells no classes apart.
+        spacetime: whether a position looks at all frames or at its own alone.
+        about: what the network says of itself, its assumptions included.
+    """
+
+    def __init__(
+        self,
+        frames: np.ndarray,
+        times: tuple[float, ...],
+        logits: Tensor | None,
+        maps: Mapping[str, Affinity],
+        grids: Mapping[str, Grid],
+        about: About,
+    ) -> None:
+        self.frames, self.times, self.logits, self.about = frames, times, logits, about
+        self.frames.setflags(write=False)
+        self._maps, self._grids = dict(maps), dict(grids)
+        self.spacetime = len(next(iter(maps.values()))) == 1
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB: the picture, or the clip's first frame."""
+        return np.asarray(self.frames[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the original in pixels."""
+        return self.frames.shape[2], self.frames.shape[1]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the non-local blocks, from the input to the output."""
+        return tuple(self._maps)
+
+    @property
+    def default_block(self) -> str:
+        """The block that is asked when none is named."""
+        named = self.about.default_block
+        return named if named is not None and named in self._maps else self.blocks[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that this view keeps alive, roughly: the pictures and the factors."""
+        return self.frames.nbytes + sum(a.nbytes for a in self._maps.values())
+
+    def affinity(self, block: str | None = None, frame: int = 0) -> Affinity:
+        """The map of a block, B = 1; without ``spacetime``, that of one frame.
+
+        Raises:
+            BlockError: there is no such block; the message lists those that there are.
+            QueryError: there is no such frame.
+        """
+        whole = self._maps[self._name(block)]
+        return whole if self.spacetime else whole[self.frame_number(frame)]
+
+    def whole(self, block: str | None = None) -> Affinity:
+        """As :meth:`affinity`, but without ``spacetime`` the maps of all T frames, B = T."""
+        return self._maps[self._name(block)]
+
+    def query_grid(self, block: str | None = None) -> Grid:
+        """Which cell of the block sees which pixel (of one frame, without ``spacetime``). Raises
+        BlockError as :meth:`affinity`."""
+        return self._grids[self._name(block)]
+
+    def key_grid(self, block: str | None = None) -> Grid:
+        """As :meth:`query_grid`, for keys: coarser when the block pools them."""
+        return self.query_grid(block).coarsened(self._maps[self._name(block)].key_grid)
+
+    def top_classes(self, k: int = 5) -> list[tuple[str, float]]:
+        """The k most probable classes with their probabilities, best first; named where the model's
+        classes have names, else ``"class 17"``. Empty where the network tells no classes apart."""
+        if self.logits is None:
+            return []
+        probabilities = self.logits.softmax(-1)
+        best = probabilities.topk(min(max(k, 0), len(probabilities)))
+        names: Sequence[str] = self.about.classes or ()
+        return [
+            (names[i] if i < len(names) else f"class {i}", p)
+            for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ]
+
+    def query(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
+        """What the cell at pixel (x, y) of a frame looks at: its affinity row, over the keys.
+
+        Raises:
+            QueryError: (x, y) lies outside the picture, is not a number, or there is no such frame.
+            BlockError: there is no such block.
+        """
+        return self._ask("row", block, x, y, frame)
+
+    def column(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
+        """Who looks at the key at pixel (x, y): its affinity column, over the queries.
+
+        Raises as :meth:`query`; also QueryError where no key stands for the pixel (pooling drops an
+        odd last row or column of cells).
+        """
+        return self._ask("column", block, x, y, frame)
+
+    def _ask(self, direction: Direction, block: str | None, x: float, y: float, frame: int) -> Row:
+        name = self._name(block)
+        asked, answered = self._grids[name], self.key_grid(name)
+        if direction == "column":
+            asked, answered = answered, asked
+        first = 0 if self.spacetime else self.frame_number(frame)
+        cell = asked.cell(x, y, frame - first)
+        affinity = self.affinity(name, frame)
+        ask = affinity.row if direction == "row" else affinity.column
+        weights = ask(asked.flat(cell))[0].detach().float().cpu().numpy()
+        # What goes to tokens on no cell is not on the picture: the cells' part sums to less than 1.
+        whole = affinity.is_distribution and not len(affinity.key_aside)
+        return Row(
+            block=name,
+            x=float(x),
+            y=float(y),
+            query_cell=(cell[0] + first, *cell[1:]),
+            query_rect=asked.rect(cell),
+            map=weights.reshape(answered.cells),
+            grid=answered,
+            direction=direction,
+            frames=self.frames,
+            times=self.times,
+            first_frame=first,
+            instantiation=affinity.instantiation,
+            signed=affinity.signed,
+            is_distribution=whole and direction == "row",
+        )
+
+    def frame_number(self, frame: int) -> int:
+        """``frame`` as an int.
+
+        Raises:
+            QueryError: there is no such frame.
+        """
+        return frame_number(frame, len(self.frames))
+
+    def _name(self, block: str | None) -> str:
+        if block is None:
+            return self.default_block
+        if not isinstance(block, str) or block not in self._maps:
+            raise BlockError(
+                f"There is no block {block!r}; this model has {', '.join(self._maps)}."
+            )
+        return block
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        what = f"{len(self.frames)} frames of" if len(self.frames) > 1 else "picture of"
+        lines = [f"View({what} {width} x {height} pixels through {self.about.name})"]
+        lines += [f"  {name}: {a!r}" for name, a in self._maps.items()]
+        return "\n".join([*lines, *(f"  assumed: {said}" for said in self.about.assumptions)])
