@@ -18,6 +18,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.source import About, BlockAbout, Encoded, Normalisation, Prepare
 from nonlocal_viz.errors import BlockError, ShapeError
 
 #: depth -> (residual block, blocks a stage), as torchvision's resnet18 ... resnet101.
@@ -140,6 +141,49 @@ class NonLocalResNet(ResNet):
         self.block_names = tuple(name for name in places if _key(name) in self.nl)
         if device is not None:
             self.to(resolve_device(device))
+
+    @property
+    def about(self) -> About:
+        """What the network says of itself."""
+        info: Any = getattr(self, "info", None)
+        blocks = {
+            n: BlockAbout(b.in_channels, b.inter_channels, b.theta is not None, b.use_scale)
+            for n, b in ((n, self.block(n)) for n in self.block_names)
+        }
+        if info is None:
+            return About(blocks=blocks)
+        return About(
+            info.name,
+            info.title,
+            info.classes,
+            info.default_block,
+            licence=info.licence,
+            trained_on=info.trained_on,
+            class_list=info.class_list,
+            blocks=blocks,
+        )
+
+    def run(self, pixels: Tensor, *, spacetime: bool = True) -> Encoded:
+        """Run once, without gradients."""
+        x = pixels.to(self.device, self.conv1.weight.dtype)
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                logits, maps = self(x, return_nl_map=True, spacetime=spacetime)
+        finally:
+            self.train(training)
+        return Encoded(logits[0].float().cpu(), maps)
+
+    @property
+    def prepare(self) -> Prepare:
+        """How a picture becomes what it reads."""
+        info: Any = getattr(self, "info", None)
+        return (
+            Prepare()
+            if info is None
+            else Prepare(Normalisation(*vars(info.normalisation).values()))
+        )
 
     @property
     def device(self) -> torch.device:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from nonlocal_viz.core.geometry import Rect
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.render.colours import default_cmap, lookup
 from nonlocal_viz.render.scales import normalise
 
@@ -50,10 +51,10 @@ def overlay(
         (H, W, 3) uint8 RGB.
 
     Raises:
-        QueryError: an unknown colour map or scale.
+        OptionError: an unknown colour map or scale, or an alpha that is no share.
     """
     height, width = image.shape[:2]
-    share = DEFAULT_ALPHA if alpha is None else min(max(alpha, 0.0), 1.0)
+    share = check_alpha(alpha)
     table = lookup(cmap or default_cmap(signed))
     level = normalise(weights, scale, signed, vmax)
     if signed:
@@ -81,6 +82,19 @@ def overlay(
     if query_rect is not None:
         outline(result, query_rect)
     return result
+
+
+def check_alpha(alpha: float | None) -> float:
+    """The share of the colour that ``alpha`` asks for; None asks for the usual one.
+
+    Raises:
+        OptionError: it is no number from 0 to 1.
+    """
+    if alpha is None:
+        return DEFAULT_ALPHA
+    if not 0 <= alpha <= 1:
+        raise OptionError(f"alpha is a number from 0 to 1, not {alpha:g}.")
+    return alpha
 
 
 def outline(image: np.ndarray, rect: Rect) -> None:

@@ -11,7 +11,7 @@ Signed rows apply the formula to |r| and keep the sign.
 
 import numpy as np
 
-from nonlocal_viz.errors import QueryError
+from nonlocal_viz.errors import OptionError
 
 SCALES: tuple[str, ...] = ("linear", "gamma", "log")
 DECADES = 3.0
@@ -24,10 +24,10 @@ def normalise(
     what is not a number counts as 0.
 
     Raises:
-        QueryError: an unknown scale.
+        OptionError: an unknown scale.
     """
     if scale not in SCALES:
-        raise QueryError(f"There is no scale {scale!r}; choose one of {', '.join(SCALES)}.")
+        raise OptionError(f"There is no scale {scale!r}; choose one of {', '.join(SCALES)}.")
     values = np.nan_to_num(np.asarray(row, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     if not signed:
         values = values.clip(min=0)

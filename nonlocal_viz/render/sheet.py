@@ -102,7 +102,7 @@ def row_tile(
     image. Returns (h, w, 3) uint8 RGB.
 
     Raises:
-        QueryError: an unknown colour map or scale.
+        OptionError: an unknown colour map or scale, or an alpha that is no share.
     """
     size = tile_size((image.shape[1], image.shape[0]), width)
     large = size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING

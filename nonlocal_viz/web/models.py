@@ -24,12 +24,12 @@ class Models:
     """
 
     def __init__(self, lens: Lens) -> None:
-        info = getattr(lens.model, "info", None)
-        self.own: str = getattr(info, "name", None) or "model"
+        about = lens.source.about
+        self.own = about.name
         self._lenses = {self.own: lens}
         self._lock = threading.Lock()
         self.titles: Mapping[str, str] = {
-            self.own: getattr(info, "title", None) or self.own,
+            self.own: about.title or self.own,
             **{name: title for name, title in _zoo().items() if name != self.own},
         }
 
@@ -47,7 +47,8 @@ class Models:
         with self._lock:
             if name not in self._lenses:
                 own = self._lenses[self.own]
-                model = load_model(name, own.model.device)
+                # A Source of somebody's own need not have a device.
+                model = load_model(name, getattr(own.source, "device", "auto"))
                 self._lenses[name] = Lens(model, own.short_side, own.limits)
             return self._lenses[name]
 

@@ -8,19 +8,18 @@ columns come.
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import torch
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.lens import View
+from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
+from nonlocal_viz.view import View
 
 
-def picture_payload(view: View, folder: Path) -> dict[str, Any]:
+def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
     """The frames (JPEGs within the display bound; one for a picture) and what is known of them."""
-    limits = view.lens.limits
     side = limits.display_side if len(view.frames) == 1 else limits.display_frame_side
     width, height = view.size
     return {
@@ -37,24 +36,25 @@ def picture_payload(view: View, folder: Path) -> dict[str, Any]:
     }
 
 
-def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
+def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
     """Factors, grids and formula of one block."""
     affinity = view.whole(block)
+    assert isinstance(affinity, Factored)
     frames = len(affinity) if not view.spacetime else 1
     # Too many for a browser: it then asks for the rows that it shows, one by one.
-    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= view.lens.limits.factor_bytes
-    module = view.lens.model.block(block)
+    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= limits.factor_bytes
+    about = view.about.blocks[block]
     return {
         "block": block,
         "instantiation": affinity.instantiation,
-        "scale": affinity.scale,
+        "scale": affinity.pairwise.scale,
         "signed": affinity.signed,
-        "softmax": affinity.is_distribution,
-        "channels": affinity.query.shape[2],
-        "inner": module.inter_channels,
-        "inputChannels": module.in_channels,
+        "softmax": affinity.pairwise.normalise == "softmax",
+        "channels": affinity.query.shape[3],
+        "inner": about.inner_channels,
+        "inputChannels": about.input_channels,
         "pooled": affinity.query_grid != affinity.key_grid,
-        "useScale": module.use_scale,
+        "useScale": about.use_scale,
         "spacetime": view.spacetime,
         "queries": _grid(view.query_grid(block), frames),
         "keys": _grid(view.key_grid(block), frames),
@@ -77,13 +77,13 @@ def row_payload(
     }
 
 
-def factor_bytes(affinity: Affinity) -> bytes:
+def factor_bytes(affinity: Factored) -> bytes:
     """The file described above. Without spacetime the B images are the frames, one after another."""
-    halves = [_half(t.flatten(0, 1)) for t in (affinity.query, affinity.key)]
+    halves = [_half(t.flatten(0, 2)) for t in (affinity.query, affinity.key)]
     body = b"".join(half.tobytes() for half in halves)
     body += bytes(-len(body) % 4)
-    if affinity.is_distribution:
-        body += affinity.log_normaliser().flatten().float().cpu().numpy().astype("<f4").tobytes()
+    if affinity.pairwise.normalise == "softmax":
+        body += affinity.normalisers().flatten().float().cpu().numpy().astype("<f4").tobytes()
     return body
 
 
@@ -101,7 +101,7 @@ def _grid(grid: Grid, frames: int) -> dict[str, Any]:
     }
 
 
-def _file(path: Path, content: bytes) -> dict[str, Any]:
+def _file(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return gr.FileData(path=str(path)).model_dump()
+    return path

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nonlocal_viz.core.geometry import Rect
-from nonlocal_viz.errors import QueryError
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.render import figure, lookup, normalise, overlay, ticks
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL
 
@@ -15,7 +15,7 @@ def test_scales_by_hand() -> None:
     np.testing.assert_allclose(normalise(row, vmax=0.8), [0, 0.0005, 0.125, 0.5], atol=1e-6)
     signed = normalise(np.array([-2.0, 0.0, 0.5]), "gamma", signed=True)
     np.testing.assert_allclose(signed, [-1, 0, 0.5])
-    with pytest.raises(QueryError, match="linear, gamma, log"):
+    with pytest.raises(OptionError, match="linear, gamma, log"):
         normalise(row, "sqrt")
 
 
@@ -36,7 +36,7 @@ def test_ticks_are_the_weights_of_their_colours(scale: str, signed: bool) -> Non
 def test_colours() -> None:
     for name in SEQUENTIAL + DIVERGING:
         assert lookup(name).shape == (256, 3)
-    with pytest.raises(QueryError, match="magma"):
+    with pytest.raises(OptionError, match="magma"):
         lookup("mango")
 
 

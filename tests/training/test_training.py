@@ -17,13 +17,13 @@ from nonlocal_viz.training import precision as precision_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.evaluate import average_precision, evaluate
+from nonlocal_viz.evaluation.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
 from nonlocal_viz.training.losses import (
     log_rows,
 )
-from nonlocal_viz.training.segments import open_segments
+from nonlocal_viz.evaluation.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import POWERS, target_rows
 

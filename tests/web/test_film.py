@@ -168,7 +168,7 @@ def test_arrows_to_the_strongest_twenty(visit) -> None:
 @pytest.fixture(scope="module")
 def small_address(shipped_lens):
     """A page that may send no factors, as if every block were too big."""
-    with serve(shipped_lens.model, limits=Limits(factor_bytes=0)) as url:
+    with serve(shipped_lens.source, limits=Limits(factor_bytes=0)) as url:
         yield url
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.limits import Limits
+from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_webm, is_video, open_video
 from nonlocal_viz.web.payload import block_payload, factor_bytes, picture_payload
 from nonlocal_viz.web.views import Views, examples
@@ -109,8 +109,8 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
 ) -> None:
     view = Lens(make_model(instantiation=instantiation, sub_sample=sub_sample)).open(picture)
     name = view.blocks[0]
-    payload, affinity = block_payload(view, name, tmp_path), view.affinity(name)
-    raw = Path(payload["factors"]["path"]).read_bytes()
+    payload, affinity = block_payload(view, name, tmp_path, LIMITS), view.affinity(name)
+    raw = payload["factors"].read_bytes()
     assert raw == factor_bytes(affinity)
     n, m, d = affinity.query.shape[1], affinity.key.shape[1], payload["channels"]
     halves = np.frombuffer(raw, "<f2", (n + m) * d).astype(np.float32)
@@ -135,9 +135,9 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
 
 def test_the_picture_that_travels_is_bounded(tiny_model, tmp_path: Path) -> None:
     lens = Lens(tiny_model, limits=Limits(display_side=64))
-    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path)
+    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path, lens.limits)
     assert (payload["width"], payload["height"]) == (200, 300)
-    with Image.open(payload["frames"][0]["path"]) as photo:
+    with Image.open(payload["frames"][0]) as photo:
         assert max(photo.size) <= 64
 
 
@@ -146,13 +146,13 @@ def test_frame_by_frame_the_factors_of_all_frames_follow_one_another(
 ) -> None:
     clip = np.stack([np.roll(picture, 9 * t, axis=1) for t in range(3)])
     view = Lens(tiny_model, short_side=64).open(clip, spacetime=False)
-    payload = block_payload(view, "layer2.1", tmp_path)
+    payload = block_payload(view, "layer2.1", tmp_path, LIMITS)
     assert payload["spacetime"] is False and payload["queries"]["cells"] == [3, 8, 12]
-    raw = np.frombuffer(Path(payload["factors"]["path"]).read_bytes(), "<f2")
+    raw = np.frombuffer(payload["factors"].read_bytes(), "<f2")
     d = payload["channels"]
     last = raw[2 * 96 * d : 3 * 96 * d].reshape(96, d)
     np.testing.assert_allclose(last, view.affinity("layer2.1", 2).query[0].half().numpy())
-    assert len(picture_payload(view, tmp_path)["frames"]) == 3
+    assert len(picture_payload(view, tmp_path, LIMITS)["frames"]) == 3
 
 
 def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, picture) -> None:
@@ -162,7 +162,7 @@ def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, 
     source: dict[str, Any] = {"path": str(uploads / "clip.webm")}
     assert len(views.get(source).frames) == 6
     assert len(views.get({**source, "frames": 3}).frames) == 3
-    assert not views.get({**source, "frames": 3, "perFrame": True}).spacetime
+    assert not views.get({**source, "frames": 3, "spacetime": False}).spacetime
     assert views.get({**source, "frames": 3}).spacetime
     assert len(views.get({**source, "frames": "many", "start": None, "stride": {}}).frames) == 6
     for wrong in ({"frames": 1e9}, {"frames": -4}, {"start": 1e9}, {"stride": -1}):
@@ -172,7 +172,7 @@ def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, 
 
 def test_a_wrong_block_is_a_sentence(tiny_model, picture: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(BlockError, match="layer9"):
-        block_payload(Lens(tiny_model).open(picture), "layer9", tmp_path)
+        block_payload(Lens(tiny_model).open(picture), "layer9", tmp_path, LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def test_odd_files_get_the_right_picture_or_one_sentence(
 
 @pytest.fixture
 def desk(tiny_model, uploads: Path):
-    from nonlocal_viz.web.page import Desk
+    from nonlocal_viz.web.desk import Desk
 
     return Desk(Views(Lens(tiny_model, short_side=32), uploads))
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_viz.training.segments import Segmented
+from nonlocal_viz.evaluation.segments import Segmented
 
 #: Names of object sizes with the least share of the photo that each begins at. The bounds cut the
 #: instances of coco128 that cover more than 3 % of their photo into thirds, nearly (88, 87 and 70 of

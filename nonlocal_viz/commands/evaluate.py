@@ -11,8 +11,8 @@ from nonlocal_viz.errors import MediaError
 
 if TYPE_CHECKING:
     from nonlocal_viz.core.resnet import NonLocalResNet
-    from nonlocal_viz.training.scores import BlockScores
-    from nonlocal_viz.training.segments import Segmented
+    from nonlocal_viz.evaluation.scores import BlockScores
+    from nonlocal_viz.evaluation.segments import Segmented
     from nonlocal_viz.training.teacher import Teacher
 
 #: {"layer2.1 @ 256": {"ap": .63, "ap_low": .61, "ap_high": .65, "query_dependence": .6, ...}, ...}
@@ -79,7 +79,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
-    """Print a table of the numbers of :func:`nonlocal_viz.training.evaluate.evaluate`.
+    """Print a table of the numbers of :func:`nonlocal_viz.evaluation.evaluate.evaluate`.
 
     Raises:
         MediaError: a folder is not of the layout it should be, or there is nothing to measure in it.
@@ -87,9 +87,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
     """
     import numpy as np
 
-    from nonlocal_viz.training.classify import find_imagenette
-    from nonlocal_viz.training.report import check_marks, report, write_into
-    from nonlocal_viz.training.segments import open_segments
+    from nonlocal_viz.evaluation.classify import find_imagenette
+    from nonlocal_viz.evaluation.report import check_marks, report, write_into
+    from nonlocal_viz.evaluation.segments import open_segments
     from nonlocal_viz.training.teacher import Teacher
     from nonlocal_viz.zoo import load_model, read_manifest, save_metrics
 
@@ -149,8 +149,8 @@ def _measure(
 ) -> Found:
     from tqdm import tqdm
 
-    from nonlocal_viz.training.classify import classify
-    from nonlocal_viz.training.evaluate import evaluate
+    from nonlocal_viz.evaluation.classify import classify
+    from nonlocal_viz.evaluation.evaluate import evaluate
 
     found: Found = {}
     accuracies: Found = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nonlocal_viz.errors import MediaError
-from nonlocal_viz.training.scores import SIZES
+from nonlocal_viz.evaluation.scores import SIZES
 
 Found = Mapping[str, Mapping[str, float]]
 BEGIN, END = "<!-- evaluation -->", "<!-- /evaluation -->"

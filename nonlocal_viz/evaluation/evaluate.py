@@ -9,7 +9,7 @@ interval and two of them can be compared on the same photos.
 
 ==========================  =============================================================================
 ``ap``                      the block's rows; ``ap_small``, ``ap_medium``, ``ap_large`` by the size of
-                            the query's object (:data:`nonlocal_viz.training.scores.SIZES`)
+                            the query's object (:data:`nonlocal_viz.evaluation.scores.SIZES`)
 ``ap_features``             cosine of the block's input; also by size
 ``ap_gain``                 ``ap`` - ``ap_features`` of the same queries; also by size
 ``ap_edge``                 among the cells along the object's outline alone, on both sides of it: does
@@ -53,7 +53,7 @@ from nonlocal_viz.core.diagnostics import (
 )
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.lens import Lens, View
-from nonlocal_viz.training.baselines import (
+from nonlocal_viz.evaluation.baselines import (
     TeacherLike,
     colour_rows,
     distance_rows,
@@ -62,8 +62,8 @@ from nonlocal_viz.training.baselines import (
     rows_on_queries,
     teacher_rows,
 )
-from nonlocal_viz.training.scores import BlockScores, Draw, average_precision
-from nonlocal_viz.training.segments import Segmented
+from nonlocal_viz.evaluation.scores import BlockScores, Draw, average_precision
+from nonlocal_viz.evaluation.segments import Segmented
 from nonlocal_viz.training.teacher import TeacherFeatures
 
 __all__ = ["BlockScores", "average_precision", "evaluate"]
@@ -86,7 +86,7 @@ def evaluate(
 
     Args:
         model: in eval mode, on its device.
-        photos: with their instances, see :func:`nonlocal_viz.training.segments.open_segments`.
+        photos: with their instances, see :func:`nonlocal_viz.evaluation.segments.open_segments`.
         short_side: of the pictures as the model sees them, in pixels.
         queries: cells drawn a photo and block.
         seed: of the draw; the same for every model, so that two models answer the same queries.

@@ -14,11 +14,11 @@ from nonlocal_viz.cli import main
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.errors import MediaError, ShapeError
-from nonlocal_viz.training import baselines
-from nonlocal_viz.training.classify import WNIDS, classify, find_imagenette
-from nonlocal_viz.training.evaluate import evaluate
+from nonlocal_viz.evaluation import baselines
+from nonlocal_viz.evaluation.classify import WNIDS, classify, find_imagenette
+from nonlocal_viz.evaluation.evaluate import evaluate
 from nonlocal_viz.training.evaluate_cli import table
-from nonlocal_viz.training.segments import Segmented
+from nonlocal_viz.evaluation.segments import Segmented
 from nonlocal_viz.training.teacher import TeacherFeatures
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nonlocal_viz.training.scores import BlockScores, Draw, size_of
-from nonlocal_viz.training.segments import Segmented
+from nonlocal_viz.evaluation.scores import BlockScores, Draw, size_of
+from nonlocal_viz.evaluation.segments import Segmented
 
 
 def test_sizes_begin_at_their_bounds() -> None:
