@@ -10,8 +10,8 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.web import models as models_module
-from nonlocal_viz.web.models import Models
 from nonlocal_viz.web.desk import Desk
+from nonlocal_viz.web.models import Models
 from nonlocal_viz.web.views import Views, examples, named
 from nonlocal_viz.zoo import read_manifest
 from tests.web.rows import painted_right

@@ -57,14 +57,18 @@ def join(entry: Path) -> str:
         if path in texts:
             return
         if not path.is_file():
-            raise JoinError(f"{above[-1].name if above else 'Nobody'} imports {path.name}, which is not there.")
+            raise JoinError(
+                f"{above[-1].name if above else 'Nobody'} imports {path.name}, which is not there."
+            )
         text = path.read_text(encoding="utf-8")
         for names, target in _IMPORT.findall(text):
             other = (path.parent / target).resolve()
             visit(other, (*above, path))
             for name in filter(None, (part.strip() for part in names.split(","))):
                 if name not in exported[other]:
-                    raise JoinError(f"{path.name} imports {name!r}, which {other.name} does not export.")
+                    raise JoinError(
+                        f"{path.name} imports {name!r}, which {other.name} does not export."
+                    )
         exported[path] = set()
         for name, public in _declared(text):
             if name in owners:

@@ -1,5 +1,4 @@
 // The page in gradio, which provides these five names to the script of a gr.HTML.
-/* global element, props, trigger, watch, upload */
 
 import { mount } from "./mount.js";
 

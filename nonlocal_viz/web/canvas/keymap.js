@@ -1,6 +1,5 @@
 // What each key of the keyboard does; page.html lists them for people.
 
-import { COLOUR_SCALES } from "./core/colours.js";
 import { cmapOf } from "./core/look.js";
 import { modelOf } from "./core/source.js";
 
@@ -48,7 +47,7 @@ function looks(session) {
       const signed = Boolean(session.open?.block.meta.signed);
       session.setLook({ cmap: after(session.scene.colours.fitting(signed), cmapOf(session.look, signed)) });
     },
-    s: () => session.setLook({ colourScale: after(COLOUR_SCALES, session.look.colourScale) }),
+    s: () => session.setLook({ colourScale: after(session.config.scales, session.look.colourScale) }),
     m: turn("smooth"), g: turn("grid"), p: turn("colour"), a: turn("arrows"), "[": dim(-0.05), "]": dim(0.05),
   };
 }

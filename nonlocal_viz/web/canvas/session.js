@@ -1,25 +1,26 @@
 // One canvas: what it shows now, and what follows when something is pointed at, chosen or answered.
 // The parts know no session; it hands each of them what it needs and hears what they were told.
 
-import { answerTo, Block, cellAsked } from "./core/answer.js";
+import { answerTo, cellAsked } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
-import { linkQuery, restored } from "./core/link.js";
+import { linkQuery } from "./core/link.js";
 import { cmapOf, plainLook } from "./core/look.js";
 import { PinList } from "./core/pinlist.js";
-import { modelOf, nearestFrame, sameFile, withModel } from "./core/source.js";
+import { modelOf, withModel } from "./core/source.js";
+import { answersFor } from "./answers.js";
 import { deedsOf } from "./keymap.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
-import { download, one, ownIds } from "./parts/elements.js";
+import { one, ownIds } from "./parts/elements.js";
 import { Intake, refusal } from "./parts/intake.js";
 import { listenToKeys } from "./parts/keys.js";
 import { Scene } from "./parts/scene.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
+/** @typedef {import("./core/answer.js").Block} Block */
 /** @typedef {import("./core/answer.js").Point} Point */
 /** @typedef {import("./core/look.js").Look} Look */
-/** @typedef {import("./protocol.js").Block} Meta */
 /** @typedef {import("./protocol.js").Source} Source */
 /** @typedef {import("./protocol.js").View} View */
 /** @typedef {{ source: Source, picture: View, blocks: Map<string, Block>, block: Block }} Open what is looked at */
@@ -66,11 +67,7 @@ export class Session {
       file: (file) => this.openFile(file), failed: fail,
       example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
     });
-    this.desk = new Desk(host, {
-      view: (view, factors) => this.onView(view, factors), block: (meta, factors) => this.onBlock(meta, factors),
-      row: ({ index, direction, block }, weights) => this.onRow(block, { index, direction, weights }),
-      file: download, working: (words) => this.controls.working(words), failed: (words) => { fail(words); this.showFields(); },
-    });
+    this.desk = new Desk(host, answersFor(this));
     this.scene.stage.listen({
       point: (x, y) => { if (this.open) this.pointTo({ x, y, t: this.frame }); },
       hold: (x, y, click) => this.hold({ x, y, t: this.frame }, click),
@@ -298,55 +295,5 @@ export class Session {
       await navigator.clipboard.writeText(link.href);
       this.controls.linked("Copied");
     } catch { this.controls.linked("Link is in the address bar"); }
-  }
-
-  // What the server answers.
-
-  /** @param {View} view @param {ArrayBuffer | null} factors */
-  onView(view, factors) {
-    const block = new Block(view.first, factors), before = this.open, same = before && sameFile(before.source, view.source);
-    const other = same && modelOf(before.source, this.ownModel) !== modelOf(view.source, this.ownModel);
-    // The same clip sampled in another way, and the same picture for another model, keep their query.
-    this.point = same && (other || view.frames.length > 1)
-      ? { ...this.point, t: nearestFrame(view.times, before.picture.times[this.point.t]) }
-      : { x: view.start[0], y: view.start[1], t: Math.min(view.start[2], view.frames.length - 1) };
-    // Another model answers the same questions: what was pinned is asked of it again.
-    if (other && block.held) this.pins.askAgain((pin) => answerTo(block, pin, pin.direction));
-    else this.pins.clear();
-    this.open = { source: view.source, picture: view, blocks: new Map([[block.name, block]]), block };
-    this.answer = null;
-    this.wanted = block.name;
-    this.restore(view);
-    this.frame = this.point.t;
-    this.scene.open(view);
-    this.scene.stage.whenLoaded(() => { this.refresh(); this.drawPins(); });
-    this.intake.mark(view.source.example);
-    this.shown();
-  }
-
-  /** What the address asks for, of the first picture alone. @param {View} view */
-  restore({ width, height, frames }) {
-    if (!this.asked) return;
-    const { point, look } = restored(this.asked, { width, height, frames: frames.length }, this.scene.colours.names);
-    this.point = { ...this.point, ...point };
-    Object.assign(this.look, look);
-    this.asked = null;
-  }
-
-  /** @param {Meta} meta @param {ArrayBuffer | null} factors */
-  onBlock(meta, factors) {
-    if (!this.open) return;
-    const block = new Block(meta, factors);
-    this.open.blocks.set(block.name, block);
-    if (this.wanted !== block.name) return;
-    this.open.block = block;
-    this.shown();
-  }
-
-  /** @param {string} name @param {NonNullable<Block["got"]>} got */
-  onRow(name, got) {
-    const block = this.open?.blocks.get(name);
-    if (block) block.got = got;
-    this.refresh();
   }
 }

@@ -22,7 +22,9 @@ function read(section, buffer) {
 class Bias {
   /** @param {number[]} shape (H or 1, P, P') @param {Float32Array} table @param {Int32Array} query @param {Int32Array} key places of the tokens */
   constructor(shape, table, query, key) {
-    [this.heads, this.rows, this.columns] = shape;
+    this.heads = shape[0];
+    this.rows = shape[1];
+    this.columns = shape[2];
     this.table = table;
     this.query = query;
     this.key = key;
@@ -44,7 +46,9 @@ export class Affinity {
     /** @param {Section["name"]} name */
     const of = (name) => read(sections[name], buffer);
     const [heads, queries, channels] = sections.query.shape, keys = sections.key.shape[1];
-    const { aside, pairwise } = meta, given = pairwise.scale;
+    const { aside, pairwise } = meta;
+    if (!pairwise) throw new Error(`Block ${meta.block} is no data alone.`);
+    const given = pairwise.scale;
     this.pairwise = pairwise;
     this.heads = heads;
     this.channels = channels;

@@ -1,10 +1,8 @@
 // Weights -> colours; nonlocal_viz/render/scales.py in JavaScript.
 
-/** @typedef {"linear" | "gamma" | "log"} ColourScale */
+/** @typedef {import("../protocol.js").Config["scales"][number]} ColourScale */
 /** @typedef {{ cmap: string, colourScale: ColourScale, signed: boolean, top: number }} Tint how weights become colours: `top` has the last one */
 
-/** @type {ColourScale[]} */
-export const COLOUR_SCALES = ["linear", "gamma", "log"];
 const DECADES = 3;
 
 /** A share of the greatest weight -> brightness. @param {number} share @param {ColourScale} colourScale */
@@ -21,7 +19,8 @@ export function unshade(level, colourScale) {
   return level;
 }
 
-/** Five marks of the bar: [position 0..1, weight]. @param {number} top @param {ColourScale} colourScale @param {boolean} signed @returns {[number, number][]} */
+/** Five marks of the bar: [position 0..1, weight]. @param {number} top @param {ColourScale} colourScale
+ * @param {boolean} signed @returns {[number, number][]} */
 export function ticks(top, colourScale, signed) {
   return [0, 0.25, 0.5, 0.75, 1].map((position) => {
     const at = signed ? 2 * position - 1 : position;

@@ -112,15 +112,16 @@ export class Desk {
     const said = this.host.props.value;
     if (!said || said.seq === this.seq) return;
     this.seq = said.seq;
-    if (!this.open.has(said.question)) return;
+    const number = said.question ?? 0;
+    if (!this.open.has(number)) return;
     if (said.kind === "progress") { this.on.working(said.words); return; }
     try {
       const show = await this.arrived(said);
-      if (!this.end(said.question)) return;
+      if (!this.end(number)) return;
       show();
     } catch {
       // Either a file did not come, or what came is not what was announced.
-      this.end(said.question);
+      this.end(number);
       this.on.failed(BROKEN);
     }
     this.nextSave();

@@ -49,8 +49,8 @@ function spreadWords({ block, direction, weights, stats, span }) {
 
 /** Why a row is no share of 1. @param {import("../protocol.js").Block} meta @param {number} span */
 function noShare({ pairwise }, span) {
-  if (pairwise.normalise === "count") return `are divided by M = ${span}, so this row is no share of 1`;
-  if (pairwise.normalise === "sum") return "are divided by the sum of their scores, which may have either sign";
+  if (pairwise?.normalise === "count") return `are divided by M = ${span}, so this row is no share of 1`;
+  if (pairwise?.normalise === "sum") return "are divided by the sum of their scores, which may have either sign";
   return "hold a part that every query gets, so this row is no share of 1";
 }
 

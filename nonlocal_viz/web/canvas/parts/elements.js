@@ -48,7 +48,8 @@ export function pixelOf(event, element, { width, height }) {
   return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
 }
 
-/** Ids are names in the whole document: those of a canvas that is not the first get a number. @param {HTMLElement} root @param {number} before canvases that are there already */
+/** Ids are names in the whole document: those of a canvas that is not the first get a number.
+ * @param {HTMLElement} root @param {number} before canvases that are there already */
 export function ownIds(root, before) {
   if (!before) return;
   for (const element of all(root, "[id]")) {

@@ -4,7 +4,8 @@ import { all, make, makeButton, one } from "./elements.js";
 
 /** @typedef {{ file: (file: File) => void, example: (name: string, title: string) => void, failed: (words: string) => void }} Listener */
 
-/** Why a file cannot be taken; "" where it can. @param {{ name: string, size: number, type: string }} file @param {import("../protocol.js").Config["bounds"]} bounds bytes */
+/** Why a file cannot be taken; "" where it can. @param {{ name: string, size: number, type: string }} file
+ * @param {import("../protocol.js").Config["bounds"]} bounds bytes */
 export function refusal(file, bounds) {
   const bound = file.type.startsWith("video/") ? bounds.clip : bounds.picture;
   if (file.size > bound) return `${file.name} is larger than ${Math.floor(bound / 2 ** 20)} MB; save it smaller.`;
