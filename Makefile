@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format browser train evaluate bench clean
+.PHONY: help demo test lint format browser train evaluate bench against clean
 
 help: ## List the commands.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +42,9 @@ evaluate: $(VENV)/.installed-training ## Measure the default weights: make evalu
 
 bench: $(VENV)/.installed ## Side by side with the usual dense implementation.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+against: $(VENV)/.installed ## This checkout beside another: make against BEFORE=folder.
+	$(BIN)/python -m benchmarks.against $(BEFORE) $(ARGS)
 
 clean: ## Remove the environment and every cache.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

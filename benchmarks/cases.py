@@ -9,7 +9,7 @@ import torch
 from benchmarks import clips
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import NonLocalResNet
@@ -90,9 +90,8 @@ def row(quick: bool) -> Result:
         cells = (frames, 28, 28)
         n = frames * 28 * 28
         torch.manual_seed(0)
-        affinity = Affinity(
-            "embedded_gaussian", torch.randn(1, n, 64) / 3, torch.randn(1, n, 64) / 3, cells, cells
-        )
+        query, key = torch.randn(2, 1, 1, n, 64) / 3
+        affinity = Factored(INSTANTIATIONS["embedded_gaussian"], query, key, cells, cells)
         runs: dict[str, Callable[[], Any]] = {"row": lambda a=affinity: a.row(5)}  # type: ignore[misc]
         fits = 4 * n * n <= LIMITS.dense_map_bytes
         if fits:

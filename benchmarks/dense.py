@@ -18,12 +18,12 @@ class DenseBlock(nn.Module):
 
     def weights(self, x: Tensor) -> Tensor:
         """The map (B, N, N)."""
-        own, kind = self.block, self.block.instantiation
+        own, kind = self.block, self.block.pairwise
         if own.theta is None or own.phi is None:
             theta = phi = x.flatten(2)
         else:
             theta, phi = own.theta(x).flatten(2), own.phi(x).flatten(2)
-        if kind == "concatenation":
+        if kind.score == "sum":
             n = theta.shape[2]
             pairs = torch.cat(
                 [theta.unsqueeze(3).expand(-1, -1, -1, n), phi.unsqueeze(2).expand(-1, -1, n, -1)],
@@ -31,7 +31,7 @@ class DenseBlock(nn.Module):
             )
             return own.concat_project(pairs).squeeze(1) / n
         scores = theta.transpose(1, 2) @ phi
-        return scores / scores.shape[-1] if kind == "dot_product" else scores.softmax(-1)
+        return kind.weights(scores)
 
     def forward(self, x: Tensor) -> Tensor:
         """z, the same shape as x."""

@@ -60,14 +60,19 @@ def _measure(
     sender: Any, prepare: Callable[..., Callable[[], Any]], given: tuple[Any, ...]
 ) -> None:
     run = prepare(*given)
-    # 5 sets the peak back to what is resident now (man 5 proc, clear_refs).
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _resident("VmRSS")
+    forget_peak()
+    before = resident("VmRSS")
     run()
-    sender.send((_resident("VmHWM") - before) / 1024)
+    sender.send((resident("VmHWM") - before) / 1024)
 
 
-def _resident(field: str) -> int:
+def forget_peak() -> None:
+    """Set this process's peak back to what is resident now (man 5 proc, clear_refs: 5)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident(field: str) -> int:
+    """A field of /proc/self/status in KiB: VmRSS, what is resident, or VmHWM, its peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(field)).split()[1])
 

@@ -18,11 +18,12 @@ ROOT = PACKAGE.parent
 ARROWS = {
     "errors": set(),
     "limits": set(),
+    "files": set(),
     "resources": set(),
     "core": set(),
     "media": set(),
     "render": {"core"},
-    "zoo": {"core", "resources"},
+    "zoo": {"core", "files", "resources"},
     # A row knows its view for the type checker alone.
     "row": {"core", "lens", "media", "render"},
     "lens": {"core", "media", "render", "row", "zoo"},

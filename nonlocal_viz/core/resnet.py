@@ -9,67 +9,40 @@ the paper's C2D baseline with non-local blocks. theta, phi, g and W_z are 1x1 co
 weights of an image model are the weights of the clip model.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.resnet import ResNet
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.architecture import block_options, padding_mode, refuse_difference
 from nonlocal_viz.core.block import NonLocalBlock
-from nonlocal_viz.core.source import About, BlockAbout, Encoded, Normalisation, Prepare
+from nonlocal_viz.core.device import resolve_device
+from nonlocal_viz.core.dilation import dilate, dilated_stages, dilations_of, width
+from nonlocal_viz.core.layouts import DEPTHS, layout
+from nonlocal_viz.core.modes import in_eval_mode
+from nonlocal_viz.core.options import PADDING_MODES
+from nonlocal_viz.core.source import About, BlockAbout, Encoded, Prepare
 from nonlocal_viz.errors import BlockError, ShapeError
 
-#: depth -> (residual block, blocks a stage), as torchvision's resnet18 ... resnet101.
-_DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
-    18: (BasicBlock, (2, 2, 2, 2)),
-    34: (BasicBlock, (3, 4, 6, 3)),
-    50: (Bottleneck, (3, 4, 6, 3)),
-    101: (Bottleneck, (3, 4, 23, 3)),
-}
-#: output stride -> which of layer2, layer3 and layer4 are dilated instead of strided.
-_DILATED: dict[int, tuple[bool, bool, bool]] = {
-    8: (False, True, True),
-    16: (False, False, True),
-    32: (False, False, False),
-}
-#: The greatest dilation of a convolution: as many cells are padded around every picture.
-_WIDEST = 64
-#: Names for the paper's layouts, by number of blocks in a ResNet-50 (Table 2c).
-LAYOUTS = ("1-block", "5-block", "10-block")
+#: Names of the non-local blocks' weights begin so in the state dict.
+BLOCKS_PREFIX = "nl."
+#: What a network's blocks are unless it is told otherwise, beside NonLocalBlock's own defaults.
+BLOCK_DEFAULTS: Mapping[str, Any] = {"sub_sample": False}
 
 
-def layout(depth: int, preset: str) -> tuple[str, ...]:
-    """The residual blocks that a preset of the paper puts a non-local block behind.
+def block_key(name: str) -> str:
+    """The key of a block's module beneath :data:`BLOCKS_PREFIX`: ``"layer2.1"`` -> ``"layer2_1"``."""
+    # Module names cannot contain a dot.
+    return name.replace(".", "_")
 
-    The paper defines them on ResNet-50: one block before the last residual block of res4; five at
-    every other residual block of res3 and res4; ten at every one of them. ResNet-101 takes its five
-    from video-nonlocal-net (res4 {6, 13, 20}), and for ten, which the paper does not define there,
-    every block of res3 and six evenly spaced ones of res4. Shallower stages get as many as there are.
 
-    Raises:
-        ShapeError: an unknown depth or preset.
-    """
-    if depth not in _DEPTHS or preset not in LAYOUTS:
-        raise ShapeError(
-            f"No layout {preset!r} for ResNet-{depth}; depths are {', '.join(map(str, _DEPTHS))} and "
-            f"layouts {', '.join(LAYOUTS)}."
-        )
-    res3, res4 = _DEPTHS[depth][1][1:3]
-    if preset == "1-block":
-        places = {"layer3": [res4 - 2]}
-    elif preset == "5-block":
-        places = {
-            "layer2": list(range(1, res3, 2)),
-            "layer3": [6, 13, 20] if depth == 101 else list(range(1, res4, 2)),
-        }
-    else:
-        places = {
-            "layer2": list(range(res3)),
-            "layer3": [2, 6, 10, 14, 18, 22] if depth == 101 else list(range(res4)),
-        }
-    return tuple(f"{stage}.{i}" for stage, indices in places.items() for i in indices)
+def block_name(key: str) -> str:
+    """The name of the block whose module has this key: ``"layer2_1"`` -> ``"layer2.1"``."""
+    return key.replace("_", ".")
 
 
 class NonLocalResNet(ResNet):
@@ -77,7 +50,7 @@ class NonLocalResNet(ResNet):
 
     Args:
         depth: 18, 34, 50 or 101.
-        blocks: a preset of :data:`LAYOUTS`, or residual-block names such as ``("layer2.1",)``.
+        blocks: a preset of :data:`~nonlocal_viz.core.layouts.LAYOUTS`, or residual-block names such as ``("layer2.1",)``.
         num_classes: width of the last layer.
         padding_mode: of every padded convolution. ``"replicate"`` keeps the picture's border from
             standing out (with ``"zeros"`` rows avoid the border, as a dark frame shows).
@@ -91,11 +64,15 @@ class NonLocalResNet(ResNet):
             2017), with weights of the same shapes, which have to be trained for it.
         device: where to put the model; ``"auto"`` is CUDA when present, else the CPU.
 
+    Attributes:
+        prepare: how a picture becomes what the weights expect; the defaults of ImageNet unless set.
+
     Raises:
         ShapeError: an unknown depth, preset, block option or output stride, or one below 32 for
             ResNet-18 or 34; dilations that are no whole numbers from 1 to 64, or not one a
             convolution.
         BlockError: a name that is no residual block of this ResNet.
+        DeviceError: the device is unknown or not present.
     """
 
     def __init__(
@@ -109,86 +86,123 @@ class NonLocalResNet(ResNet):
         output_stride: int = 32,
         dilations: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        if depth not in _DEPTHS:
+        if depth not in DEPTHS:
             raise ShapeError(
-                f"There is no ResNet-{depth} here; choose {', '.join(map(str, _DEPTHS))}."
+                f"There is no ResNet-{depth} here; choose {', '.join(map(str, DEPTHS))}."
             )
-        residual, stages = _DEPTHS[depth]
+        residual, stages = DEPTHS[depth]
         super().__init__(
             residual,
             list(stages),
             num_classes=num_classes,
-            replace_stride_with_dilation=_dilated(depth, output_stride),
+            replace_stride_with_dilation=dilated_stages(residual, output_stride),
         )
         self.depth, self.output_stride = depth, output_stride
-        places = {
-            f"layer{s}.{i}": residual_block
-            for s in range(1, 5)
-            for i, residual_block in enumerate(getattr(self, f"layer{s}"))
-        }
+        places = dict(self.places())
         self.dilations = {name: tuple(steps) for name, steps in (dilations or {}).items()}
         for name, steps in self.dilations.items():
             self._known(name, places)
-            _dilate(name, places[name], steps)
+            dilate(name, places[name], steps)
         self._pad_with(padding_mode)
 
-        options = {"sub_sample": False, **(block or {}), "dimension": 2}
+        options = {**BLOCK_DEFAULTS, **(block or {}), "dimension": 2}
         names = layout(depth, blocks) if isinstance(blocks, str) else tuple(blocks)
         self.nl = nn.ModuleDict()
         for name in names:
             self._known(name, places)
-            self.nl[_key(name)] = NonLocalBlock(_channels(places[name]), **options)
-        self.block_names = tuple(name for name in places if _key(name) in self.nl)
+            self.nl[block_key(name)] = NonLocalBlock(width(places[name]), **options)
+        self.about = About(f"resnet{depth}")
+        self.prepare = Prepare()
         if device is not None:
             self.to(resolve_device(device))
 
     @property
-    def about(self) -> About:
-        """What the network says of itself."""
-        info: Any = getattr(self, "info", None)
-        blocks = {
-            n: BlockAbout(b.in_channels, b.inter_channels, b.theta is not None, b.use_scale)
-            for n, b in ((n, self.block(n)) for n in self.block_names)
-        }
-        if info is None:
-            return About(blocks=blocks)
-        return About(
-            info.name,
-            info.title,
-            info.classes,
-            info.default_block,
-            licence=info.licence,
-            trained_on=info.trained_on,
-            class_list=info.class_list,
-            blocks=blocks,
-        )
-
-    def run(self, pixels: Tensor, *, spacetime: bool = True) -> Encoded:
-        """Run once, without gradients."""
-        x = pixels.to(self.device, self.conv1.weight.dtype)
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                logits, maps = self(x, return_nl_map=True, spacetime=spacetime)
-        finally:
-            self.train(training)
-        return Encoded(logits[0].float().cpu(), maps)
-
-    @property
-    def prepare(self) -> Prepare:
-        """How a picture becomes what it reads."""
-        info: Any = getattr(self, "info", None)
-        return (
-            Prepare()
-            if info is None
-            else Prepare(Normalisation(*vars(info.normalisation).values()))
-        )
-
-    @property
     def device(self) -> torch.device:
         """Where the weights are, which is where inputs have to be."""
-        return self.fc.weight.device
+        found: torch.device = self.conv1.weight.device
+        return found
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        """The residual blocks that have a non-local block behind them, from the input to the output."""
+        return tuple(name for name, _ in self.places() if block_key(name) in self.nl)
+
+    @property
+    def about(self) -> About:
+        """What the network says of itself; ``blocks`` is read off its modules, whatever was set."""
+        told = {name: self.block(name) for name in self.block_names}
+        blocks = {
+            name: BlockAbout(
+                block.in_channels,
+                block.inter_channels,
+                embedded=block.theta is not None,
+                use_scale=block.use_scale and block.scale != 1.0,
+            )
+            for name, block in told.items()
+        }
+        return replace(self._about, blocks=blocks)
+
+    @about.setter
+    def about(self, about: About) -> None:
+        self._about = replace(about, blocks={})
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The keyword arguments that build this network again, read off its modules.
+
+        ``NonLocalResNet(**model.architecture)`` takes the state dict as it is; everything in it can be
+        written as JSON.
+
+        Raises:
+            OptionError: no arguments build it: its blocks differ in more than their width, or a module
+                was replaced by one of another kind.
+        """
+        strides = [getattr(self, f"layer{s}")[0].downsample[0].stride[0] for s in (2, 3, 4)]
+        told: dict[str, Any] = {
+            "depth": self.depth,
+            "blocks": list(self.block_names),
+            "num_classes": self.fc.out_features,
+            "padding_mode": padding_mode(self),
+            "output_stride": 4 * strides[0] * strides[1] * strides[2],
+        }
+        if self.block_names:
+            told["block"] = block_options({name: self.block(name) for name in self.block_names})
+        # On the meta device a network costs neither memory nor random numbers.
+        with torch.device("meta"):
+            usual = dict(NonLocalResNet(**told).places())
+            steps = {
+                name: list(dilations_of(residual_block))
+                for name, residual_block in self.places()
+                if dilations_of(residual_block) != dilations_of(usual[name])
+            }
+            if steps:
+                told["dilations"] = steps
+            twin = NonLocalResNet(**told)
+        refuse_difference(self, twin)
+        return told
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> what the first residual block reads, (B, 64, H / 4, W / 4)."""
+        stemmed: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return stemmed
+
+    def places(self) -> Iterator[tuple[str, nn.Module]]:
+        """The residual blocks by name, in order: where non-local blocks can be."""
+        for s in range(1, 5):
+            for i, residual_block in enumerate(getattr(self, f"layer{s}")):
+                yield f"layer{s}.{i}", residual_block
+
+    def run(self, pixels: Tensor, *, spacetime: bool = True) -> Encoded:
+        """See :meth:`nonlocal_viz.core.source.Source.run`; logits (classes,) are float32 on the CPU.
+
+        Raises:
+            ShapeError: see :meth:`forward`.
+        """
+        weight = self.conv1.weight
+        with in_eval_mode(self), torch.inference_mode():
+            x = pixels.to(weight.device, weight.dtype)
+            logits, maps = self(x, return_nl_map=True, spacetime=spacetime)
+        return Encoded(logits[0].float().cpu(), maps)
 
     def block(self, name: str) -> NonLocalBlock:
         """The non-local block behind the residual block ``name``.
@@ -201,7 +215,7 @@ class NonLocalResNet(ResNet):
                 f"There is no non-local block {name!r} in this model; it has "
                 f"{', '.join(self.block_names) or 'none'}."
             )
-        return self.nl[_key(name)]  # type: ignore[return-value]
+        return self.nl[block_key(name)]  # type: ignore[return-value]
 
     @overload
     def forward(
@@ -239,13 +253,11 @@ class NonLocalResNet(ResNet):
         if x.ndim == 5:
             x = x.transpose(1, 2).flatten(0, 1)
         maps: dict[str, Affinity] = {}
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        for s in range(1, 5):
-            for i, residual_block in enumerate(getattr(self, f"layer{s}")):
-                x = residual_block(x)
-                name = f"layer{s}.{i}"
-                if _key(name) in self.nl:
-                    x, maps[name] = self.block(name).attend(x, clip if spacetime else 1)
+        x = self.stem(x)
+        for name, residual_block in self.places():
+            x = residual_block(x)
+            if block_key(name) in self.nl:
+                x, maps[name] = self.block(name).attend(x, clip if spacetime else 1)
         pooled = self.avgpool(x).flatten(1)
         logits = self.fc(pooled.unflatten(0, (-1, clip)).mean(1))
         return (logits, maps) if return_nl_map else logits
@@ -257,71 +269,9 @@ class NonLocalResNet(ResNet):
             )
 
     def _pad_with(self, mode: str) -> None:
-        if mode not in ("zeros", "reflect", "replicate", "circular"):
+        if mode not in PADDING_MODES:
             raise ShapeError(f"Unknown padding mode {mode!r}.")
         self.padding_mode = mode
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and max(module.padding) != 0:
                 module.padding_mode = mode  # type: ignore[assignment]
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """``"auto"`` -> CUDA when present, else the CPU; anything else as torch reads it.
-
-    Raises:
-        ShapeError: the device is unknown or not present.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError):
-        raise ShapeError(f"Unknown device {device!r}; use auto, cpu or cuda.") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ShapeError("There is no CUDA device here; use device='auto' or device='cpu'.")
-    return found
-
-
-def _dilated(depth: int, output_stride: int) -> list[bool]:
-    if output_stride not in _DILATED:
-        raise ShapeError(
-            f"There is no output stride {output_stride!r} here; choose "
-            f"{', '.join(map(str, _DILATED))}."
-        )
-    # torchvision's BasicBlock has no dilation.
-    if output_stride != 32 and _DEPTHS[depth][0] is BasicBlock:
-        raise ShapeError(
-            f"ResNet-{depth} has the output stride 32 alone; give {output_stride} to ResNet-50 or 101."
-        )
-    return list(_DILATED[output_stride])
-
-
-def _dilate(name: str, residual_block: nn.Module, steps: Sequence[int]) -> None:
-    wide = {
-        key: module
-        for key, module in residual_block.named_children()
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
-    }
-    if len(steps) != len(wide) or not all(type(s) is int and 1 <= s <= _WIDEST for s in steps):
-        raise ShapeError(
-            f"{name} has {len(wide)} convolutions of 3x3 to dilate; give as many whole numbers from 1 "
-            f"to {_WIDEST}, not {list(steps)!r}."
-        )
-    for (key, old), step in zip(wide.items(), steps, strict=True):
-        # A new one: PyTorch works out at the beginning what its modes of padding need.
-        new = nn.Conv2d(
-            old.in_channels, old.out_channels, 3, old.stride[0], step, step, old.groups, bias=False
-        )
-        new.weight = old.weight
-        setattr(residual_block, key, new)
-
-
-def _key(name: str) -> str:
-    # Module names cannot contain a dot.
-    return name.replace(".", "_")
-
-
-def _channels(residual_block: nn.Module) -> int:
-    last = residual_block.conv3 if isinstance(residual_block, Bottleneck) else residual_block.conv2
-    assert isinstance(last, nn.Conv2d)
-    return last.out_channels

@@ -75,16 +75,7 @@ def random_rows(block: NonLocalBlock, features: Tensor, picked: Tensor, seed: in
     # PyTorch's initialisers draw from the global generator; it is left as it was.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = NonLocalBlock(
-            block.in_channels,
-            block.inter_channels,
-            dimension=block.dimension,
-            sub_sample=block.sub_sample,
-            bn_layer=block.bn_layer,
-            instantiation=block.instantiation,
-            use_scale=block.use_scale,
-            pool_first=block.pool_first,
-        )
+        fresh = NonLocalBlock(block.in_channels, **block.options)
     fresh = fresh.to(features.device).eval()
     return rows_on_queries(fresh.attend(features)[1], picked)
 

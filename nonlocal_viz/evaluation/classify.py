@@ -1,6 +1,6 @@
 """Top-1 accuracy on Imagenette: what the blocks cost or give the classifier that carries them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import torch
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import MediaError, ShapeError
 from nonlocal_viz.training.images import find_images, load_squares
-from nonlocal_viz.zoo import Normalisation
 
 #: Imagenette's folders and the index of each among ImageNet's 1000 classes.
 WNIDS = {
@@ -56,7 +55,7 @@ def find_imagenette(directory: Path | str) -> list[tuple[Path, int]]:
 @torch.inference_mode()
 def classify(
     model: NonLocalResNet,
-    photos: list[tuple[Path, int]],
+    photos: Sequence[tuple[Path, int]],
     side: int = 224,
     batch: int = 32,
     on_batch: Callable[[int], object] = lambda count: None,
@@ -81,7 +80,7 @@ def classify(
         )
     if not photos:
         raise MediaError("There are no photos to classify.")
-    colours = getattr(getattr(model, "info", None), "normalisation", None) or Normalisation()
+    colours = model.prepare.normalisation
     mean, std = (
         torch.tensor(values, device=model.device).view(3, 1, 1)
         for values in (colours.mean, colours.std)

@@ -7,34 +7,7 @@ the cosine of the features that the block reads, a block at random initialisatio
 the teacher from which the block learnt. Every number is kept photo by photo, so that each mean has an
 interval and two of them can be compared on the same photos.
 
-==========================  =============================================================================
-``ap``                      the block's rows; ``ap_small``, ``ap_medium``, ``ap_large`` by the size of
-                            the query's object (:data:`nonlocal_viz.evaluation.scores.SIZES`)
-``ap_features``             cosine of the block's input; also by size
-``ap_gain``                 ``ap`` - ``ap_features`` of the same queries; also by size
-``ap_edge``                 among the cells along the object's outline alone, on both sides of it: does
-                            the row end where the object does?
-``ap_edge_features``        the same of ``ap_features``
-``ap_edge_chance``          the share of positives among these cells
-``ap_chance``               the share of positives; also by size (small objects are harder to find)
-``ap_distance``             the nearer, the higher
-``ap_colour``               the nearer in Lab colour and distance, the higher
-``ap_random``               a block of the same kind at PyTorch's random initialisation, another for each
-                            photo
-``ap_flipped``              the photo mirrored, the rows mirrored back (with ``flips``)
-``ap_teacher``              the teacher's similarity, undiffused (with ``teacher``)
-``ap_target``               the walk along it, exact (with ``teacher``)
-``ap_target_stored``        the walk from its low-rank factors, as training stores and uses it
-``query_dependence``        mean cosine distance between rows, 0 to 1
-``gcnet_input``             GCNet's distances, half of a cosine distance, 0 to 1: between the positions
-``gcnet_attention``         of the block's input, between rows, and between the positions of what the
-``gcnet_output``            block adds
-``attention_distance``      how far a query looks, in pixels of the network's input
-``entropy_share``           of a row, of the greatest possible
-``largest_column``          the most looked-at key, as a multiple of the mean
-``border_share``            the border's weight, as a multiple of the mean
-``residual_share``          norm of what the block adds over the norm of its input; 0 is a dead block
-==========================  =============================================================================
+What each number is called and means stands in :data:`nonlocal_viz.evaluation.numbers.NUMBERS`.
 """
 
 from collections.abc import Callable, Iterable
@@ -52,7 +25,6 @@ from nonlocal_viz.core.diagnostics import (
     map_stats,
 )
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.lens import Lens, View
 from nonlocal_viz.evaluation.baselines import (
     TeacherLike,
     colour_rows,
@@ -62,11 +34,11 @@ from nonlocal_viz.evaluation.baselines import (
     rows_on_queries,
     teacher_rows,
 )
-from nonlocal_viz.evaluation.scores import BlockScores, Draw, average_precision
+from nonlocal_viz.evaluation.scores import BlockScores, Draw
 from nonlocal_viz.evaluation.segments import Segmented
+from nonlocal_viz.lens import Lens
 from nonlocal_viz.training.teacher import TeacherFeatures
-
-__all__ = ["BlockScores", "average_precision", "evaluate"]
+from nonlocal_viz.view import View
 
 
 @torch.inference_mode()
@@ -98,7 +70,7 @@ def evaluate(
             is AP of the drawn queries' rows and of the features, at inputs of any size.
 
     Returns:
-        {block: BlockScores} with the numbers that the head of this module lists. A photo without an
+        {block: BlockScores} with the numbers of :mod:`.numbers`. A photo without an
         instance of two cells on a block's grid adds nothing to that block.
     """
     lens = Lens(model, short_side=short_side)

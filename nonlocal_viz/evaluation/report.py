@@ -1,45 +1,15 @@
-"""Measured numbers as markdown, for the README and the screen: models side by side.
-
-``Found`` is what one model gave: {"layer2.1 @ 256": {"ap": .64, "ap_low": .61, ...}, "imagenette @ 256":
-{"top1": .8, ...}}, and for sizes that were scored lightly {"layer2.1 @ 640": {"ap": .59, ...}}.
-"""
+"""Measured numbers as markdown, for the README: models side by side."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nonlocal_viz.errors import MediaError
-from nonlocal_viz.evaluation.scores import SIZES
+from nonlocal_viz.evaluation.found import IMAGENETTE, Found, column
+from nonlocal_viz.evaluation.numbers import SIZES, words_of
+from nonlocal_viz.files import write_atomically
 
-Found = Mapping[str, Mapping[str, float]]
 BEGIN, END = "<!-- evaluation -->", "<!-- /evaluation -->"
-_IMAGENETTE = "imagenette"
-#: What rows are held against, the same for every model on one grid: name, words.
-_BASELINES = {
-    "ap_chance": "chance: the share of positives",
-    "ap_edge_chance": "chance along the outlines",
-    "ap_distance": "distance alone",
-    "ap_colour": "colour and distance",
-    "ap_teacher": "the teacher's similarity",
-    "ap_target": "the walk along it, the target",
-}
-#: Number, words of its column.
-_DIAGNOSTICS = {
-    "query_dependence": "query dependence",
-    "entropy_share": "entropy / log M",
-    "gcnet_input": "GCNet input",
-    "gcnet_attention": "rows",
-    "gcnet_output": "output",
-    "attention_distance": "looks how far, px",
-    "border_share": "border",
-    "largest_column": "greatest key",
-    "residual_share": "dead block",
-}
-
-
-def column(block: str, side: int) -> str:
-    """The key of a block's numbers at an input size."""
-    return f"{block} @ {side}"
 
 
 def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command: str) -> str:
@@ -56,7 +26,7 @@ def report(found: Mapping[str, Found], side: int, sizes: Sequence[int], command:
         for name, numbers in found.items()
     }
     rows = [
-        (name, block) for name, names in blocks.items() for block in names if block != _IMAGENETTE
+        (name, block) for name, names in blocks.items() for block in names if block != IMAGENETTE
     ]
     parts = [
         f"Made by `{command}`. Segment AP on the photos of coco128 with an object over 3 % of the picture, "
@@ -89,7 +59,7 @@ def write_into(path: Path, text: str) -> None:
         MediaError: there is no such file, or it does not have the two marks in this order.
     """
     before, after = _around(path)
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    write_atomically(path, f"{before}{BEGIN}\n{text}\n{END}{after}".encode())
 
 
 def check_marks(path: Path) -> None:
@@ -140,7 +110,7 @@ def _baselines(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side
     blocks = [block for name, block in rows if name == first]
     lines = [
         [words, *(_n(found[first][column(block, side)], name) for block in blocks)]
-        for name, words in _BASELINES.items()
+        for name, words in words_of("baseline").items()
         if any(name in found[first][column(block, side)] for block in blocks)
     ]
     features = [_n(found[first][column(block, side)], "ap_features", True) for block in blocks]
@@ -162,17 +132,18 @@ def _by_input(
 
 
 def _diagnostics(found: Mapping[str, Found], rows: Sequence[tuple[str, str]], side: int) -> str:
+    shown = words_of("diagnostic")
     lines = [
-        [name, block, *(_n(found[name][column(block, side)], key) for key in _DIAGNOSTICS)]
+        [name, block, *(_n(found[name][column(block, side)], key) for key in shown)]
         for name, block in rows
     ]
-    return _table(["model", "block", *_DIAGNOSTICS.values()], lines)
+    return _table(["model", "block", *shown.values()], lines)
 
 
 def _accuracy(found: Mapping[str, Found], side: int) -> str:
     lines = []
     for name, numbers in found.items():
-        n = numbers.get(column(_IMAGENETTE, side))
+        n = numbers.get(column(IMAGENETTE, side))
         if n is not None:
             lines.append([name, f"{n['top1']:.1%}", f"{n['top1_of_ten']:.1%}", f"{n['images']:,}"])
     head = [f"Imagenette top-1 @ {side}", "of 1,000", "of its ten", "photos"]

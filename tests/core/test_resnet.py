@@ -2,7 +2,8 @@ import pytest
 import torch
 import torchvision
 
-from nonlocal_viz.core.resnet import NonLocalResNet, layout, resolve_device
+from nonlocal_viz.core.layouts import layout
+from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import BlockError, ShapeError
 
 
@@ -104,14 +105,6 @@ def test_misuse_is_answered_with_a_sentence(model: NonLocalResNet) -> None:
         NonLocalResNet(20)
     with pytest.raises(ShapeError):
         NonLocalResNet(18, padding_mode="mirror")
-    with pytest.raises(ShapeError):
-        resolve_device("gpu7")
-
-
-def test_device_auto() -> None:
-    expected = "cuda" if torch.cuda.is_available() else "cpu"
-    assert resolve_device("auto").type == expected
-    assert NonLocalResNet(18, device="auto").device.type == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -17,7 +17,7 @@ from nonlocal_viz.errors import MediaError, ShapeError
 from nonlocal_viz.evaluation import baselines
 from nonlocal_viz.evaluation.classify import WNIDS, classify, find_imagenette
 from nonlocal_viz.evaluation.evaluate import evaluate
-from nonlocal_viz.training.evaluate_cli import table
+from nonlocal_viz.evaluation.found import table
 from nonlocal_viz.evaluation.segments import Segmented
 from nonlocal_viz.training.teacher import TeacherFeatures
 
