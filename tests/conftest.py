@@ -34,6 +34,46 @@ def tiny_model(make_model):
 
 
 @pytest.fixture(scope="session")
+def unusual_model():
+    """A model that differs from the shipped one in everything that can differ: normalisation, default
+    block (the second), input size, scale, sign, pooling, padding, odd grids, names of classes.
+
+    ``layer2.0`` is a pooled dot product (signed), ``layer3.1`` a pooled softmax with a scale whose keys are
+    pooled before they are projected.
+    """
+    import torch
+
+    from nonlocal_viz.core.block import NonLocalBlock
+    from nonlocal_viz.core.resnet import NonLocalResNet
+    from nonlocal_viz.core.source import About, Normalisation, Prepare
+
+    torch.manual_seed(7)
+    model = NonLocalResNet(
+        18,
+        ["layer2.0", "layer3.1"],
+        num_classes=3,
+        padding_mode="reflect",
+        block={"instantiation": "dot_product", "sub_sample": True},
+    )
+    model.nl["layer3_1"] = NonLocalBlock(256, use_scale=True, pool_first=True, sub_sample=True)
+    for block in map(model.block, model.block_names):
+        torch.nn.init.normal_(block.get_parameter("W.1.weight"), std=0.2)
+        for name in ("theta.weight", "phi.0.weight"):
+            torch.nn.init.normal_(block.get_parameter(name), std=0.12)
+    with torch.no_grad():
+        model.fc.bias.copy_(torch.tensor([0.0, 4.0, 2.0]))
+    model.prepare = Prepare(Normalisation((0.2, 0.4, 0.6), (0.5, 0.4, 0.3)), short_side=72)
+    model.about = About(
+        "unusual",
+        title="Unlike the shipped one",
+        classes=("apple", "quince", "medlar"),
+        default_block="layer3.1",
+        assumptions=("Its colours are guessed.",),
+    )
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
 def picture() -> np.ndarray:
     """(60, 90, 3): four flat quarters with a little texture."""
     rng = np.random.default_rng(0)

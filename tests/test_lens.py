@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import BlockError, MediaError, QueryError
+from nonlocal_viz.errors import BlockError, OptionError, QueryError, WritingError
 from nonlocal_viz.lens import Lens, View
 from nonlocal_viz.limits import Limits
 
@@ -124,7 +124,7 @@ def test_other_instantiations_and_pooled_keys(
     assert view.query_grid("layer2.1").cells == (1, 9, 14) and row.map.shape == (1, 4, 7)
     assert row.signed == (instantiation == "dot_product")
     # Nine rows of cells pool to four keys: the last row of the picture belongs to none.
-    assert row.key_grid.y.edges()[-1] == pytest.approx(60 * 8 / 9)
+    assert row.grid.y.edges()[-1] == pytest.approx(60 * 8 / 9)
     assert row.overlay().shape == picture.shape
     with pytest.raises(QueryError, match="outside the part"):
         view.column(50, 59, block="layer2.1")
@@ -143,9 +143,9 @@ def test_saved_files(view: View, tmp_path: Path) -> None:
     assert len(rows) == row.map.size
     assert float(rows[5]["weight"]) == pytest.approx(float(row.map.ravel()[5]), rel=1e-6)
     assert row.save(tmp_path / "a.svg").read_text().startswith("<?xml")
-    with pytest.raises(MediaError, match=r"\.png, \.npz"):
+    with pytest.raises(WritingError, match=r"\.png, \.npz"):
         row.save(tmp_path / "a.gif")
-    with pytest.raises(MediaError, match="Cannot write"):
+    with pytest.raises(WritingError, match="Cannot write"):
         row.save(tmp_path / "none" / "a.png")
 
 
@@ -164,10 +164,15 @@ def test_a_model_without_blocks_is_said(picture: np.ndarray) -> None:
 
 def test_bounds(tiny_model: NonLocalResNet) -> None:
     lens = Lens(tiny_model)
-    assert lens._encoded_size(640, 480) == (427, 320)
-    assert lens._encoded_size(10_000, 500) == (1024, 51)
-    assert lens._encoded_size(1, 4000) == (1, 1024)
-    with pytest.raises(QueryError):
+    for size, clip, wanted, encoded in (
+        ((640, 480), False, None, (427, 320)),
+        ((640, 480), True, None, (299, 224)),
+        ((640, 480), True, 120, (160, 120)),
+        ((10_000, 500), False, None, (1024, 51)),
+        ((1, 4000), False, None, (1, 1024)),
+    ):
+        assert lens._encoded_size(*size, clip, wanted) == encoded
+    with pytest.raises(OptionError):
         Lens(tiny_model, short_side=0)
 
 
@@ -179,3 +184,25 @@ def test_three_cells_pooled_to_one_leave_the_third_without_a_key(make_model) -> 
     assert keys.rect(0)[:4] == (0, 0, 16, 16)
     with pytest.raises(QueryError, match="stand for"):
         view.column(20, 20, block="layer2.1")
+
+
+def test_the_model_is_left_as_it_was(make_model, picture: np.ndarray) -> None:
+    """Training goes on after a look: modes, weights and running statistics are the person's."""
+    model = make_model().train().requires_grad_(True)
+    model.layer1.eval()  # a frozen stage, as people have it
+    modes = [m.training for m in model.modules()]
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    view = Lens(model, short_side=40).open(picture)
+    view.query(3, 3)
+    assert [m.training for m in model.modules()] == modes
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a hook of somebody's")
+
+    hook = model.layer4[0].register_forward_hook(fail)
+    with pytest.raises(RuntimeError, match="somebody"):
+        Lens(model, short_side=40).open(picture)
+    hook.remove()
+    assert [m.training for m in model.modules()] == modes
+    model(torch.randn(2, 3, 40, 40)).sum().backward()
