@@ -7,11 +7,13 @@ from typing import Any
 
 from nonlocal_viz.commands.arguments import add_colours, add_model, check_folder, say_assumptions
 from nonlocal_viz.errors import MediaError, QueryError
-from nonlocal_viz.export import check_suffix, suffixes
 
 
 def add_row(parser: argparse.ArgumentParser, out: Path, *, clip: bool) -> None:
     """The arguments of one row of a picture, or of a clip."""
+    # The writers import what draws; the list of commands does without.
+    from nonlocal_viz.export import suffixes
+
     parser.add_argument(
         "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright picture"
     )
@@ -34,6 +36,8 @@ def write_row(
     Raises:
         NonlocalVizError: whatever is wrong with the point, the files or the model.
     """
+    from nonlocal_viz.export import check_suffix
+
     # Refused before the model is loaded: a slip of the pen is answered at once.
     x, y = point(arguments.at)
     check_suffix(arguments.out, clip)

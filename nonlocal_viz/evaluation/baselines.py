@@ -46,7 +46,8 @@ def rows_on_queries(affinity: Affinity, picked: Tensor) -> Tensor:
         missing = queries - planes.shape[axis]
         # F.pad counts its pairs from the last dimension.
         planes = F.pad(planes, [0, 0] * (3 - axis) + [0, missing], value=-torch.inf)
-    return planes.flatten(1)
+    spread: Tensor = planes.flatten(1)
+    return spread
 
 
 def distance_rows(grid: tuple[int, int], picked: Tensor) -> Tensor:

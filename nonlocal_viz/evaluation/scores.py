@@ -130,4 +130,4 @@ class BlockScores:
 
     def _applying(self, name: str) -> np.ndarray:
         values = np.array(self.values[name])
-        return values[~np.isnan(values)]
+        return np.asarray(values[~np.isnan(values)])

@@ -24,7 +24,7 @@ class Segmented:
     @property
     def areas(self) -> np.ndarray:
         """(K,) float: the share of the photo that each instance covers."""
-        return self.masks.reshape(len(self.masks), -1).mean(1)
+        return np.asarray(self.masks.reshape(len(self.masks), -1).mean(1))
 
     def cells(self, grid: tuple[int, int]) -> np.ndarray:
         """(h, w) int: the instance over at least half of a cell (of two, the smaller), or -1."""

@@ -32,6 +32,8 @@ def lookup(cmap: str) -> np.ndarray:
             f"There is no colour map {cmap!r}; choose one of {', '.join(SEQUENTIAL + DIVERGING)}, "
             "or another name of matplotlib."
         )
-    table = np.rint(colormaps[cmap](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
+    table: np.ndarray = np.rint(colormaps[cmap](np.linspace(0, 1, 256))[:, :3] * 255).astype(
+        np.uint8
+    )
     table.setflags(write=False)
     return table

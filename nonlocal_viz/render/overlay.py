@@ -125,4 +125,4 @@ def _between(edges: Sequence[float], pixels: int) -> np.ndarray:
     """Fractional cell index of every pixel's centre, cell centres being whole numbers."""
     borders = np.asarray(edges)
     centres = (borders[1:] + borders[:-1]) / 2
-    return np.interp(np.arange(pixels) + 0.5, centres, np.arange(len(centres)))
+    return np.asarray(np.interp(np.arange(pixels) + 0.5, centres, np.arange(len(centres))))

@@ -35,7 +35,7 @@ def normalise(
     if not (top > 0 and np.isfinite(top)):
         return np.zeros(values.shape, np.float32)
     share = np.minimum(np.abs(values) / top, 1)
-    return (np.sign(values) * _forward(share, scale)).astype(np.float32)
+    return np.asarray(np.sign(values) * _forward(share, scale), np.float32)
 
 
 def ticks(vmax: float, scale: str = "linear", signed: bool = False) -> list[tuple[float, float]]:
@@ -49,9 +49,9 @@ def ticks(vmax: float, scale: str = "linear", signed: bool = False) -> list[tupl
 
 def _forward(share: np.ndarray, scale: str) -> np.ndarray:
     if scale == "gamma":
-        return np.sqrt(share)
+        return np.asarray(np.sqrt(share))
     if scale == "log":
-        return (1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES).clip(0, 1)
+        return np.asarray(np.clip(1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES, 0, 1))
     return share
 
 

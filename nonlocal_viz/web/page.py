@@ -50,9 +50,10 @@ def build(
     views = Views(Lens(source, short_side, limits), upload_folder())
     desk = Desk(views, into_cache)
     views.get({"example": next(iter(views.examples))})
-    with gr.Blocks(
+    demo: gr.Blocks = gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 6 * 3600)
-    ) as demo:
+    )
+    with demo:
         page = scripted_html(canvas_html(), canvas_js(), "nonlocal-viz", page_config(views))
         _wire(demo, page, desk)
         add_endpoints(views.models)
@@ -63,7 +64,9 @@ def build(
 def _wire(demo: gr.Blocks, page: gr.HTML, desk: Desk) -> None:
     """Bind every event of the page to an answer of the desk."""
 
-    def answer(ask: Callable[..., dict[str, Any]], request: dict[str, Any], *given: Any) -> Any:
+    def answer(
+        ask: Callable[..., dict[str, Any]], request: dict[str, Any], *given: Any
+    ) -> dict[str, Any]:
         return next(desk.answers(lambda: iter([ask(*given)]), request))
 
     def start(request: gr.Request) -> dict[str, Any]:

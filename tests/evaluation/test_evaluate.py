@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from nonlocal_viz.cli import main
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.errors import MediaError, ShapeError
 from nonlocal_viz.evaluation import baselines
 from nonlocal_viz.evaluation.classify import WNIDS, classify, find_imagenette
@@ -48,7 +49,9 @@ def mirrored(photo: Segmented) -> Segmented:
 
 def test_pooled_keys_stand_for_their_cells() -> None:
     query, key = torch.ones(1, 20, 1), torch.tensor([[[0.0], [4.0], [8.0], [12.0]]])
-    affinity = Affinity("dot_product", query, key, (1, 4, 5), (1, 2, 2))
+    affinity = Factored(
+        Pairwise(normalise="count"), query[:, None], key[:, None], (1, 4, 5), (1, 2, 2)
+    )
     (rows,) = baselines.rows_on_queries(affinity, torch.tensor([4])).view(1, 4, 5)
     upper, lower = [0, 0, 1, 1, -math.inf], [2, 2, 3, 3, -math.inf]
     assert rows.tolist() == [upper, upper, lower, lower]

@@ -4,13 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.training import losses as losses_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.losses import border_loss, cut_off, losses, outline_loss, relational_loss
 from nonlocal_viz.training.student import Student
+
+
+def plain(
+    name: str, query: torch.Tensor, key: torch.Tensor, *grids: tuple[int, int, int]
+) -> Factored:
+    """A map of one head, query (B, N, D) and key (B, M, D)."""
+    return Factored(INSTANTIATIONS[name], query[:, None], key[:, None], *grids)
 
 
 def test_relational_loss() -> None:
@@ -124,7 +132,7 @@ def test_every_instantiation_that_projects_has_a_border_loss(
 
 def test_a_row_that_relu_cuts_off_whole_costs() -> None:
     query, key = torch.tensor([[[0.5], [-4.0]]]), torch.tensor([[[1.0], [2.0], [-9.0]]])
-    affinity = Affinity("concatenation", query, key, (1, 1, 2), (1, 1, 3))
+    affinity = plain("concatenation", query, key, (1, 1, 2), (1, 1, 3))
     assert float(cut_off(affinity)) == pytest.approx((0 + 3) / 2)
     for other in ("dot_product", "embedded_gaussian"):
-        assert float(cut_off(Affinity(other, query, key, (1, 1, 2), (1, 1, 3)))) == 0
+        assert float(cut_off(plain(other, query, key, (1, 1, 2), (1, 1, 3)))) == 0

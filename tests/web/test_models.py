@@ -25,7 +25,7 @@ def test_the_shipped_models_are_offered_and_a_backbone_is_not(shipped_lens: Lens
     assert next(iter(models.titles)) == models.own == manifest.default
     assert set(models.titles) == {n for n, info in manifest.models.items() if info.has_blocks}
     assert any(not info.has_blocks for info in manifest.models.values())
-    assert {"gaussian", "dot_product", "concatenation", "collapsed"} < set(models.titles)
+    assert {"gaussian", "dot_product", "concatenation", "labels_only"} < set(models.titles)
     assert models.lens() is shipped_lens and models.lens(OTHER) is models.lens(OTHER)
     assert models.lens(OTHER).source.block("layer2.1").instantiation == "dot_product"
 
