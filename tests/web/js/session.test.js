@@ -177,6 +177,35 @@ test("a block without factors asks the server for its row", async (t) => {
   assert.deepEqual([session.answer.index, session.answer.stats.best], [1, 14]);
 });
 
+test("a download of a pixel that no key holds is of the nearest", () => {
+  const axis = { numerators: [0, 20], denominator: 1 };
+  const { session, asked, open } = canvas(), pooled = named("product, softmax, 1 heads, 1 frames, pooled");
+  open(pooled, { example: "b" }, { keys: { ...pooled.meta.keys, y: axis } });
+  session.setLook({ direction: "column" });
+  session.hold({ x: 12, y: 25, t: 0 }, false);
+  session.save("png");
+  const [, { x, y }] = asked.pop();
+  assert.ok(x === 12 && y < 20 && y > 19.9);
+});
+
+test("files that are dropped, chosen or pasted are opened", () => {
+  const { root, picture, session, page } = canvas(), opened = [];
+  session.openFile = (file) => opened.push(file);
+  const dropping = (kind, files = []) => { root.fire(kind, { dataTransfer: { files } }); return picture.classList.has("dropping"); };
+  assert.deepEqual(["dragenter", "dragover", "dragleave"].map((kind) => dropping(kind)), [true, true, false]);
+  assert.deepEqual([dropping("dragover"), dropping("drop", ["a"]), opened], [true, false, ["a"]]);
+  dropping("drop");
+  const picker = root.querySelector('input[type="file"]');
+  Object.assign(picker, { files: ["b"], value: "b" });
+  picker.fire("change");
+  assert.deepEqual([opened, picker.value], [["a", "b"], ""]);
+  const paste = (target, files) => page.listeners.paste.forEach((listener) => listener({ target, clipboardData: { files }, preventDefault() {} }));
+  paste(page.body, ["c"]);
+  paste(page.body, []);
+  paste(new Element("elsewhere"), ["d"]);
+  assert.deepEqual(opened, ["a", "b", "c"]);
+});
+
 test("two canvases: keys go to the one in use", () => {
   const page = browser(), a = canvas({ page }), b = canvas({ page });
   page.key(page.body, "s");
@@ -204,4 +233,15 @@ test("what tests and people's scripts can read", () => {
   const tool = root.nonlocalViz;
   assert.deepEqual([tool.ready, tool.answer, tool.frame, tool.model, tool.pins, tool.draws], [false, null, 0, "own", 0, 0]);
   assert.throws(() => { "use strict"; tool.frame = 3; });
+  root.dataset.state = "ready";
+  assert.equal(tool.ready, false); // nothing is drawn
+});
+
+test("what the server said before the page was there is heard", async () => {
+  browser();
+  const root = new Element("root"), value = { seq: 1, kind: "error", message: "No." };
+  for (const name of ["[data-set]"]) root.lists[name] = Object.keys(FIELDS).map((key) => Object.assign(new Element(), { dataset: { set: key } }));
+  mount({ querySelector: () => root }, { props: { config, value }, trigger() {}, watch() {}, upload: async () => ({}) });
+  await new Promise((go) => setImmediate(go));
+  assert.equal(root.querySelector(".nlv-error").textContent, "No.");
 });

@@ -86,6 +86,10 @@ test("the film strip: shares, times, arrows, playing", () => {
   page.key(page.body, ".");
   page.flush();
   assert.deepEqual([session.frame, session.point.t, root.querySelector(".nlv-film").querySelector(".nlv-time").textContent], [2, 1, "frame 2, 1.00 s"]);
+  assert.deepEqual([mark.hidden, cards[2].children[0].children[2].hidden], [false, true]);
+  cards[0].fire("click", { detail: 0, clientX: 50, clientY: 50 }); // by the keyboard: it points at nothing
+  page.flush();
+  assert.deepEqual([session.frame, session.point], [0, { x: 12, y: 8, t: 1 }]);
   root.querySelector(".nlv-film").querySelector('input[type="range"]').value = "2";
   page.key(page.body, ".");
   assert.equal(session.frame, 0);
@@ -117,8 +121,15 @@ test("the lesson is written when it is open", () => {
   assert.match(body.innerHTML, /Self-attention over positions/);
   const { affinity } = session.answer.block, { best } = session.answer.stats;
   assert.deepEqual(live.slice(0, 2).map((e) => e.textContent), [affinity.score(1, best, 0).toFixed(3), affinity.normaliser(1, 0).toFixed(3)]);
+  const { height, width } = body.querySelector(".nlv-products"), products = affinity.products(1, best);
+  const high = Math.max(0, ...products), range = high - Math.min(0, ...products), zero = (high / range) * (height - 2) + 1;
   const bars = body.querySelector(".nlv-products").context.calls.filter(([name]) => name === "fillRect");
   assert.equal(bars.length, 2 * (1 + 3)); // opened, and drawn again
+  assert.deepEqual(bars.slice(5).map(([, x, y, , size]) => [x, y, size]), [...products].map((product, c) => {
+    const size = (Math.abs(product) / range) * (height - 2);
+    return [(c * width) / 3, product < 0 ? zero : zero - size, size];
+  }));
+  assert.ok(products.some((product) => product < 0) && products.some((product) => product > 0));
   details.open = false;
   live[2].textContent = "old";
   session.draw();
@@ -154,4 +165,29 @@ test("the picture is as large as the room and the window let it", () => {
   root.querySelector(".nlv-room").clientWidth = 2000;
   session.scene.stage.fit();
   assert.deepEqual([Math.round(parseFloat(style.width)), style.height], [1033, "620px"]);
+});
+
+test("the curve of how the weight gathers", () => {
+  const { session, root } = canvas(), { width, height, context } = root.querySelector(".nlv-curve canvas");
+  const points = context.calls.filter(([name]) => name === "lineTo").slice(1), { weights } = session.answer;
+  const sizes = [...weights].sort((a, b) => b - a);
+  let sum = 0;
+  points.forEach(([, x, y], i) => {
+    sum += i ? sizes[i - 1] : 0;
+    assert.ok(Math.abs(x - (1 + (i / 15) * (width - 2))) < 1e-6 && Math.abs(y - (height - 2 - sum * (height - 4))) < 1e-3);
+  });
+  assert.equal(points.length, 16);
+});
+
+test("pins of a clip: painted with their frame, marked on it alone", () => {
+  const { session, root, page } = canvas({ of: clip, start: [12, 8, 1] });
+  page.key(root.querySelector(".nlv-picture"), "Enter");
+  const [go] = root.querySelector(".nlv-pins").children[0].children, [shown] = go.children;
+  const [, cells] = shown.context.calls.filter(([name]) => name === "drawImage").at(-1);
+  const pixels = new Uint32Array(cells.context.image.data.buffer), own = [...session.answer.weights].slice(15, 30);
+  assert.equal(pixels[own.indexOf(Math.max(...own))], session.scene.colours.tables.magma[255]);
+  assert.equal(root.querySelector(".nlv-pinmarks").children.length, 1);
+  page.key(page.body, ".");
+  assert.equal(root.querySelector(".nlv-pinmarks").children.length, 0);
+  assert.deepEqual([...session.answer.weights].slice(0, 15), Array(15).fill(0));
 });

@@ -68,6 +68,11 @@ test("a row within one frame gathers in that frame", () => {
   assert.equal(readoutWords(answerTo(held, { x: 15, y: 25, t: 1 }, "row")).spread.match(/of (\d+) cells/)[1], "2");
 });
 
+test("a cell spreads over the keys that it reaches", () => {
+  const windows = blockOf(named("product, softmax, reach")), span = (x, y) => answerTo(windows, { x, y, t: 0 }, "row").span;
+  assert.deepEqual([span(5, 5), span(45, 25)], [5, 0]);
+});
+
 test("a cell without a partner, and a row of zeros", () => {
   const pooled = { keys: { ...evenGrid(1, 1, 2), x: { numerators: [0, 20, 40], denominator: 1 }, y: { numerators: [0, 20], denominator: 1 } } };
   const answer = answered([0, 0], { ...pooled, distribution: false });
