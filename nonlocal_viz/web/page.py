@@ -116,7 +116,7 @@ def page_config(views: Views) -> dict[str, Any]:
             "diverging": {name: lookup(name).tobytes().hex() for name in DIVERGING},
         },
         "scales": list(SCALES),
-        "fileBytes": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
+        "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
         "models": [{"name": n, "title": t} for n, t in views.models.titles.items()],
     }
 

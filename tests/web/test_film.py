@@ -79,7 +79,7 @@ def test_scrubbing_and_playing_keep_the_query(visit) -> None:
 def test_a_clip_frame_by_frame(visit, shipped_lens) -> None:
     seen = visit(query=f"?example={CLIP.name}")
     draws = seen.page.evaluate("document.querySelector('.nlv').nonlocalViz.draws")
-    seen.page.locator('[data-clip="perFrame"]').select_option("1")
+    seen.page.locator('[data-clip="spacetime"]').select_option("")
     seen.wait(f"tool.draws > {draws} && tool.ready")
     seen.settled()
     answer = seen.answer()
