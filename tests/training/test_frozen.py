@@ -160,7 +160,7 @@ def test_classes_alone(cache: Cache, tmp_path: Path, ticking, backbone: NonLocal
 def test_pixels_are_normalised_as_the_backbone_expects(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, ticking, backbone: NonLocalResNet
 ) -> None:
-    backbone.info = ModelInfo("old", normalisation=Normalisation((0.0,) * 3, (0.5,) * 3))
+    backbone.prepare = Prepare(Normalisation((0.0,) * 3, (0.5,) * 3))
     seen: list[Tensor] = []
     step = fit_module.losses
 
