@@ -28,11 +28,12 @@ def built(architecture: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with torch.device("meta"):
             network = NonLocalResNet(**architecture)
-        return dict(network.architecture)
+        told: dict[str, Any] = network.architecture
     except NonlocalVizError as error:
         raise OptionError(str(error)) from None
     except (TypeError, ValueError, RuntimeError) as error:
         raise OptionError(f"No network can be built so ({str(error)[:200]}).") from None
+    return told
 
 
 def flat(architecture: Mapping[str, Any]) -> dict[str, Any]:

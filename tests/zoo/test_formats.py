@@ -189,6 +189,13 @@ def test_a_zip_that_is_packed_and_zips_that_are_none(tmp_path: Path) -> None:
     ):
         with pytest.raises(CheckpointError, match=words):
             read_checkpoint(rezipped(fresh(), change))
+    # One number more than the index says.
+    write(tmp_path / "b.pth", {"a": torch.ones(3)})
+    longer = rezipped(
+        tmp_path / "b.pth", lambda p: {k: v + b"1234" if "/data/" in k else v for k, v in p.items()}
+    )
+    with pytest.raises(CheckpointError, match="broken"):
+        read_checkpoint(longer)
     with pytest.raises(CheckpointError, match="broken"):
         read_checkpoint(rezipped(fresh(), lambda p: p, zipfile.ZIP_LZMA))
     with pytest.raises(CheckpointError, match="broken"):

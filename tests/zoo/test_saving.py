@@ -177,6 +177,11 @@ def test_a_list_of_classes_has_a_name_for_each(model: NonLocalResNet, tmp_path: 
     loaded = load_model("x", "cpu", directory=tmp_path)
     assert loaded.about.classes == ("a", "b", "c") and loaded.about.class_list == "names.txt"
     # Elsewhere there is no such list: the names go into the file itself.
+    (tmp_path / "apart").mkdir()
+    for told in (None, ModelInfo("x", class_list="names.txt")):
+        save_model(loaded, tmp_path / "apart" / "a.safetensors", told)
+        alone = load_model(tmp_path / "apart" / "a.safetensors", "cpu")
+        assert alone.about.classes == ("a", "b", "c")
     save_model(loaded, tmp_path / "one.safetensors")
     assert load_model(tmp_path / "one.safetensors", "cpu").about.classes == ("a", "b", "c")
     (tmp_path / "names.txt").write_text("a\nb\n")
