@@ -9,8 +9,8 @@ import torch
 from benchmarks import clips
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
-from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.lens import Lens

@@ -11,8 +11,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nonlocal_viz import errors, limits, media, render, zoo
     from nonlocal_viz.core import diagnostics
-    from nonlocal_viz.core.affinity import Affinity, Factored
+    from nonlocal_viz.core.affinity import Affinity
     from nonlocal_viz.core.block import NonLocalBlock
+    from nonlocal_viz.core.factored import Factored
     from nonlocal_viz.core.geometry import Grid, Rect
     from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
     from nonlocal_viz.core.resnet import NonLocalResNet
@@ -28,7 +29,7 @@ _HOMES = {
     "INSTANTIATIONS": "core.pairwise",
     "About": "core.source",
     "Affinity": "core.affinity",
-    "Factored": "core.affinity",
+    "Factored": "core.factored",
     "Grid": "core.geometry",
     "Lens": "lens",
     "NonLocalBlock": "core.block",

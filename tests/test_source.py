@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nonlocal_viz as nv
-from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.source import About, Encoded, Normalisation, Prepare, Source
 from nonlocal_viz.core.tokens import OffGrid

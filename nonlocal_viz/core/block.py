@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.aggregate import aggregate
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.errors import ShapeError

@@ -45,7 +45,7 @@ def block_name(key: str) -> str:
     return key.replace("_", ".")
 
 
-class NonLocalResNet(ResNet):
+class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
     """torchvision's ResNet with non-local blocks behind named residual blocks.
 
     Args:

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_viz.core.affinity import Affinity, Factored
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.precision import full_precision

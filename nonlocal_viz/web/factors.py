@@ -23,7 +23,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from nonlocal_viz.core.affinity import EVERYBODY, Affinity, Factored
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.factored import EVERYBODY, Factored
 from nonlocal_viz.core.tokens import OffGrid
 from nonlocal_viz.web import protocol
 

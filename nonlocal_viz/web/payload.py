@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.geometry import Axis, Grid
 from nonlocal_viz.core.source import BlockAbout
 from nonlocal_viz.limits import Limits

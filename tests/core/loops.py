@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nonlocal_viz.core.affinity import EVERYBODY, Factored
+from nonlocal_viz.core.factored import EVERYBODY, Factored
 
 
 def dense(a: Factored) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nonlocal_viz.core import affinity as module
-from nonlocal_viz.core.affinity import EVERYBODY, Factored, PlaceBias, Reach
+from nonlocal_viz.core.factored import EVERYBODY, Factored, PlaceBias, Reach
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.core.tokens import OffGrid
 from nonlocal_viz.errors import MapTooLargeError, QueryError, ShapeError

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nonlocal_viz.core import affinity as affinity_module
-from nonlocal_viz.core.affinity import Affinity, Factored
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.diagnostics import (
     attention_distance,
     block_stats,
@@ -15,6 +15,7 @@ from nonlocal_viz.core.diagnostics import (
     map_stats,
     mean_cosine_distance,
 )
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.errors import ShapeError

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from nonlocal_viz.cli import main
-from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.errors import MediaError, ShapeError
 from nonlocal_viz.evaluation import baselines

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.cli import main
-from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.core.source import Prepare
 from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training import fit as fit_module

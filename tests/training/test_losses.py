@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.errors import ShapeError
 from nonlocal_viz.training import losses as losses_module

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.evaluation.evaluate import evaluate

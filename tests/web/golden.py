@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nonlocal_viz.core.affinity import EVERYBODY, Factored, PlaceBias, Reach
+from nonlocal_viz.core.factored import EVERYBODY, Factored, PlaceBias, Reach
 from nonlocal_viz.core.geometry import Axis, Grid
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.tokens import OffGrid

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
