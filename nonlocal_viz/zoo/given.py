@@ -38,7 +38,8 @@ def built(architecture: Mapping[str, Any]) -> dict[str, Any]:
 
 def flat(architecture: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the network and of its blocks side by side."""
-    return {k: v for k, v in architecture.items() if k != "block"} | architecture.get("block", {})
+    block: Mapping[str, Any] = architecture.get("block", {})
+    return {**{k: v for k, v in architecture.items() if k != "block"}, **block}
 
 
 def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
