@@ -15,7 +15,8 @@ export const one = named("product, softmax, 1 heads, 1 frames");
 export const clip = named("product, softmax, 1 heads, 3 frames");
 
 /** A canvas on a page of fakes, with a picture of 50 x 30 pixels in 5 x 3 cells. */
-export function canvas({ search = "", of = one, start = [12, 8, 0], page = browser(search), factors = true, source = { example: "a" } } = {}) {
+export function canvas({ search = "", of = one, start = [12, 8, 0], page = browser(search), factors = true, source = { example: "a" },
+  assumptions = [] } = {}) {
   const root = new Element("root"), asked = [], picture = root.querySelector(".nlv-picture");
   picture.box = { left: 100, top: 50, width: 500, height: 300 };
   root.lists["[data-set]"] = Object.entries(FIELDS).map(([name, type]) => Object.assign(new Element(name), { type, dataset: { set: name } }));
@@ -30,7 +31,7 @@ export function canvas({ search = "", of = one, start = [12, 8, 0], page = brows
   const open = (what, from, first = {}) => {
     const frames = Array.from({ length: what.meta.queries.cells[0] }, (_, t) => ({ url: `/${t}` }));
     const view = { source: from, width: 50, height: 30, frames, times: frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
-      classes: [["cat", 0.9]], first: { ...what.meta, ...first } };
+      classes: [["cat", 0.9]], about: { name: "own", title: "Own", assumptions }, first: { ...what.meta, ...first } };
     session.desk.on.view(view, factors ? bytes(what.bytes) : null);
   };
   open(of, source);

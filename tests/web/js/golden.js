@@ -4,7 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Block } from "../../../nonlocal_viz/web/canvas/core/answer.js";
 
-export const golden = JSON.parse(fs.readFileSync(process.env.NONLOCAL_VIZ_GOLDEN, "utf8"));
+// pytest tests/web/test_js.py has Python write its answers and starts the tests.
+const file = process.env.NONLOCAL_VIZ_GOLDEN;
+if (!file) throw new Error("NONLOCAL_VIZ_GOLDEN names no file: run pytest tests/web/test_js.py, which writes it and runs these tests.");
+export const golden = JSON.parse(fs.readFileSync(file, "utf8"));
 
 export function bytes(text) {
   const raw = Buffer.from(text, "base64");

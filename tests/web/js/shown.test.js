@@ -18,6 +18,13 @@ test("what is shown first", () => {
   assert.deepEqual(root.querySelector(".nlv-model").options.map((o) => [o.text, o.value]), [["Own", "own"], ["Other", "other"]]);
 });
 
+test("what is assumed of a model is told, and nothing where nothing is", () => {
+  assert.equal(canvas().root.querySelector(".nlv-assumed").hidden, true);
+  const { root } = canvas({ assumptions: ["Its scale is a guess.", "So is its padding."] }), assumed = root.querySelector(".nlv-assumed");
+  assert.equal(assumed.hidden, false);
+  assert.deepEqual(assumed.querySelector("ul").children.map((item) => item.textContent), ["Its scale is a guess.", "So is its padding."]);
+});
+
 test("cards of pins: numbers, words, going there, removing", () => {
   const { session, picture, root } = canvas(), list = root.querySelector(".nlv-pins");
   for (const [x, y] of [[5, 5], [45, 25]]) { picture.fire("pointerdown", pointer(x, y)); picture.fire("pointerup", pointer(x, y)); }

@@ -13,6 +13,7 @@ export class Readout {
   constructor(root, onKey) {
     this.text = Object.fromEntries(all(root, "[data-text]").map((e) => [e.dataset.text, e]));
     this.spoken = one(root, ".nlv-spoken");
+    this.assumed = one(root, ".nlv-assumed");
     this.curve = /** @type {HTMLCanvasElement} */ (one(root, ".nlv-curve canvas"));
     const list = one(root, ".nlv-top");
     this.slots = Array.from({ length: SLOTS }, (_, i) => {
@@ -27,6 +28,16 @@ export class Readout {
 
   /** @param {string} name @param {string} words */
   set(name, words) { if (this.text[name]) say(this.text[name], words); }
+
+  /** What nobody told of the model and the tool takes for granted. @param {string[]} sentences */
+  assume(sentences) {
+    this.assumed.hidden = !sentences.length;
+    one(this.assumed, "ul").replaceChildren(...sentences.map((sentence) => {
+      const item = make("li");
+      item.textContent = sentence;
+      return item;
+    }));
+  }
 
   /** @param {Answer} answer @param {HTMLImageElement[]} photos one a frame @param {number} width of the original */
   show(answer, photos, width) {

@@ -36,6 +36,7 @@ export class Scene {
     this.film.open(picture);
     showForClips(this.root, picture.frames.length > 1);
     this.readout.set("class", classWords(picture.classes));
+    this.readout.assume(picture.about.assumptions);
   }
 
   /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look */
