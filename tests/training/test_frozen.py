@@ -12,7 +12,7 @@ from nonlocal_viz.cli import main
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.core.source import Prepare
+from nonlocal_viz.core.source import Normalisation, Prepare
 from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training import fit as fit_module
@@ -23,7 +23,7 @@ from nonlocal_viz.training.config import Config
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.frozen import config_on
 from nonlocal_viz.training.losses import distillation_loss, log_rows, relational_loss
-from nonlocal_viz.zoo import ModelInfo, Normalisation, load_model, read_manifest, save_model
+from nonlocal_viz.zoo import ModelInfo, load_model, read_manifest, save_model
 
 SIX_SECONDS = Config(minutes=0.1, batch=2, warm_up=1)
 
@@ -256,7 +256,7 @@ def test_the_command(train, tmp_path: Path, backbone: NonLocalResNet, capsys) ->
     for words, said in (
         (["--from", "old", "--name", "old"], "would overwrite"),
         (["--objective", "classes"], "its blocks (--from) or its last stage (--start)"),
-        (["--from", "older.safetensors"], "no checkpoint older"),
+        (["--from", "older.safetensors"], "no checkpoint file of that name"),
         (["--instantiation", "softmax"], "Unknown instantiation"),
     ):
         assert run(out, *words) == 2

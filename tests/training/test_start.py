@@ -186,8 +186,8 @@ def test_the_command_trains_on_and_says_so(
     line += ["--batch", "2", "--device", "cpu", "--name", "second", "--start", "first"]
     assert main([*line, "--rate", "0.0005"]) == 0
     second = load_model("second", directory=out)
-    assert second.info.normalisation.mean == (0.5, 0.5, 0.5)
-    assert "on from first (chairs)" in second.info.trained_on
+    assert second.prepare.normalisation.mean == (0.5, 0.5, 0.5)
+    assert "on from first (chairs)" in second.about.trained_on
     config = json.loads((out / "second.config.json").read_text())
     assert (config["start"], config["rate"], config["backbone"]) == ("first", 0.0005, None)
     assert not (out / "second.checkpoint.pt").exists()

@@ -1,5 +1,6 @@
 """Several models on one page: which are offered, who answers, and what stays when one takes over."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,6 @@ def test_a_link_names_the_model(visit: Any) -> None:
 
 def test_a_file_of_somebodys_own_may_have_our_name(make_model: Any) -> None:
     model: NonLocalResNet = make_model()
-    model.info = read_manifest().find(OTHER)  # type: ignore[assignment]
+    model.about = replace(model.about, name=OTHER)
     models = Models(Lens(model))
     assert models.lens(OTHER).source is model and list(models.titles).count(OTHER) == 1
