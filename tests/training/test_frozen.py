@@ -211,7 +211,7 @@ def train(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_i
         leaned_on.append(backbone)
         return save_model(model, directory, info)
 
-    monkeypatch.setattr("nonlocal_viz.zoo.saving.save_model", spy)
+    monkeypatch.setattr("nonlocal_viz.training.train.save_model", spy)
     real = fit_module.fit
     monkeypatch.setattr(fit_module, "fit", lambda *a, **k: real(*a, **k, clock=ticking))
 

@@ -41,14 +41,14 @@ def test_a_model_of_ones_own_comes_first_and_needs_no_zoo(
     make_model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = Models(Lens(make_model()))
-    assert next(iter(own.titles)) == "model" and len(own.titles) > 1
+    assert next(iter(own.titles)) == "resnet18" and len(own.titles) > 1
 
     def gone() -> None:
         raise NonlocalVizError("the folder is missing")
 
     monkeypatch.setattr(models_module, "read_manifest", gone)
     alone = Models(Lens(make_model()))
-    assert list(alone.titles) == ["model"]
+    assert list(alone.titles) == ["resnet18"]
 
 
 def test_views_of_two_models_are_kept_apart(shipped_lens: Lens, tmp_path: Path) -> None:
