@@ -149,6 +149,9 @@ test("downloads are asked for one by one, and say how far they are", async () =>
   assert.deepEqual(asked, [["save", { suffix: "png", question: 1 }]]);
   await say({ kind: "progress", question: 1, words: "Writing frame 1 of 8" });
   assert.deepEqual(heard.at(-1), ["working", "Writing frame 1 of 8"]);
+  const before = heard.length;
+  await desk.hear();
+  assert.equal(heard.length, before); // the same value is heard once
   await say({ kind: "file", question: 1, name: "a.png", file: { url: "/a" } });
   assert.deepEqual(heard.at(-1), ["file", "a.png", "/a"]);
   assert.deepEqual(heard.at(-2), ["working", ""]);

@@ -15,6 +15,8 @@ test("hovering draws once a frame, the last place", () => {
   picture.fire("pointermove", pointer(-20, 500));
   page.flush();
   assert.equal(session.answer.index, 10);
+  picture.fire("pointermove", pointer(900, 900));
+  assert.ok(session.point.x < 50 && session.point.y < 30);
 });
 
 test("a click pins, a drag does not, Escape clears", () => {
@@ -121,6 +123,10 @@ test("pictures, models, clips: what is asked of the server", async () => {
   await session.openFile({ name: "p.jpg", size: 1001, type: "image/jpeg" });
   assert.equal(asked.length, 0);
   assert.match(root.querySelector(".nlv-error").textContent, /larger than/);
+  session.openSource({ example: "b" }, "");
+  const sending = session.openFile({ name: "p.jpg", size: 10, type: "" });
+  assert.equal(session.desk.open.size, 0); // nobody waits for what was asked before
+  await sending;
 });
 
 test("of two files chosen in a hurry the last is opened, and a failed upload is said", async () => {
@@ -134,10 +140,13 @@ test("of two files chosen in a hurry the last is opened, and a failed upload is 
 });
 
 test("what a clip says of how it was sampled", () => {
-  const { root, open } = canvas();
+  const { root, open, session, field } = canvas();
   open(clip, { example: "a", spacetime: false });
   assert.equal(root.querySelector('[data-clip="spacetime"]').value, "");
   assert.equal(root.querySelector('[data-clip="frames"]').value, "8");
+  session.open.picture.blocks = ["layer4.0"];
+  session.showFields();
+  assert.deepEqual(field("block").children.map((o) => o.value), ["layer4.0"]);
 });
 
 test("a download says all that is shown", () => {
@@ -146,7 +155,11 @@ test("a download says all that is shown", () => {
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
     direction: "column", cmap: "magma", alpha: 0.5, scale: "gamma", smooth: true, question: 1 }]);
+  const work = root.querySelector(".nlv-working");
+  session.desk.on.working("Writing");
+  assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
   root.querySelector('[data-do="cancel"]').fire("click");
+  assert.ok(work.hidden);
   assert.equal(asked.pop()[0], "cancel");
   session.openSource({ example: "a" }, "");
   session.save("png");

@@ -6,7 +6,7 @@ import { named } from "./golden.js";
 
 test("what is shown first", () => {
   const { session, root, text, field } = canvas();
-  assert.equal(root.dataset.state, "ready");
+  assert.deepEqual([root.dataset.state, root.querySelector(".nlv-remote").hidden], ["ready", true]);
   assert.deepEqual([session.answer.index, session.draws], [1, 1]);
   assert.deepEqual([text("pixel"), text("cell")], ["12, 8", "row 0, column 1"]);
   assert.match(text("class"), /cat/);
@@ -61,6 +61,7 @@ test("thumbnails are cut from the photo around the peaks", () => {
   // Cells of 10 pixels, three of them around the middle; the photo is shown 4 times as large as it is.
   assert.deepEqual(image.slice(2, 10), [4 * (10 * w - 10), 4 * (10 * h - 10), 120, 120, 0, 0, 112, 112]);
   assert.equal(label.textContent, String(+session.answer.weights[peaks[0]].toPrecision(3)));
+  assert.deepEqual(canvas_.context.calls[0], ["clearRect", 0, 0, 112, 112]);
   const [first] = canvas_.context.calls.filter(([name]) => name === "strokeRect");
   first.slice(1).forEach((v) => assert.ok(Math.abs(v - 112 / 3) < 1e-9));
   // Peaks that are not there leave their place empty.
@@ -90,8 +91,10 @@ test("the film strip: shares, times, arrows, playing", () => {
   assert.match(cards[1].attributes["aria-label"], /^Frame 1, 0\.50 s .* of the weight, the query is here$/);
   const [pane] = cards[1].children, mark = pane.children[2];
   assert.deepEqual([mark.hidden, mark.style.left, mark.style.top, cards[0].children[0].children[2].hidden], [false, "20%", "0%", true]);
+  cards[2].offsetLeft = 2000;
   page.key(page.body, ".");
   page.flush();
+  assert.equal(root.querySelector(".nlv-strip").scrollLeft, 2000 - (1000 - 100) / 2);
   assert.deepEqual([session.frame, session.point.t, root.querySelector(".nlv-film").querySelector(".nlv-time").textContent], [2, 1, "frame 2, 1.00 s"]);
   assert.deepEqual([mark.hidden, cards[2].children[0].children[2].hidden], [false, true]);
   cards[0].fire("click", { detail: 0, clientX: 50, clientY: 50 }); // by the keyboard: it points at nothing
@@ -108,11 +111,12 @@ test("the film strip: shares, times, arrows, playing", () => {
   assert.deepEqual(session.point, { x: 45, y: 25, t: 1 });
   const lines = root.querySelector(".nlv-arrows");
   lines.querySelector("marker").id = "tip";
+  cards[1].offsetTop = 7;
   page.key(page.body, "a");
   const drawn = lines.children;
   // The strongest 20 of 45, without the query itself.
   assert.ok(drawn.length === 19 || drawn.length === 20);
-  assert.ok(drawn.every((line) => line.attributes.x1 === "90" && Math.abs(line.attributes.y1 - (25 / 30) * 100) < 1e-9));
+  assert.ok(drawn.every((line) => line.attributes.x1 === "90" && Math.abs(line.attributes.y1 - 7 - (25 / 30) * 100) < 1e-9));
   assert.equal(drawn.at(-1).attributes["marker-end"], "url(#tip)");
   const widths = drawn.map((line) => +line.attributes["stroke-width"]);
   assert.ok(widths.every((width, i) => i === 0 || width >= widths[i - 1]));
@@ -137,6 +141,19 @@ test("the lesson is written when it is open", () => {
     return [(c * width) / 3, product < 0 ? zero : zero - size, size];
   }));
   assert.ok(products.some((product) => product < 0) && products.some((product) => product > 0));
+  session.desk.on.block({ ...session.open.block.meta, block: "layer3.0", heads: 7 }, null);
+  session.chooseBlock("layer3.0");
+  session.open.block.got = { index: 1, direction: "row", weights: new Float32Array(15) };
+  session.draw();
+  assert.match(body.textContent, /too big/);
+  session.chooseBlock("layer2.1");
+  const again = { ...session.open.block.meta, block: "other", heads: 7 };
+  session.wanted = "other";
+  session.open.blocks.set("other", Object.assign(Object.create(session.open.block), { meta: again, name: "other" }));
+  session.chooseBlock("other");
+  assert.match(body.innerHTML, /7 heads/);
+  session.chooseBlock("layer2.1");
+  assert.match(body.innerHTML, /one head/);
   details.open = false;
   live[2].textContent = "old";
   session.draw();
@@ -152,6 +169,10 @@ test("the marks of the bar", () => {
   assert.deepEqual(marks.map((mark) => mark.style.left), ["0%", "25%", "50%", "75%", "100%"]);
   assert.equal(marks[4].textContent, String(+session.answer.stats.top.toPrecision(3)));
   assert.equal(marks[0].textContent, "0");
+  const pixels = () => new Uint32Array(root.querySelector(".nlv-bar canvas").context.image.data.buffer)[128];
+  assert.equal(pixels(), session.scene.colours.tables.magma[128]);
+  session.setLook({ cmap: "viridis" });
+  assert.equal(pixels(), session.scene.colours.tables.viridis[128]);
 });
 
 test("grid lines: queries thin, pooled keys strong", () => {
@@ -197,4 +218,20 @@ test("pins of a clip: painted with their frame, marked on it alone", () => {
   page.key(page.body, ".");
   assert.equal(root.querySelector(".nlv-pinmarks").children.length, 0);
   assert.deepEqual([...session.answer.weights].slice(0, 15), Array(15).fill(0));
+});
+
+test("a clip plays until it is stopped, or a pin is gone to", (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const { session, root, page } = canvas({ of: clip }), { film } = session.scene;
+  page.key(root.querySelector(".nlv-picture"), "Enter");
+  page.key(root.querySelector(".nlv-picture"), " ");
+  t.mock.timers.tick(250);
+  assert.deepEqual([session.frame, film.button.textContent], [1, "Pause"]);
+  page.key(root.querySelector(".nlv-picture"), " ");
+  t.mock.timers.tick(1000);
+  assert.deepEqual([session.frame, film.button.textContent], [1, "Play"]);
+  film.play();
+  root.querySelector(".nlv-pins").children[0].children[0].fire("click");
+  t.mock.timers.tick(1000);
+  assert.equal(session.frame, 0);
 });

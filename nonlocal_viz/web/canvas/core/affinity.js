@@ -116,14 +116,9 @@ export class Affinity {
 
   /** The score of two tokens. @param {number} q @param {number} k @param {number} head */
   score(q, k, head) {
-    const { query, key, channels, pairwise, bias } = this;
+    const { pairwise, bias, channels } = this;
     const a = (head * this.queryTokens + q) * channels, b = (head * this.keyTokens + k) * channels;
-    let score = 0;
-    if (pairwise.score === "sum") score = query[a] + key[b];
-    else {
-      for (let c = 0; c < channels; c++) score += query[a + c] * key[b + c];
-      score *= this.scales[head];
-    }
+    let score = pairwise.score === "sum" ? this.query[a] + this.key[b] : this.scales[head] * dot(this.query, a, this.key, b, channels);
     if (bias) score += bias.at(q, k, head);
     return pairwise.rectify && score < 0 ? 0 : score;
   }
@@ -198,6 +193,13 @@ export class Affinity {
     for (let c = 0; c < channels; c++) found[c] = query[a + c] * key[b + c];
     return found;
   }
+}
+
+/** @param {Float32Array} a @param {number} from @param {Float32Array} b @param {number} at @param {number} count */
+function dot(a, from, b, at, count) {
+  let total = 0;
+  for (let c = 0; c < count; c++) total += a[from + c] * b[at + c];
+  return total;
 }
 
 /** @param {Float32Array} row */
