@@ -5,7 +5,6 @@ machine; what counts is the ratio. Only names that every version has are used.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -61,9 +60,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD.format(here=str(ROOT))],
-            env={**os.environ, "PYTHONPATH": str(folder)},
-            cwd=folder,
+            [sys.executable, "-P", "-c", _CHILD.format(here=str(ROOT), folder=str(folder))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,10 +85,12 @@ class Checkout:
         return self._child.stdout.readline().strip()
 
 
-# The other folder's package comes first on the path; of this one only the benchmark is taken.
+# The package is that of the other folder, wherever its parts are imported; the benchmark is ours.
 _CHILD = """
-import importlib.util, sys, time, torch, nonlocal_viz
-sys.path.append({here!r})
+import sys, time, torch
+sys.path.insert(0, {folder!r})
+import nonlocal_viz
+sys.path[0] = {here!r}
 from benchmarks.against import cases
 from benchmarks.timing import resident, forget_peak
 runs = cases()

@@ -6,6 +6,7 @@ Invariant: no map (N x M) is kept. A row costs O(M D), whatever it is made of; o
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -91,12 +92,12 @@ class Affinity(ABC):
     def _received(self, key: int) -> Tensor:
         """What every query token gives to one key token: (B, H, N')."""
 
-    @property
+    @cached_property
     def queries(self) -> Side:
         """The tokens that look."""
         return Side("query", self.query_grid, self.query_aside)
 
-    @property
+    @cached_property
     def keys(self) -> Side:
         """The tokens that are looked at."""
         return Side("key", self.key_grid, self.key_aside)
@@ -120,16 +121,14 @@ class Affinity(ABC):
         Raises as :meth:`row`.
         """
         picked = torch.tensor(self.queries.several(queries), dtype=torch.long, device=self.device)
-        found = self._weights(picked)
-        return _mean(found if off_grid else found[..., self.keys.on_grid], heads)
+        return _mean(_cells(self._weights(picked), self.keys, off_grid), heads)
 
     def column(self, key: Place, *, heads: bool = False, off_grid: bool = False) -> Tensor:
         """How much every query looks at one key: (B, N), or (B, H, N); with ``off_grid`` all queries.
 
         Raises as :meth:`row`.
         """
-        found = self._received(self.keys.token(key))
-        return _mean(found if off_grid else found[..., self.queries.on_grid], heads)
+        return _mean(_cells(self._received(self.keys.token(key)), self.queries, off_grid), heads)
 
     def dense(
         self,
@@ -153,7 +152,7 @@ class Affinity(ABC):
                 "rows, or raise max_bytes."
             )
         found = self._weights(slice(None) if off_grid else self.queries.on_grid)
-        return _mean(found if off_grid else found[..., self.keys.on_grid], heads)
+        return _mean(_cells(found, self.keys, off_grid), heads)
 
     def row_chunks(self) -> Iterator[Tensor]:
         """Every row once, in order, as chunks (B, n, M) of bounded size: for statistics of the map."""
@@ -175,6 +174,11 @@ class Affinity(ABC):
             f"{type(self).__name__}({self.instantiation or 'attention'}, {batch} x {n} queries "
             f"{self.query_grid} x {m} keys {self.key_grid}{beside}{heads})"
         )
+
+
+def _cells(weights: Tensor, side: Side, off_grid: bool) -> Tensor:
+    """The weights (..., tokens) of the cells of a side, or of all its tokens."""
+    return weights if off_grid or not len(side.aside) else weights[..., side.on_grid]
 
 
 def _mean(weights: Tensor, heads: bool) -> Tensor:

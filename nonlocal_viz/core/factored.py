@@ -235,8 +235,8 @@ class Factored(Affinity):
         return self._floats(Tensor.detach)
 
     def _scores(self, queries: _Tokens, keys: slice = slice(None)) -> Tensor:
-        with full_precision(self.device):
-            query, key = wide(self.query[:, :, queries]), wide(self.key[:, :, keys])
+        with full_precision(self.query.device):
+            query, key = wide(_picked(self.query, queries)), wide(self.key[:, :, keys])
             bias = None
             if self.bias is not None:
                 table, places = wide(self.bias.table), self.bias.key[keys]
@@ -250,19 +250,20 @@ class Factored(Affinity):
         return (self.reach.query[queries][:, None] == label) | (label == EVERYBODY)
 
     def _weights(self, queries: _Tokens) -> Tensor:
-        with full_precision(self.device):
-            found = self.pairwise.weights(self._scores(queries), self._may(queries))
-            return found if self.unary is None else found + wide(self.unary)[:, :, None]
+        found = self.pairwise.weights(self._scores(queries), self._may(queries))
+        return found if self.unary is None else found + wide(self.unary)[:, :, None]
 
     def _received(self, key: int) -> Tensor:
         everybody, one = slice(None), slice(key, key + 1)
-        with full_precision(self.device):
-            score = self._scores(everybody, one)[..., 0]
+        score = self._scores(everybody, one)[..., 0]
+        may = self._may(everybody, one)
+        if may is None and self.pairwise.normalise == "count":
+            found = score / self.key.shape[2]
+        else:
             found = self.pairwise.apart(score, self._normalisers)
-            may = self._may(everybody, one)
-            if may is not None:
-                found = found.masked_fill(~may[:, 0], 0.0)
-            return found if self.unary is None else found + wide(self.unary)[:, :, one]
+        if may is not None:
+            found = found.masked_fill(~may[:, 0], 0.0)
+        return found if self.unary is None else found + wide(self.unary)[:, :, one]
 
     def _tensors(self) -> Iterator[Tensor]:
         parts = (self, self.pairwise, self.reach, self.bias)
@@ -295,6 +296,10 @@ class Factored(Affinity):
             reach=reach and Reach(change(reach.query), change(reach.key)),
             bias=bias and replace(bias, query=change(bias.query), key=change(bias.key)),
         )
+
+
+def _picked(factor: Tensor, tokens: _Tokens) -> Tensor:
+    return factor[:, :, tokens] if isinstance(tokens, slice) else factor.index_select(2, tokens)
 
 
 def _check_extras(map_: Factored) -> None:

@@ -90,11 +90,13 @@ class Axis:
 
     def edge(self, index: int) -> float:
         """The border between cells index - 1 and index, in pixels; index 0..cells."""
+        if 0 <= index <= self.cells:
+            return self._edges[index]
         return float(self._border(index))
 
     def edges(self) -> tuple[float, ...]:
         """All cells + 1 borders, ascending."""
-        return tuple(self.edge(i) for i in range(self.cells + 1))
+        return self._edges
 
     def borders(self) -> tuple[tuple[int, ...], int]:
         """(numerators, denominator): border i, 0..cells, lies at numerators[i] / denominator pixels."""
@@ -140,6 +142,11 @@ class Axis:
         if self.fill and index >= self.cells:
             return self.high
         return min(max(self.start + index * self.pitch, self.low), self.high)
+
+    @cached_property
+    def _edges(self) -> tuple[float, ...]:
+        numerators, denominator = self._borders
+        return tuple(numerator / denominator for numerator in numerators)
 
     @cached_property
     def _borders(self) -> tuple[tuple[int, ...], int]:

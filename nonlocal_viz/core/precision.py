@@ -5,12 +5,16 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+#: A row takes microseconds: what need not be made anew at every question is not.
+_AS_IT_IS: AbstractContextManager[object] = nullcontext()
+
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
     """While it lasts, autocast lowers nothing; devices without autocast (meta) are left as they are."""
-    if not torch.amp.is_autocast_available(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
+    kind = device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return _AS_IT_IS
+    return torch.autocast(kind, enabled=False)
 
 
 def wide(factor: Tensor) -> Tensor:
