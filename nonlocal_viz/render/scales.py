@@ -56,8 +56,9 @@ def _forward(share: np.ndarray, scale: str) -> np.ndarray:
 
 
 def _inverse(place: float, scale: str) -> float:
+    # At place 0 of the log scale this is the faintest weight shown; the sign of 0 makes it 0.
     if scale == "gamma":
         return place**2
     if scale == "log":
-        return 10 ** (DECADES * (place - 1)) if place > 0 else 0.0
+        return float(10 ** (DECADES * (place - 1)))
     return place

@@ -113,3 +113,10 @@ def test_a_file_of_somebodys_own_may_have_our_name(make_model: Any) -> None:
     model.about = replace(model.about, name=OTHER)
     models = Models(Lens(model))
     assert models.lens(OTHER).source is model and list(models.titles).count(OTHER) == 1
+
+
+def test_a_link_that_names_a_model_as_it_was_once_called_opens_it(shipped_lens: Lens) -> None:
+    models = Models(shipped_lens)
+    assert models.called("collapsed") == "labels_only" and "collapsed" not in models.titles
+    assert models.lens("collapsed") is models.lens("labels_only")
+    assert models.called("nothing") is None and models.called(3) is None
