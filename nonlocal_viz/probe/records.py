@@ -7,40 +7,47 @@ key slots.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-#: What can happen to a score on its way to the softmax; the operand is broadcast against the scores.
+from nonlocal_viz.core.precision import wide
+
+#: What can happen to a score on its way to the softmax.
 Kind = Literal["mul", "add", "fill"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation on the scores, with the shape (*lead, n, m) that they had at that point.
+    """One operation on the scores.
 
-    ``mul``: s * operand; ``add``: s + alpha * operand; ``fill``: ``value`` where the operand is True.
+    ``mul``: s * operand; ``add``: s + value * operand; ``fill``: ``value`` where the operand is True.
+
+    Attributes:
+        operand: (*lead, n, m), any of these 1 where all are alike.
+        lead: the shape in front, of the scores at that point.
+        group: (L,), the flat index in ``lead`` of each of the capture's groups.
     """
 
     kind: Kind
     operand: Tensor
-    lead: tuple[int, ...]
-    group: Tensor
+    lead: tuple[int, ...] = ()
+    group: Tensor | None = None
     value: float = 1.0
 
     def at(self, groups: Tensor, slots: Tensor) -> Tensor:
-        """The operand at rows (group, slot), (R, m) or (R, 1); ``groups`` count as the capture's do."""
+        """The operand at rows (group, slot), (R, m) or (R, 1)."""
         operand = self.operand
-        while operand.ndim < len(self.lead) + 2:
-            operand = operand.unsqueeze(0)
-        index = torch.unravel_index(self.group[groups], self.lead) if self.lead else ()
-        index = tuple(
-            at if size > 1 else torch.zeros_like(at)
-            for at, size in zip(index, operand.shape[:-2], strict=True)
-        )
+        index: tuple[Tensor, ...] = ()
+        if self.lead and self.group is not None:
+            found = torch.unravel_index(self.group[groups], self.lead)
+            sizes = operand.shape[: len(self.lead)]
+            index = tuple(
+                place if size > 1 else torch.zeros_like(place)
+                for place, size in zip(found, sizes, strict=True)
+            )
         row = slots if operand.shape[-2] > 1 else torch.zeros_like(slots)
         return operand[(*index, row)]
 
@@ -50,34 +57,33 @@ class Capture:
     """One attention in one call.
 
     Attributes:
-        path, module: where it was computed.
+        path: of the module that computed it.
         query (L, n, D), key (L, m, D): the factors of the product.
         steps: from the product to the scores.
         softmax: whether the scores went through one, over the keys; else they are the weights.
-        value: (L, m, E), what the weights mixed; None where it was not seen.
+        value: (L, m, E), what the weights mixed.
         dropped: whether dropout changed the weights that were used.
         error: how far rows recomputed from this are from the network's own, at rows drawn at random.
-        call: which call of the module, from 0.
-        family: what found it.
     """
 
     path: str
-    module: torch.nn.Module
     query: Tensor
     key: Tensor
-    steps: tuple[Step, ...] = ()
-    softmax: bool = True
-    value: Tensor | None = None
+    steps: tuple[Step, ...]
+    softmax: bool
+    value: Tensor
     dropped: bool = False
     error: dict[str, float] = field(default_factory=dict)
-    call: int = 0
-    family: str = "captured"
+
+    @property
+    def groups(self) -> int:
+        """L."""
+        return self.query.shape[0]
 
     def weights(self, groups: Tensor, slots: Tensor) -> Tensor:
-        """Rows (R, m) of weights, of query slots (R,) in groups (R,)."""
-        query = self.query[groups, slots].unsqueeze(1)
-        score = _wide(query) @ _wide(self.key[groups]).mT
-        score = score[:, 0]
+        """Rows (R, m) of weights, of query slots (R,) in groups (R,); float32, or float64."""
+        query = wide(self.query[groups, slots]).unsqueeze(1)
+        score = (query @ wide(self.key)[groups].mT)[:, 0]
         for step in self.steps:
             operand = step.at(groups, slots)
             if step.kind == "mul":
@@ -85,27 +91,28 @@ class Capture:
             elif step.kind == "add":
                 score = score + step.value * operand
             else:
-                score = score.masked_fill(operand.bool(), step.value)
+                score = score.masked_fill(operand, step.value)
         if not self.softmax:
             return score
-        return torch.nan_to_num(score.softmax(-1)) if _masked(score) else score.softmax(-1)
-
-
-def scalar(value: float, lead: Sequence[int], group: Tensor) -> Step:
-    """The step of a multiplication by one number."""
-    return Step("mul", torch.full((1, 1), float(value)), tuple(lead), group)
+        # A query that may look at nothing has no weight; PyTorch says NaN, or 0 in newer kernels.
+        alone = torch.isneginf(score).all(-1, keepdim=True)
+        return score.masked_fill(alone, 0.0).softmax(-1).masked_fill(alone, 0.0)
 
 
 def relative(found: Tensor, wanted: Tensor) -> float:
     """The greatest difference as a share of the greatest size; infinite where one is not finite."""
+    found, wanted = torch.nan_to_num(found), torch.nan_to_num(wanted)
     size = float(wanted.abs().max().clamp_min(1e-12))
     worst = float((found - wanted).abs().max()) / size
     return worst if math.isfinite(worst) else math.inf
 
 
-def _masked(score: Tensor) -> bool:
-    return bool(torch.isneginf(score).all(-1).any())
+@dataclass(frozen=True)
+class Call:
+    """A module that ran: its path, itself, what it was called with, and what autocast lowered it to."""
 
-
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
+    path: str
+    module: nn.Module
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    lowered: torch.dtype | None = None

@@ -1,0 +1,265 @@
+"""``attach``: what a network attends to, while its owner calls it as ever.
+
+Invariants: the call's results, generators, buffers, modes and hooks are those without us, also after
+an exception; and no map is kept that was not proven, by its own product with the values and by where
+its tokens move (what is refused says at which step).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.errors import ProbeError
+from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.layout import Axes, Placing, Slots, readings
+from nonlocal_viz.probe.places import Positions, Unproven, laid_out, special_names
+from nonlocal_viz.probe.records import Call, Capture
+from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.probe.watch import Watch
+
+#: How far rows may be from the network's own, relative, by the type that it computed in.
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+#: More tokens in front of the cells than this are no special tokens that anybody has.
+_SPECIAL = 8
+
+
+class Probe:
+    """What was seen of a network.
+
+    Attributes:
+        maps: {path of a module: its map in the last call}.
+        calls: {path: its maps in every call, in order}.
+        refused: {path: why its map is not shown, a sentence}.
+    """
+
+    def __init__(self, model: nn.Module, grid: Sequence[int] | None = None) -> None:
+        _refuse_whole(model)
+        self.model = model
+        self.grid = None if grid is None else _three(grid)
+        self.maps: dict[str, Affinity] = {}
+        self.calls: dict[str, list[Affinity]] = {}
+        self.refused: dict[str, str] = {}
+        self._watch: Watch | None = None
+
+    def __enter__(self) -> "Probe":
+        self._watch = Watch(self.model)
+        self._watch.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, *details: Any) -> None:
+        watch, self._watch = self._watch, None
+        assert watch is not None
+        watch.__exit__(kind, *details)
+        if kind is not None:
+            return
+        with torch.no_grad():
+            reader = _Reader(watch, self.grid)
+            counts: dict[tuple[int, str], int] = {}
+            for capture, calls in watch.found:
+                number = counts.setdefault((id(calls[0]), capture.path), 0)
+                counts[id(calls[0]), capture.path] += 1
+                self._keep(reader, capture, calls, number)
+        if not self.maps and not self.refused:
+            raise ProbeError(
+                "No attention over positions was found in this call: no scaled dot product attention, "
+                "and no product of queries and keys, behind a softmax or not, that is multiplied with "
+                "values. Squeeze-and-excitation, gates and pooling have none."
+            )
+
+    def _keep(
+        self, reader: "_Reader", capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> None:
+        try:
+            found = reader.read(capture, calls, number)
+        except Unproven as error:
+            if capture.path not in self.maps:
+                self.refused[capture.path] = str(error)
+            return
+        self.refused.pop(capture.path, None)
+        self.maps[capture.path] = found
+        self.calls.setdefault(capture.path, []).append(found)
+
+    def __repr__(self) -> str:
+        lines = [f"{'path':40} {'heads':>5} {'queries':>12} {'keys':>12}  proven to"]
+        for path, a in self.maps.items():
+            proof = ", ".join(f"{k} {v:.0e}" for k, v in getattr(a, "proof", {}).items())
+            lines.append(
+                f"{path:40} {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12}  {proof}"
+            )
+        lines += [f"{path:40} refused: {why}" for path, why in self.refused.items()]
+        return "\n".join(lines)
+
+
+def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
+    """See every attention over positions of a network that nobody here wrote.
+
+    ``with attach(model) as probe: model(x)``; afterwards ``probe.maps[path]`` is an Affinity.
+
+    Args:
+        model: any module; it is called by its owner, as ever, within the block.
+        grid: (H, W) or (T, H, W) of the tokens, where it cannot be told from the network.
+
+    Raises:
+        ProbeError: the network is compiled, scripted or exported; or, when the block ends, no attention
+            was found in it.
+    """
+    return Probe(model, grid)
+
+
+class _Reader:
+    """Turns captures into maps: where slots lie, and what the tokens are on the picture."""
+
+    def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
+        self._watch, self._given = watch, grid
+        self._positions: dict[int, Positions | None] = {}
+        self._again: dict[int, Again] = {}
+
+    def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
+        tolerance = _TOLERANCE.get(capture.query.dtype, 1e-4)
+        for name, error in capture.error.items():
+            if not error <= tolerance:
+                raise Unproven(
+                    f"Rows made of its queries and keys differ from the network's own {name} by "
+                    f"{error:.1e} of the greatest."
+                )
+        slots, placing, call = self._placed(capture, calls, number)
+        positions = self._read_positions(slots, call, calls[0])
+        found = laid_out(capture, slots, positions, placing)
+        notes = []
+        if capture.dropped:
+            notes.append("Dropout changed the weights that were used; these are those before it.")
+        return Recorded(
+            **{
+                **{f: getattr(found, f) for f in found.__dataclass_fields__},
+                "notes": tuple(notes),
+                "proof": dict(capture.error),
+            }
+        )
+
+    def _placed(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call]:
+        root = first_tensor(calls[0].args, calls[0].kwargs)
+        batch = root[1].shape[0] if root else 1
+        own = next(i for i, call in enumerate(calls) if call.path == capture.path)
+        for strict in (True, False):
+            for call in reversed(calls[: own + 1]):
+                first = first_tensor(call.args, call.kwargs)
+                if first is None:
+                    continue
+                x = first[1]
+                images = batch if strict else x.shape[0]
+                path = capture.path[len(call.path) :].lstrip(".")
+                again = self._again.setdefault(id(call), Again(call))
+                for nth in dict.fromkeys((number, 0)):
+                    placing = Placing(again, path, nth, x)
+                    for axes in readings(x, images):
+                        slots = placing.slots(axes)
+                        if slots is not None:
+                            return slots, placing, call
+        raise Unproven(
+            "No query of it follows one position of the input: it is not over positions, or mixes them."
+        )
+
+    def _read_positions(self, slots: Slots, call: Call, root: Call) -> Positions:
+        axes = slots.axes.positions
+        first = first_tensor(call.args, call.kwargs)
+        assert first is not None
+        if len(axes) > 1:
+            return Positions(_three([first[1].shape[a] for a in axes]))
+        count = slots.positions
+        if count not in self._positions:
+            self._positions[count] = self._search(count, root, slots.axes)
+        found = self._positions[count]
+        if found is None:
+            raise Unproven(
+                f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
+            )
+        return found
+
+    def _search(self, count: int, root: Call, axes: Axes) -> Positions | None:
+        if self._given is not None:
+            cells = math.prod(self._given)
+            if 0 <= count - cells <= _SPECIAL:
+                return Positions(self._given, special_names(count - cells))
+        grids = list(self._watch.grids)
+        for grid in list(grids):
+            while min(grid) > 1:
+                grid = tuple(-(-side // 2) for side in grid)
+                grids.append(grid)
+        fitting = [g for g in dict.fromkeys(grids) if 0 <= count - math.prod(g) <= _SPECIAL]
+        fitting.sort(key=lambda g: count - math.prod(g))
+        picture = first_tensor(root.args, root.kwargs)
+        for grid in fitting:
+            positions = Positions(_three(grid), special_names(count - math.prod(grid)))
+            if picture is None or self._seen(positions, count, root, picture[1], axes):
+                return positions
+        return Positions((1, 1, count)) if not fitting and picture and picture[1].ndim == 3 else None
+
+    def _seen(
+        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
+    ) -> bool:
+        """Whether tokens move where the picture is changed at their cells."""
+        call = self._earliest(count, axes)
+        if call is None or picture.ndim not in (4, 5):
+            return False
+        again = self._again.setdefault(id(root), Again(root))
+        path = call.path[len(root.path) :].lstrip(".")
+        still = again.inputs(lambda x: x, path)
+        draw = torch.Generator().manual_seed(2)
+        for cell in torch.randperm(positions.cells, generator=draw)[:4].tolist():
+            changed = again.inputs(lambda x, c=cell: _at_cell(x, positions.grid, c), path)
+            moved = (changed[0] - still[0]).float()
+            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
+            if int(moved.argmax()) != cell + len(positions.before):
+                return False
+        return True
+
+    def _earliest(self, count: int, axes: Axes) -> Call | None:
+        for call in self._watch.calls:
+            first = first_tensor(call.args, call.kwargs)
+            if first is not None and first[1].ndim == 3 and call.path:
+                if first[1].shape[axes.positions[0]] == count:
+                    return call
+        return None
+
+
+def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
+    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
+    t, rest = divmod(cell, grid[1] * grid[2])
+    h, w = divmod(rest, grid[2])
+    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
+    ranges = [
+        slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
+        for at, n, k in zip((t, h, w), sides, grid, strict=True)
+    ]
+    where = ranges if picture.ndim == 5 else ranges[1:]
+    part = picture[(0, slice(None), *where)]
+    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
+    picture[(0, slice(None), *where)] = part + noise * picture.float().std().to(part.dtype)
+    return picture
+
+
+def _refuse_whole(model: nn.Module) -> None:
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ProbeError(
+            "A scripted or traced module runs without its Python modules; attach to the module that it "
+            "was made from."
+        )
+    if isinstance(model, torch.fx.GraphModule):
+        raise ProbeError(
+            "A graph module has lost the modules that it was made from; attach to those instead."
+        )
+
+
+def _three(grid: Sequence[int]) -> tuple[int, int, int]:
+    sides = [1, 1, *(int(side) for side in grid)][-3:]
+    return sides[0], sides[1], sides[2]
+
+
+def _grid(grid: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, grid[1:] if grid[0] == 1 else grid)) if math.prod(grid) else "-"

@@ -1,0 +1,192 @@
+"""From weights back to the product that they were made of, operation by operation.
+
+Invariant: rows and columns are followed as axes through every view, and the groups (all other axes)
+as numbers, so that each operand on the way can be read at the row of any group. What is not known to keep
+rows and columns ends the trail: nothing is guessed.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.probe.records import Kind, Step
+
+_aten = torch.ops.aten
+PRODUCTS = {_aten.bmm.default, _aten.mm.default, _aten.baddbmm.default}
+SOFTMAXES = {_aten._softmax.default, _aten._safe_softmax.default}
+DROPOUTS = {_aten.native_dropout.default}
+_SAME = {
+    _aten.clone.default,
+    _aten._to_copy.default,
+    _aten.detach.default,
+    _aten.alias.default,
+}
+_VIEWS = {
+    _aten.view.default,
+    _aten._unsafe_view.default,
+    _aten.unsqueeze.default,
+    _aten.squeeze.dim,
+    _aten.squeeze.default,
+    _aten.squeeze.dims,
+    _aten.expand.default,
+    _aten._reshape_alias.default,
+}
+_ARITHMETIC = {"mul", "div", "add", "sub"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """How a tensor was made: the operation, its arguments, and how each tensor among these was made."""
+
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    made: tuple["Node | None", ...]
+    shape: tuple[int, ...]
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The tensors among the arguments, in the order of ``made``."""
+        return [a for a in self.args if isinstance(a, Tensor)]
+
+
+@dataclass
+class Trail:
+    """Where rows, columns and groups of the weights stand in a tensor that they were made of.
+
+    Attributes:
+        shape: of the tensor.
+        row, column: its axes.
+        group: (L,) the flat index in its other axes, in order, of each of the L groups.
+        steps: what happened to the scores on the way, the last first.
+        dropped: whether dropout did.
+    """
+
+    shape: tuple[int, ...]
+    row: int
+    column: int
+    group: Tensor
+    steps: list[Step] = field(default_factory=list)
+    dropped: bool = False
+
+    @classmethod
+    def of(cls, weights: Tensor, side: int) -> "Trail":
+        """Of the weights in a product: the first factor (side 0) has its keys last, the second first."""
+        axes = weights.ndim - 2, weights.ndim - 1
+        row, column = axes if side == 0 else axes[::-1]
+        groups = math.prod(weights.shape[:-2])
+        return cls(tuple(weights.shape), row, column, torch.arange(groups))
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The shape without rows and columns."""
+        return tuple(s for a, s in enumerate(self.shape) if a not in (self.row, self.column))
+
+    def back(self, node: Node) -> Node | None:
+        """Through one operation; None where rows and columns cannot be followed through it."""
+        name = str(node.func).split(".")[1].rstrip("_")
+        if node.func in DROPOUTS:
+            self.dropped = True
+            return node.made[0]
+        if node.func in _SAME:
+            return node.made[0]
+        if node.func in _VIEWS:
+            return node.made[0] if self._regrouped(tuple(node.args[0].shape)) else None
+        if node.func in (_aten.transpose.int, _aten.permute.default, _aten.t.default):
+            return self._permuted(node)
+        if name == "masked_fill":
+            self._step("fill", node.args[1].bool(), float(node.args[2]))
+            return node.made[0]
+        if name == "where":
+            mask, _, value = node.args
+            if isinstance(value, Tensor) and value.numel() == 1:
+                self._step("fill", ~mask, float(value))
+                return node.made[1]
+        if name in _ARITHMETIC:
+            return self._arithmetic(name, node)
+        return None
+
+    def _regrouped(self, before: tuple[int, ...]) -> bool:
+        if math.prod(before) != math.prod(self.shape):
+            return False
+        axes = []
+        for axis in (self.row, self.column):
+            size, behind = self.shape[axis], math.prod(self.shape[axis + 1 :])
+            there = [
+                a for a, s in enumerate(before) if s == size and math.prod(before[a + 1 :]) == behind
+            ]
+            if not there or size == 1:
+                return False
+            axes.append(there[-1])
+        self.shape, (self.row, self.column) = before, axes
+        return axes[0] != axes[1]
+
+    def _permuted(self, node: Node) -> Node | None:
+        source = node.args[0]
+        dims = list(range(source.ndim))
+        if node.func is _aten.permute.default:
+            dims = [d % source.ndim for d in node.args[1]]
+        elif source.ndim > 1:
+            a, b = node.args[1:3] if node.func is _aten.transpose.int else (0, 1)
+            a, b = a % source.ndim, b % source.ndim
+            dims[a], dims[b] = dims[b], dims[a]
+        row, column = dims[self.row], dims[self.column]
+        lead = [d for a, d in enumerate(dims) if a not in (self.row, self.column)]
+        others = sorted(lead)
+        sizes = [source.shape[d] for d in others]
+        index = torch.arange(math.prod(sizes)).view(sizes)
+        self.group = index.permute([others.index(d) for d in lead]).reshape(-1)[self.group]
+        self.shape, self.row, self.column = tuple(source.shape), row, column
+        return node.made[0]
+
+    def _arithmetic(self, name: str, node: Node) -> Node | None:
+        tensors = node.tensors
+        alpha = float(node.kwargs.get("alpha", 1))
+        if len(tensors) == 1:
+            if node.args[0] is not tensors[0]:
+                return None
+            number = float(node.args[1])
+            if name in ("mul", "div"):
+                self._step("mul", torch.tensor(number if name == "mul" else 1 / number))
+            else:
+                self._step("add", torch.tensor(number), alpha if name == "add" else -alpha)
+            return node.made[0]
+        ours = [
+            at
+            for at, (tensor, made) in enumerate(zip(tensors, node.made, strict=True))
+            if tuple(tensor.shape) == node.shape and _is_product(made)
+        ]
+        # Of the sum of two products one is the scores and the other a bias by place: the first is taken,
+        # and the proof decides.
+        at = ours[0] if ours else 0
+        if not ours or (at == 1 and name in ("div", "sub")):
+            return None
+        operand = tensors[1 - at]
+        if name in ("mul", "div"):
+            self._step("mul", operand if name == "mul" else 1 / operand)
+        else:
+            self._step("add", operand, alpha if name == "add" else -alpha)
+        return node.made[at]
+
+    def _step(self, kind: Kind, operand: Tensor, value: float = 1.0) -> None:
+        operand = operand.detach()
+        while operand.ndim < len(self.shape):
+            operand = operand.unsqueeze(0)
+        lead = [a for a in range(len(self.shape)) if a not in (self.row, self.column)]
+        operand = operand.permute([*lead, self.row, self.column]).clone()
+        self.steps.append(Step(kind, operand, self.lead, self.group, value))
+
+
+def _is_product(node: Node | None) -> bool:
+    """Whether a tensor was made of a product, through operations that a trail can follow."""
+    for _ in range(24):
+        if node is None:
+            return False
+        if node.func in PRODUCTS:
+            return True
+        following = [made for made in node.made if made is not None]
+        node = following[0] if following else None
+    return False
