@@ -6,6 +6,7 @@ its tokens move (what is refused says at which step).
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +60,16 @@ class Probe:
         with torch.no_grad():
             reader = _Reader(watch, self.grid)
             counts: dict[tuple[int, str], int] = {}
-            for capture, calls in watch.found:
+            own = [next(call for call in calls if call.path == c.path) for c, calls in watch.found]
+            times = Counter(map(id, own))
+            for (capture, calls), call in zip(watch.found, own, strict=True):
+                if times[id(call)] > 1:
+                    self.maps.pop(capture.path, None)
+                    self.refused[capture.path] = (
+                        f"It computes {times[id(call)]} maps in one call and puts them together in a way "
+                        "of its own."
+                    )
+                    continue
                 number = counts.setdefault((id(calls[0]), capture.path), 0)
                 counts[id(calls[0]), capture.path] += 1
                 self._keep(reader, capture, calls, number)
@@ -80,8 +90,11 @@ class Probe:
                 self.refused[capture.path] = str(error)
             return
         self.refused.pop(capture.path, None)
-        self.maps[capture.path] = found
         self.calls.setdefault(capture.path, []).append(found)
+        # Of one module on several grids the finest is shown, of its calls there the last.
+        shown = self.maps.get(capture.path)
+        if shown is None or found.shape[1] >= shown.shape[1]:
+            self.maps[capture.path] = found
 
     def __repr__(self) -> str:
         lines = [f"{'path':40} {'heads':>5} {'queries':>12} {'keys':>12}  proven to"]
@@ -169,6 +182,8 @@ class _Reader:
         axes = slots.axes.positions
         first = first_tensor(call.args, call.kwargs)
         assert first is not None
+        if axes == (2,):  # a sequence, features first, as convolutions have it
+            return Positions((1, 1, slots.positions))
         if len(axes) > 1:
             return Positions(_three([first[1].shape[a] for a in axes]))
         count = slots.positions
@@ -191,9 +206,11 @@ class _Reader:
             while min(grid) > 1:
                 grid = tuple(-(-side // 2) for side in grid)
                 grids.append(grid)
+        picture = first_tensor(root.args, root.kwargs)
+        if picture is not None and picture[1].ndim == 4:
+            grids += _square_patches(count, picture[1].shape[-2:])
         fitting = [g for g in dict.fromkeys(grids) if 0 <= count - math.prod(g) <= _SPECIAL]
         fitting.sort(key=lambda g: count - math.prod(g))
-        picture = first_tensor(root.args, root.kwargs)
         for grid in fitting:
             positions = Positions(_three(grid), special_names(count - math.prod(grid)))
             if picture is None or self._seen(positions, count, root, picture[1], axes):
@@ -242,6 +259,19 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
     noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
     picture[(0, slice(None), *where)] = part + noise * picture.float().std().to(part.dtype)
     return picture
+
+
+def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:
+    """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over."""
+    height, width = picture
+    found = []
+    for special in range(_SPECIAL + 1):
+        for rows in range(1, count - special + 1):
+            columns = (count - special) // rows
+            exact = rows * columns == count - special
+            if exact and height % rows == width % columns == 0 and height // rows == width // columns:
+                found.append((rows, columns))
+    return found
 
 
 def _refuse_whole(model: nn.Module) -> None:

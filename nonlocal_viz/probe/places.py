@@ -48,7 +48,7 @@ def laid_out(capture: Capture, slots: Slots, positions: Positions, placing: Plac
     if bool((slots.key == MIXED).any()):
         key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
     else:
-        token, padding = _keys(slots, image, head)
+        token, padding = _keys(slots, image, head, positions.grid)
         named = tuple(f"padding {i + 1}" for i in range(padding))
         key_grid = positions.grid
         key_aside = OffGrid(positions.before, positions.after + named)
@@ -92,19 +92,74 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     return (0, 0, 0), OffGrid(special)
 
 
-def _keys(slots: Slots, image: Tensor, head: Tensor) -> tuple[Tensor, int]:
+def _keys(
+    slots: Slots, image: Tensor, head: Tensor, grid: GridShape
+) -> tuple[Tensor, int]:
     """(token (L, m) of every key slot, how many lie outside the picture)."""
     token = torch.where(slots.key >= 0, slots.key % slots.positions, torch.full_like(slots.key, -1))
     outside = 0
     pairs = {(int(b), int(h)) for b, h in zip(image, head, strict=True) if b >= 0}
     for b, h in pairs:
-        number = slots.positions
-        for group in torch.nonzero((image == b) & (head == h))[:, 0].tolist():
-            nowhere = torch.nonzero(slots.key[group] == NOWHERE)[:, 0]
-            token[group, nowhere] = torch.arange(number, number + len(nowhere))
-            number += len(nowhere)
-        outside = max(outside, number - slots.positions)
+        groups = torch.nonzero((image == b) & (head == h))[:, 0]
+        part = token[groups]
+        if bool((part == NOWHERE).any()):
+            places = _planes(part, grid, slots.positions)
+            nowhere = part == NOWHERE
+            numbers = places[nowhere].unique()
+            part[nowhere] = slots.positions + torch.searchsorted(numbers, places[nowhere])
+            token[groups] = part
+            outside = max(outside, len(numbers))
     return token, outside
+
+
+def _planes(token: Tensor, grid: GridShape, positions: int) -> Tensor:
+    """A number for every slot (G, m) of the windows of one image and head, those off the picture
+    included: equal where two windows share a place, and in raster order of the padded picture.
+
+    Windows that tile a plane have their places by their order. Where the plane is the padded picture,
+    rolled round its edge, the roll is taken back. Windows that overlap are laid out from the cells
+    that they hold. Else every slot is a place of its own.
+    """
+    count, m = token.shape
+    _, height, width = grid
+    slot = torch.arange(count)[:, None] * m + torch.arange(m)
+    specials = positions - height * width * grid[0]
+    if grid[0] != 1 or specials:
+        return slot
+    cell = torch.where(token >= 0, token, torch.zeros_like(token))
+    row, column, on = cell // width, cell % width, token >= 0
+    for wh, ww in sorted(_windows(m), key=lambda w: abs(w[0] - w[1])):
+        across, down = -(-width // ww), -(-height // wh)
+        a, b = torch.arange(m) // ww, torch.arange(m) % ww
+        if across * down == count:
+            group = torch.arange(count)[:, None]
+            plane_row = group // across * wh + a
+            plane_column = group % across * ww + b
+            return _unrolled(row, column, on, plane_row, plane_column, down * wh, across * ww)
+        # Overlapping windows: one cell that a window holds says where all of it lies.
+        first = on.int().argmax(1, keepdim=True)
+        top = row.gather(1, first) - a[first]
+        left = column.gather(1, first) - b[first]
+        r, c = top + a, left + b
+        if bool(((r == row) & (c == column))[on].all()):
+            return (r - r.min()) * (int(c.max() - c.min()) + 1) + c - c.min()
+    return slot
+
+
+def _unrolled(
+    row: Tensor, column: Tensor, on: Tensor, plane_row: Tensor, plane_column: Tensor,
+    height: int, width: int,
+) -> Tensor:  # fmt: skip
+    down = ((row - plane_row) % height)[on]
+    right = ((column - plane_column) % width)[on]
+    if bool((down == down[0]).all()) and bool((right == right[0]).all()):
+        plane_row = (plane_row + down[0]) % height
+        plane_column = (plane_column + right[0]) % width
+    return plane_row * width + plane_column
+
+
+def _windows(slots: int) -> list[tuple[int, int]]:
+    return [(h, slots // h) for h in range(1, slots + 1) if slots % h == 0]
 
 
 def _mixed_keys(

@@ -63,6 +63,8 @@ class Trail:
         group: (L,) the flat index in its other axes, in order, of each of the L groups.
         steps: what happened to the scores on the way, the last first.
         dropped: whether dropout did.
+        merged: (L, n) where rows and groups share an axis of the product, the number of each row among all
+            that the first or second factor has.
     """
 
     shape: tuple[int, ...]
@@ -71,6 +73,7 @@ class Trail:
     group: Tensor
     steps: list[Step] = field(default_factory=list)
     dropped: bool = False
+    merged: Tensor | None = None
 
     @classmethod
     def of(cls, weights: Tensor, side: int) -> "Trail":
@@ -88,6 +91,8 @@ class Trail:
     def back(self, node: Node) -> Node | None:
         """Through one operation; None where rows and columns cannot be followed through it."""
         name = str(node.func).split(".")[1].rstrip("_")
+        if self.merged is not None:
+            return node.made[0] if node.func in _SAME else None
         if node.func in DROPOUTS:
             self.dropped = True
             return node.made[0]
@@ -118,11 +123,24 @@ class Trail:
             there = [
                 a for a, s in enumerate(before) if s == size and math.prod(before[a + 1 :]) == behind
             ]
+            if not there and axis == self.row and self.column == len(self.shape) - 1:
+                return self._merge(before)
             if not there or size == 1:
                 return False
             axes.append(there[-1])
         self.shape, (self.row, self.column) = before, axes
         return axes[0] != axes[1]
+
+    def _merge(self, before: tuple[int, ...]) -> bool:
+        """Rows and groups become one axis (heads whose keys are shared): only a product may come before."""
+        if before[-1] != self.shape[-1]:
+            return False
+        rest = [s for a, s in enumerate(self.shape) if a != self.column]
+        order = [a for a in range(len(self.shape) - 1) if a != self.row] + [self.row]
+        numbers = torch.arange(math.prod(rest)).view(rest).permute(order)
+        self.merged = numbers.reshape(-1, self.shape[self.row])[self.group]
+        self.shape, self.row, self.column = before, len(before) - 2, len(before) - 1
+        return True
 
     def _permuted(self, node: Node) -> Node | None:
         source = node.args[0]
@@ -144,6 +162,11 @@ class Trail:
 
     def _arithmetic(self, name: str, node: Node) -> Node | None:
         tensors = node.tensors
+        noise = [at for at, made in enumerate(node.made) if made is not None and _is_noise(made)]
+        if name == "mul" and len(tensors) == 2 and noise:
+            # Dropout as its plain formula: times 0 or 1 / (1 - p).
+            self.dropped = True
+            return node.made[1 - noise[0]]
         alpha = float(node.kwargs.get("alpha", 1))
         if len(tensors) == 1:
             if node.args[0] is not tensors[0]:
@@ -178,6 +201,16 @@ class Trail:
         lead = [a for a in range(len(self.shape)) if a not in (self.row, self.column)]
         operand = operand.permute([*lead, self.row, self.column]).clone()
         self.steps.append(Step(kind, operand, self.lead, self.group, value))
+
+
+def _is_noise(node: Node) -> bool:
+    """Whether a tensor was drawn: 0 or 1, perhaps divided by how often it is 1."""
+    while node.func in (_aten.div_.Scalar, _aten.div.Scalar, _aten.div_.Tensor, _aten.div.Tensor):
+        before = node.made[0]
+        if before is None:
+            return False
+        node = before
+    return "bernoulli" in str(node.func)
 
 
 def _is_product(node: Node | None) -> bool:

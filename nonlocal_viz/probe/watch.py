@@ -246,6 +246,9 @@ def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
         a, b = product.args[:2]
     if a.ndim == 2:
         a, b = a.unsqueeze(0), b.unsqueeze(0)
+    if trail.merged is not None:
+        rows = a.reshape(-1, a.shape[-1])
+        return rows[trail.merged], b.mT[trail.merged[:, 0] // a.shape[1]]
     a, b = a[trail.group], b.mT[trail.group]
     return (a, b) if trail.row < trail.column else (b, a)
 
