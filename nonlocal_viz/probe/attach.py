@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.again import Again, first_tensor
-from nonlocal_viz.probe.layout import Axes, Placing, Slots, readings
+from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import Positions, Unproven, laid_out, special_names
 from nonlocal_viz.probe.records import Call, Capture
 from nonlocal_viz.probe.recorded import Recorded
@@ -60,9 +60,10 @@ class Probe:
         with torch.no_grad():
             reader = _Reader(watch, self.grid)
             counts: dict[tuple[int, str], int] = {}
-            own = [next(call for call in calls if call.path == c.path) for c, calls in watch.found]
+            seen = _with_softmax(watch.found)
+            own = [calls[_own(capture, calls)] for capture, calls in seen]
             times = Counter(map(id, own))
-            for (capture, calls), call in zip(watch.found, own, strict=True):
+            for (capture, calls), call in zip(seen, own, strict=True):
                 if times[id(call)] > 1:
                     self.maps.pop(capture.path, None)
                     self.refused[capture.path] = (
@@ -158,7 +159,7 @@ class _Reader:
     ) -> tuple[Slots, Placing, Call]:
         root = first_tensor(calls[0].args, calls[0].kwargs)
         batch = root[1].shape[0] if root else 1
-        own = next(i for i, call in enumerate(calls) if call.path == capture.path)
+        own = _own(capture, calls)
         for strict in (True, False):
             for call in reversed(calls[: own + 1]):
                 first = first_tensor(call.args, call.kwargs)
@@ -167,12 +168,14 @@ class _Reader:
                 x = first[1]
                 images = batch if strict else x.shape[0]
                 path = capture.path[len(call.path) :].lstrip(".")
+                if call.path and not capture.path.startswith(call.path):
+                    continue
                 again = self._again.setdefault(id(call), Again(call))
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x)
                     for axes in readings(x, images):
                         slots = placing.slots(axes)
-                        if slots is not None:
+                        if slots is not None and bool((slots.key != NOWHERE).any()):
                             return slots, placing, call
         raise Unproven(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
@@ -243,6 +246,22 @@ class _Reader:
                 if first[1].shape[axes.positions[0]] == count:
                     return call
         return None
+
+
+def _own(capture: Capture, calls: tuple[Call, ...]) -> int:
+    """Which of the calls that a capture lay in is its module's; of a fast path the last, its parent's."""
+    for at, call in enumerate(calls):
+        if call.path == capture.path:
+            return at
+    return len(calls) - 1
+
+
+def _with_softmax(
+    found: list[tuple[Capture, tuple[Call, ...]]],
+) -> list[tuple[Capture, tuple[Call, ...]]]:
+    """Where a call has a softmax of a product, products without one are its projections."""
+    soft = {id(calls[_own(c, calls)]) for c, calls in found if c.softmax}
+    return [(c, calls) for c, calls in found if c.softmax or id(calls[_own(c, calls)]) not in soft]
 
 
 def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:

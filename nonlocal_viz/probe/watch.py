@@ -23,6 +23,11 @@ _FUSED = {
     _aten._scaled_dot_product_efficient_attention.default,
     _aten._scaled_dot_product_cudnn_attention.default,
 }
+#: The fast paths of nn.MultiheadAttention and nn.TransformerEncoderLayer: one kernel for all of it.
+_WHOLE = {
+    _aten._native_multi_head_attention.default,
+    _aten._transformer_encoder_layer_fwd.default,
+}
 #: Rows that each capture is held to.
 _ROWS = 8
 
@@ -126,6 +131,8 @@ class Watch(TorchDispatchMode):
             return
         if node.func in _FUSED:
             self._fused(node, first)
+        elif node.func in _WHOLE:
+            self._whole(node)
         elif node.func in PRODUCTS:
             self._mixed(node, first)
         elif "convolution" in str(node.func) or "conv" in str(node.func):
@@ -161,6 +168,37 @@ class Watch(TorchDispatchMode):
         self._add(
             *(t.flatten(0, 1) for t in (q, k)), tuple(steps), True, v.flatten(0, 1), False, None,
             y.flatten(0, 1),
+        )  # fmt: skip
+
+    def _whole(self, node: Node) -> None:
+        """Queries, keys and values that a fast path computes inside of itself, by its own arguments."""
+        layer = node.func is _aten._transformer_encoder_layer_fwd.default
+        if layer:
+            x, _, heads, weight, bias = node.args[:5]
+            if node.args[8]:  # the norm comes first
+                x = torch.nn.functional.layer_norm(
+                    x, x.shape[-1:], node.args[10], node.args[11], node.args[9]
+                )
+            given, mask = (x, x, x), node.args[18] if len(node.args) > 18 else None
+        else:
+            given, heads = node.args[:3], node.args[4]
+            weight, bias = node.args[5:7]
+            mask = node.args[9] if len(node.args) > 9 else None
+        if mask is not None or any(t.is_nested for t in given):
+            return
+        parts = zip(given, weight.chunk(3), bias.chunk(3), strict=True)
+        q, k, v = (
+            torch.nn.functional.linear(t, w, b).unflatten(-1, (heads, -1)).transpose(1, 2)
+            for t, w, b in parts
+        )
+        groups = torch.arange(q.shape[0] * heads)
+        scale = torch.tensor(q.shape[-1] ** -0.5).view(1, 1, 1, 1)
+        step = Step("mul", scale, (q.shape[0], heads), groups)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        path = self._stack[-1].path
+        self._add(
+            *(t.flatten(0, 1) for t in (q, k)), (step,), True, v.flatten(0, 1), False, None,
+            y.flatten(0, 1), ".".join(filter(None, (path, "self_attn"))) if layer else path,
         )  # fmt: skip
 
     def _mixed(self, node: Node, y: Tensor) -> None:
@@ -206,9 +244,11 @@ class Watch(TorchDispatchMode):
         dropped: bool,
         weights: Tensor | None,
         y: Tensor,
+        path: str | None = None,
     ) -> None:
+        path = self._owner().path if path is None else path
         capture = Capture(
-            self._owner().path, _copy(query), _copy(key), steps, softmax, _copy(value), dropped
+            path, _copy(query), _copy(key), steps, softmax, _copy(value), dropped
         )
         if self._prove and not dropped:
             draw = torch.Generator().manual_seed(0)
