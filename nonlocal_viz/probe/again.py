@@ -18,8 +18,8 @@ class Again:
     Hooks that people hung on it do not fire again; those of PyTorch's own (weight and spectral norm) do.
     """
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self, call: Call, nth: int = 0) -> None:
+        self.call, self.nth = call, nth
         self._twin = _twin(call.module).eval()
 
     def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
@@ -50,9 +50,7 @@ class Again:
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
-        first = first_tensor(args, kwargs)
-        assert first is not None
-        at, tensor = first
+        at, tensor = tensors(args, kwargs)[self.nth]
         changed = change(tensor.detach().clone())
         if isinstance(at, int):
             # Self-attention may be given one tensor as query, key and value.
@@ -71,10 +69,19 @@ def first_tensor(
     args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
 ) -> tuple[int | str, Tensor] | None:
     """(position or name, tensor) of the first argument that holds features: floating, 3 axes or more."""
+    found = tensors(args, kwargs)
+    return found[0] if found else None
+
+
+def tensors(
+    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
+) -> list[tuple[int | str, Tensor]]:
+    """(position or name, tensor) of all arguments that hold features, each tensor once."""
+    found: dict[int, tuple[int | str, Tensor]] = {}
     for at, value in (*enumerate(args), *kwargs.items()):
         if isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 3:
-            return at, value
-    return None
+            found.setdefault(id(value), (at, value))
+    return list(found.values())
 
 
 def _twin(module: nn.Module) -> nn.Module:

@@ -90,7 +90,7 @@ class Placing:
             found = self._by_bits(axes, images, positions)
             query = found[0] if query is None else query
             key = found[1] if key is None else key
-        if bool((query == MIXED).any()):
+        if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
             return None
         return Slots(axes, query, key, images, positions)
 
@@ -159,6 +159,13 @@ class Placing:
     def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
         found = self._again.captures(change).get(self._path, [])
         return found[self._number] if self._number < len(found) else None
+
+
+def _one_image_a_group(query: Tensor, positions: int) -> bool:
+    """The queries of a group look at the same keys: in a right reading they are of one image."""
+    image = torch.where(query >= 0, query // positions, torch.full_like(query, -1))
+    least = torch.where(image >= 0, image, image.max(1, keepdim=True).values).min(1).values
+    return bool((least == image.max(1).values).all())
 
 
 def _followed(on: Tensor, off: Tensor) -> Tensor:

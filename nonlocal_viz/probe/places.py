@@ -131,7 +131,7 @@ def _planes(token: Tensor, grid: GridShape, positions: int) -> Tensor:
     for wh, ww in sorted(_windows(m), key=lambda w: abs(w[0] - w[1])):
         across, down = -(-width // ww), -(-height // wh)
         a, b = torch.arange(m) // ww, torch.arange(m) % ww
-        if across * down == count:
+        if across * down == count and len(token[on].unique()) == int(on.sum()):
             group = torch.arange(count)[:, None]
             plane_row = group // across * wh + a
             plane_column = group % across * ww + b

@@ -59,7 +59,8 @@ class Trail:
 
     Attributes:
         shape: of the tensor.
-        row, column: its axes.
+        row: the axes that rows run over, in order: one, or several where heads share their keys.
+        column: its axis of columns.
         group: (L,) the flat index in its other axes, in order, of each of the L groups.
         steps: what happened to the scores on the way, the last first.
         dropped: whether dropout did.
@@ -68,7 +69,7 @@ class Trail:
     """
 
     shape: tuple[int, ...]
-    row: int
+    row: tuple[int, ...]
     column: int
     group: Tensor
     steps: list[Step] = field(default_factory=list)
@@ -81,12 +82,17 @@ class Trail:
         axes = weights.ndim - 2, weights.ndim - 1
         row, column = axes if side == 0 else axes[::-1]
         groups = math.prod(weights.shape[:-2])
-        return cls(tuple(weights.shape), row, column, torch.arange(groups))
+        return cls(tuple(weights.shape), (row,), column, torch.arange(groups))
 
     @property
     def lead(self) -> tuple[int, ...]:
         """The shape without rows and columns."""
-        return tuple(s for a, s in enumerate(self.shape) if a not in (self.row, self.column))
+        return tuple(s for a, s in enumerate(self.shape) if a not in (*self.row, self.column))
+
+    @property
+    def rows(self) -> int:
+        """n, the number of rows of a group."""
+        return math.prod(self.shape[a] for a in self.row)
 
     def back(self, node: Node) -> Node | None:
         """Through one operation; None where rows and columns cannot be followed through it."""
@@ -117,29 +123,24 @@ class Trail:
     def _regrouped(self, before: tuple[int, ...]) -> bool:
         if math.prod(before) != math.prod(self.shape):
             return False
-        axes = []
-        for axis in (self.row, self.column):
-            size, behind = self.shape[axis], math.prod(self.shape[axis + 1 :])
-            there = [
-                a for a, s in enumerate(before) if s == size and math.prod(before[a + 1 :]) == behind
-            ]
-            if not there and axis == self.row and self.column == len(self.shape) - 1:
-                return self._merge(before)
-            if not there or size == 1:
-                return False
-            axes.append(there[-1])
-        self.shape, (self.row, self.column) = before, axes
-        return axes[0] != axes[1]
+        column = _run(before, self.shape[self.column], math.prod(self.shape[self.column + 1 :]))
+        if len(column) != 1:
+            return False
+        row = _run(before, self.rows, math.prod(self.shape[self.row[-1] + 1 :]))
+        if not row:
+            return self._merge(before) if column[0] == len(before) - 1 else False
+        self.shape, self.row, self.column = before, row, column[0]
+        return column[0] not in row
 
     def _merge(self, before: tuple[int, ...]) -> bool:
         """Rows and groups become one axis (heads whose keys are shared): only a product may come before."""
-        if before[-1] != self.shape[-1]:
+        if self.column != len(self.shape) - 1:
             return False
-        rest = [s for a, s in enumerate(self.shape) if a != self.column]
-        order = [a for a in range(len(self.shape) - 1) if a != self.row] + [self.row]
+        rest = self.shape[:-1]
+        order = [a for a in range(len(rest)) if a not in self.row] + list(self.row)
         numbers = torch.arange(math.prod(rest)).view(rest).permute(order)
-        self.merged = numbers.reshape(-1, self.shape[self.row])[self.group]
-        self.shape, self.row, self.column = before, len(before) - 2, len(before) - 1
+        self.merged = numbers.reshape(-1, self.rows)[self.group]
+        self.shape, self.row, self.column = before, (len(before) - 2,), len(before) - 1
         return True
 
     def _permuted(self, node: Node) -> Node | None:
@@ -151,8 +152,8 @@ class Trail:
             a, b = node.args[1:3] if node.func is _aten.transpose.int else (0, 1)
             a, b = a % source.ndim, b % source.ndim
             dims[a], dims[b] = dims[b], dims[a]
-        row, column = dims[self.row], dims[self.column]
-        lead = [d for a, d in enumerate(dims) if a not in (self.row, self.column)]
+        row, column = tuple(dims[a] for a in self.row), dims[self.column]
+        lead = [d for a, d in enumerate(dims) if a not in (*self.row, self.column)]
         others = sorted(lead)
         sizes = [source.shape[d] for d in others]
         index = torch.arange(math.prod(sizes)).view(sizes)
@@ -198,9 +199,30 @@ class Trail:
         operand = operand.detach()
         while operand.ndim < len(self.shape):
             operand = operand.unsqueeze(0)
-        lead = [a for a in range(len(self.shape)) if a not in (self.row, self.column)]
-        operand = operand.permute([*lead, self.row, self.column]).clone()
+        lead = [a for a in range(len(self.shape)) if a not in (*self.row, self.column)]
+        operand = operand.permute([*lead, *self.row, self.column])
+        first = len(lead)
+        if math.prod(operand.shape[first:-1]) > 1:
+            sizes = [self.shape[a] for a in self.row]
+            operand = operand.expand(*operand.shape[:first], *sizes, operand.shape[-1])
+        operand = operand.flatten(first, -2).clone()
         self.steps.append(Step(kind, operand, self.lead, self.group, value))
+
+
+def _run(shape: tuple[int, ...], size: int, behind: int) -> tuple[int, ...]:
+    """The neighbouring axes that together have ``size`` and ``behind`` elements after them; () if none."""
+    if size == 1:
+        return ()
+    for last in reversed(range(len(shape))):
+        if math.prod(shape[last + 1 :]) != behind or shape[last] == 1:
+            continue
+        first, product = last, shape[last]
+        while product < size and first > 0:
+            first -= 1
+            product *= shape[first]
+        if product == size:
+            return tuple(a for a in range(first, last + 1) if shape[a] > 1)
+    return ()
 
 
 def _is_noise(node: Node) -> bool:

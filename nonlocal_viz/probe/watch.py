@@ -290,7 +290,7 @@ def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
         rows = a.reshape(-1, a.shape[-1])
         return rows[trail.merged], b.mT[trail.merged[:, 0] // a.shape[1]]
     a, b = a[trail.group], b.mT[trail.group]
-    return (a, b) if trail.row < trail.column else (b, a)
+    return (a, b) if trail.row[0] < trail.column else (b, a)
 
 
 def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
