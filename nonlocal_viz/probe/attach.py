@@ -8,6 +8,7 @@ its tokens move (what is refused says at which step).
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.errors import ProbeError
-from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.again import Again, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import Positions, Unproven, laid_out, special_names
 from nonlocal_viz.probe.records import Call, Capture
@@ -130,7 +131,7 @@ class _Reader:
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
         self._watch, self._given = watch, grid
         self._positions: dict[int, Positions | None] = {}
-        self._again: dict[int, Again] = {}
+        self._again: dict[tuple[int, int], Again] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
         tolerance = _TOLERANCE.get(capture.query.dtype, 1e-4)
@@ -141,9 +142,21 @@ class _Reader:
                     f"{error:.1e} of the greatest."
                 )
         slots, placing, call = self._placed(capture, calls, number)
-        positions = self._read_positions(slots, call, calls[0])
-        found = laid_out(capture, slots, positions, placing)
-        notes = []
+        notes: list[str] = []
+        other = bool((slots.key == NOWHERE).all())
+        keys = None
+        if other:
+            slots, x, axes = self._other_keys(capture, slots, call, number, placing)
+            keys = self._read_positions(x, axes, slots.key_positions, calls[0], notes)
+            names = tuple(f"query {i + 1}" for i in range(slots.positions))
+            positions = Positions((0, 0, 0), names)
+        else:
+            first = first_tensor(call.args, call.kwargs)
+            assert first is not None
+            positions = self._read_positions(
+                first[1], slots.axes, slots.positions, calls[0], notes
+            )
+        found = laid_out(capture, slots, positions, placing, keys)
         if capture.dropped:
             notes.append("Dropout changed the weights that were used; these are those before it.")
         return Recorded(
@@ -158,41 +171,68 @@ class _Reader:
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call]:
         root = first_tensor(calls[0].args, calls[0].kwargs)
-        batch = root[1].shape[0] if root else 1
+        batches: list[int | None] = [1]
+        if root is not None:
+            # Of tokens the images may stand behind the positions.
+            batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = _own(capture, calls)
-        for strict in (True, False):
+        # At last, whatever stands in front counts: frames and windows that a module is given as images.
+        for batch in dict.fromkeys([*batches, None]):
             for call in reversed(calls[: own + 1]):
                 first = first_tensor(call.args, call.kwargs)
-                if first is None:
+                if first is None or not capture.path.startswith(call.path):
                     continue
                 x = first[1]
-                images = batch if strict else x.shape[0]
                 path = capture.path[len(call.path) :].lstrip(".")
-                if call.path and not capture.path.startswith(call.path):
-                    continue
-                again = self._again.setdefault(id(call), Again(call))
+                again = self._again.setdefault((id(call), 0), Again(call))
                 for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x)
-                    for axes in readings(x, images):
+                    placing = Placing(again, path, nth, x, capture)
+                    for axes in readings(x, x.shape[0] if batch is None else batch):
                         slots = placing.slots(axes)
-                        if slots is not None and bool((slots.key != NOWHERE).any()):
+                        if slots is not None and self._sensible(slots, call):
                             return slots, placing, call
         raise Unproven(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
 
-    def _read_positions(self, slots: Slots, call: Call, root: Call) -> Positions:
-        axes = slots.axes.positions
-        first = first_tensor(call.args, call.kwargs)
-        assert first is not None
-        if axes == (2,):  # a sequence, features first, as convolutions have it
-            return Positions((1, 1, slots.positions))
-        if len(axes) > 1:
-            return Positions(_three([first[1].shape[a] for a in axes]))
-        count = slots.positions
+    def _sensible(self, slots: Slots, call: Call) -> bool:
+        """Keys that follow nothing are made of another input, or they are no positions at all."""
+        several = len(tensors(call.args, call.kwargs)) > 1
+        return several or bool((slots.key != NOWHERE).any())
+
+    def _other_keys(
+        self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
+    ) -> tuple[Slots, Tensor, Axes]:
+        path = capture.path[len(call.path) :].lstrip(".")
+        for nth, (_, x) in enumerate(tensors(call.args, call.kwargs)):
+            if nth == 0:
+                continue
+            again = self._again.setdefault((id(call), nth), Again(call, nth))
+            for axes in readings(x, slots.images):
+                found = Placing(again, path, number, x, capture).keys(axes)
+                if found is not None:
+                    key, count = found
+                    return replace(slots, key=key, key_positions=count), x, axes
+        raise Unproven("Its keys follow no position of any input: they are no places in a picture.")
+
+    def _read_positions(
+        self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
+    ) -> Positions:
+        if axes.positions == (2,) and x.ndim == 3:
+            # A sequence, features first, as convolutions have it.
+            return Positions((1, 1, count))
+        if len(axes.positions) > 1:
+            return Positions(_three([x.shape[a] for a in axes.positions]))
         if count not in self._positions:
-            self._positions[count] = self._search(count, root, slots.axes)
+            self._positions[count] = self._search(count, root, axes)
         found = self._positions[count]
+        if found is None and not _is_picture(root):
+            rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
+            notes.append(
+                f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
+                "was given no picture; give grid=(H, W)."
+            )
+            return Positions((1, rows, count // rows))
         if found is None:
             raise Unproven(
                 f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
@@ -216,9 +256,9 @@ class _Reader:
         fitting.sort(key=lambda g: count - math.prod(g))
         for grid in fitting:
             positions = Positions(_three(grid), special_names(count - math.prod(grid)))
-            if picture is None or self._seen(positions, count, root, picture[1], axes):
+            if picture is not None and self._seen(positions, count, root, picture[1], axes):
                 return positions
-        return Positions((1, 1, count)) if not fitting and picture and picture[1].ndim == 3 else None
+        return None
 
     def _seen(
         self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
@@ -227,7 +267,7 @@ class _Reader:
         call = self._earliest(count, axes)
         if call is None or picture.ndim not in (4, 5):
             return False
-        again = self._again.setdefault(id(root), Again(root))
+        again = self._again.setdefault((id(root), 0), Again(root))
         path = call.path[len(root.path) :].lstrip(".")
         still = again.inputs(lambda x: x, path)
         draw = torch.Generator().manual_seed(2)
@@ -278,6 +318,11 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
     noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
     picture[(0, slice(None), *where)] = part + noise * picture.float().std().to(part.dtype)
     return picture
+
+
+def _is_picture(root: Call) -> bool:
+    first = first_tensor(root.args, root.kwargs)
+    return first is not None and first[1].ndim > 3
 
 
 def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:

@@ -71,13 +71,17 @@ class Slots:
     key: Tensor
     images: int
     positions: int
+    key_positions: int
 
 
 class Placing:
     """Finds the slots of one attention of a module that can run again."""
 
-    def __init__(self, again: Again, path: str, number: int, x: Tensor) -> None:
+    def __init__(
+        self, again: Again, path: str, number: int, x: Tensor, like: Capture
+    ) -> None:
         self._again, self._path, self._number, self._x = again, path, number, x
+        self._like = like
         self._still = self._run(lambda x: x)
 
     def slots(self, axes: Axes) -> Slots | None:
@@ -92,7 +96,20 @@ class Placing:
             key = found[1] if key is None else key
         if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
             return None
-        return Slots(axes, query, key, images, positions)
+        return Slots(axes, query, key, images, positions, positions)
+
+    def keys(self, axes: Axes) -> tuple[Tensor, int] | None:
+        """(positions of the key slots, how many there are in an image) where the keys are made of another
+        input than the queries; None where that makes no sense of them."""
+        images, positions = axes.count(self._x)
+        if self._still is None or images * positions < 2:
+            return None
+        key = self._usual(axes, images, positions)[1]
+        if key is None:
+            key = self._by_bits(axes, images, positions)[1]
+        if bool((key < 0).any()) or not _one_image_a_group(key, positions):
+            return None
+        return key, positions
 
     def _usual(
         self, axes: Axes, images: int, positions: int
@@ -157,7 +174,14 @@ class Placing:
         return tuple((a - b).float().norm(dim=-1) for a, b in pairs)  # type: ignore[return-value]
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
-        found = self._again.captures(change).get(self._path, [])
+        like = self._like
+        found = [
+            capture
+            for capture in self._again.captures(change).get(self._path, [])
+            if capture.softmax == like.softmax
+            and capture.query.shape == like.query.shape
+            and capture.key.shape == like.key.shape
+        ]
         return found[self._number] if self._number < len(found) else None
 
 

@@ -37,15 +37,25 @@ def special_names(count: int) -> tuple[str, ...]:
     return ("class", *(f"register {i}" for i in range(1, count)))[:count]
 
 
-def laid_out(capture: Capture, slots: Slots, positions: Positions, placing: Placing) -> Recorded:
-    """The map of a capture over the tokens of its module's input.
+def laid_out(
+    capture: Capture,
+    slots: Slots,
+    positions: Positions,
+    placing: Placing,
+    keys: Positions | None = None,
+) -> Recorded:
+    """The map of a capture over the tokens of its module's input; ``keys`` are the positions of another
+    input that the keys are made of.
 
     Raises:
         Unproven: queries or keys cannot be placed.
     """
     slot, image, head = _queries(slots)
     query_grid, query_aside = _side(slots, slot, positions)
-    if bool((slots.key == MIXED).any()):
+    if keys is not None:
+        token = slots.key % slots.key_positions
+        key_grid, key_aside = keys.grid, keys.aside
+    elif bool((slots.key == MIXED).any()):
         key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
     else:
         token, padding = _keys(slots, image, head, positions.grid)
