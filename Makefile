@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format browser train evaluate bench against clean
+.PHONY: help demo test lint javascript format browser train evaluate bench against clean
 
 help: ## List the commands.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -13,13 +13,25 @@ help: ## List the commands.
 demo: $(VENV)/.installed ## Set up and open the web tool (ARGS="--port 8000" passes options).
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/.installed-dev browser lint ## Set up, lint, type-check and run every test.
+test: $(VENV)/.installed-dev browser lint javascript ## Set up, lint, type-check and run every test.
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff and mypy.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page needs no node; its checks do. Where node or its packages are missing we say so and go on
+# (NONLOCAL_VIZ_REQUIRE_NODE=1 makes that an error). pytest runs the tests of tests/web/js.
+javascript: ## eslint and tsc, where there is node.
+	@if command -v npm >/dev/null && $(MAKE) --silent node_modules/.installed; \
+	then npm run --silent lint && npm run --silent types; \
+	else echo "No node with its packages was found: the page's JavaScript is not checked."; \
+	     test -z "$$NONLOCAL_VIZ_REQUIRE_NODE"; fi
+
+node_modules/.installed: package-lock.json
+	npm ci --silent
+	@touch $@
 
 format: $(VENV)/.installed-dev ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix .
@@ -47,7 +59,7 @@ against: $(VENV)/.installed ## This checkout beside another: make against BEFORE
 	$(BIN)/python -m benchmarks.against $(BEFORE) $(ARGS)
 
 clean: ## Remove the environment and every cache.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -10,20 +10,30 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from nonlocal_viz import render
-from nonlocal_viz.core.geometry import Rect
-from nonlocal_viz.errors import MediaError, QueryError
-from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.errors import MediaError, OptionError, QueryError, WritingError
+from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media import open_image
 from nonlocal_viz.media.files import open_file
+from nonlocal_viz.view import View
 from nonlocal_viz.zoo import load_model, read_manifest
 
-SUFFIXES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
+_JPEG: tuple[str, dict[str, Any]] = ("JPEG", {"quality": 90, "subsampling": 0})
+#: suffix -> Pillow's name of the format, and its options
+_KINDS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {"optimize": True}),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": ("WEBP", {"quality": 90, "method": 4}),
+    # 144 pixels an inch: letters as large as those of a printed caption.
+    ".pdf": ("PDF", {"resolution": 144.0, "quality": 92}),
+}
 #: Where nobody chose queries: the four crossings of the thirds, where photographers place things.
 THIRDS: tuple[tuple[float, float], ...] = (
     (1 / 3, 1 / 3),
@@ -79,6 +89,21 @@ def read_subjects(path: Path) -> list[Subject]:
     return found
 
 
+def chosen_subjects(photos: Sequence[Path], listed: Path | None) -> list[Subject]:
+    """The photos of a list, or of those the ``photos`` that are named; a photo that is named and is not
+    in the list gets queries of its own.
+
+    Args:
+        photos: files; none: all of the list.
+        listed: a JSON file, see :func:`read_subjects`; None: no list.
+    """
+    subjects = [] if listed is None else read_subjects(listed)
+    if not photos:
+        return subjects
+    known = {subject.path.resolve(): subject for subject in subjects}
+    return [known.get(path.resolve(), Subject(path)) for path in photos]
+
+
 def _subject(folder: Path, section: str, photo: str, points: object, name: str) -> Subject:
     if not isinstance(points, list) or not points:
         raise MediaError(f"{name} should give {photo!r} a list of points [[x, y], ...].")
@@ -118,58 +143,83 @@ def draw_sheet(
         tile: width of a tile, pixels.
         columns: of photos on the page; default as many as make it a landscape one.
         cmap, alpha, scale: see ``render.overlay``.
-        say: is told of each model that is opened.
+        say: is given a line for each model that is opened, and for what is assumed about it.
 
     Raises:
         MediaError: no photo, one that cannot be read, or a sheet that would be too large.
-        QueryError: a point outside its photo; an unknown colour map or scale; no useful tile size.
-        BlockError, CheckpointError, ShapeError: no such block, model or device.
+        QueryError: a point outside its photo.
+        OptionError: an unknown colour map or scale; no useful tile size or number of columns.
+        BlockError, CheckpointError, DeviceError: no such block, model or device.
     """
     _check_numbers(tile, columns, short_side)
     names = _check_models(models)
-    render.normalise(np.zeros(1), scale)
-    render.lookup(cmap or "magma")
+    look = _Colours(cmap, alpha, scale)
+    look.check()
     if not subjects:
         raise MediaError("There is no photo to draw; name one, or give a list with --queries.")
     chosen = [_checked(subject, limits) for subject in subjects]
-
-    asked = blocks or (None,)
     tiles: list[list[list[np.ndarray]]] = [[[] for _ in s.points] for s in chosen]
     headers: list[tuple[str, str]] = []
     signs: set[bool] = set()
     for name in names:
         model = load_model(name, device)
         # A file's name ends in eight digits of its hash, which nobody reads.
-        label = re.sub(r"-[0-9a-f]{8}$", "", model.info.name)
-        say(label)
+        label = re.sub(r"-[0-9a-f]{8}$", "", model.about.name)
+        say(f"asking {label}")
+        for sentence in model.about.assumptions:
+            say(f"note: {sentence}")
         lens = Lens(model, short_side, limits)
         for number, subject in enumerate(chosen):
             view = lens.open(subject.path)
+            asked = blocks or (view.default_block,)
             if number == 0:
-                headers += [(label, _block_name(view, block)) for block in asked]
-            for row, (x, y) in zip(tiles[number], subject.points, strict=True):
-                if not row:
-                    cell = view.query(x, y, block=asked[0]).query_rect
-                    row.append(render.photo_tile(view.image, tile, cell, (x, y)))
-                for block in asked:
-                    painted, signed = _row_tile(view, x, y, block, tile, cmap, alpha, scale)
-                    row.append(painted)
-                    signs.add(signed)
+                headers += [(label, block) for block in asked]
+            signs |= _ask(view, subject, asked, tiles[number], tile, look)
+    return _page(chosen, tiles, headers, signs, look, tile=tile, columns=columns, limits=limits)
+
+
+def _ask(
+    view: View,
+    subject: Subject,
+    blocks: Sequence[str],
+    tiles: list[list[np.ndarray]],
+    tile: int,
+    look: "_Colours",
+) -> set[bool]:
+    """Add a view's tiles to those of its subject, a line a point; whether its rows are signed."""
+    signs = set()
+    for line, (x, y) in zip(tiles, subject.points, strict=True):
+        if not line:
+            cell = view.query(x, y, block=blocks[0]).query_rect
+            line.append(render.photo_tile(view.image, tile, cell, (x, y)))
+        for block in blocks:
+            painted, signed = _row_tile(view, x, y, block, tile, look)
+            line.append(painted)
+            signs.add(signed)
+    return signs
+
+
+def _page(
+    subjects: Sequence[Subject],
+    tiles: Sequence[Sequence[Sequence[np.ndarray]]],
+    headers: Sequence[tuple[str, str]],
+    signs: set[bool],
+    look: "_Colours",
+    **layout: Any,
+) -> np.ndarray:
     shared = {second for _, second in headers}
     only = shared.pop() if len(shared) == 1 else ""
     if only:
         headers = [(label, "") for label, _ in headers]
     panels = [
-        render.Panel(s.path.stem, rows, s.section) for s, rows in zip(chosen, tiles, strict=True)
+        render.Panel(s.path.stem, rows, s.section) for s, rows in zip(subjects, tiles, strict=True)
     ]
     return render.sheet(
         panels,
         headers,
-        tile=tile,
-        columns=columns,
-        caption=caption(only, scale),
-        legends=[render.Legend.of(signed, cmap) for signed in sorted(signs)],
-        limits=limits,
+        caption=caption(only, look.scale),
+        legends=[render.Legend.of(signed, look.cmap) for signed in sorted(signs)],
+        **layout,
     )
 
 
@@ -183,25 +233,26 @@ def caption(block: str, scale: str = "linear") -> str:
     )
 
 
-def encode_sheet(page: np.ndarray, suffix: str) -> bytes:
-    """The bytes of a file of one of ``SUFFIXES``.
+def check_suffix(path: Path) -> None:
+    """Say now what :func:`encode_sheet` would say after the work.
 
     Raises:
-        MediaError: another suffix.
+        WritingError: no sheet can be written under this name.
     """
-    kinds: Mapping[str, tuple[str, dict[str, object]]] = {
-        ".png": ("PNG", {"optimize": True}),
-        ".jpg": ("JPEG", {"quality": 90, "subsampling": 0}),
-        ".jpeg": ("JPEG", {"quality": 90, "subsampling": 0}),
-        ".webp": ("WEBP", {"quality": 90, "method": 4}),
-        # 144 pixels an inch: letters as large as those of a printed caption.
-        ".pdf": ("PDF", {"resolution": 144.0, "quality": 92}),
-    }
-    if suffix.lower() not in kinds:
-        raise MediaError(
-            f"Cannot write {suffix or 'a file without a suffix'}; use {', '.join(SUFFIXES)}."
+    if path.suffix.lower() not in _KINDS:
+        raise WritingError(
+            f"Cannot write {path.suffix or 'a file without a suffix'}; use {', '.join(_KINDS)}."
         )
-    kind, options = kinds[suffix.lower()]
+
+
+def encode_sheet(page: np.ndarray, suffix: str) -> bytes:
+    """The bytes of a file of one of the kinds that :func:`check_suffix` lets pass.
+
+    Raises:
+        WritingError: another suffix.
+    """
+    check_suffix(Path(f"sheet{suffix}"))
+    kind, options = _KINDS[suffix.lower()]
     picture = Image.fromarray(page)
     content = _bytes(picture, kind, options)
     if kind == "PNG" and len(content) > _PNG_BYTES:
@@ -209,7 +260,7 @@ def encode_sheet(page: np.ndarray, suffix: str) -> bytes:
     return content
 
 
-def _bytes(picture: Image.Image, kind: str, options: Mapping[str, object]) -> bytes:
+def _bytes(picture: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -222,11 +273,11 @@ def _palette(picture: Image.Image) -> Image.Image:
 
 def _check_numbers(tile: int, columns: int | None, short_side: int | None) -> None:
     if not 40 <= tile <= 1000:
-        raise QueryError(f"A tile is 40 to 1000 pixels wide, not {tile}.")
+        raise OptionError(f"A tile is 40 to 1000 pixels wide, not {tile}.")
     if columns is not None and not 1 <= columns <= 50:
-        raise QueryError(f"A sheet has 1 to 50 columns of photos, not {columns}.")
+        raise OptionError(f"A sheet has 1 to 50 columns of photos, not {columns}.")
     if short_side is not None and short_side < 1:
-        raise QueryError(f"The short side has to be at least 1 pixel, not {short_side}.")
+        raise OptionError(f"The short side has to be at least 1 pixel, not {short_side}.")
 
 
 def _check_models(models: Sequence[str] | None) -> list[str]:
@@ -257,33 +308,36 @@ def _checked(subject: Subject, limits: Limits) -> Subject:
     return subject
 
 
+@dataclass(frozen=True)
+class _Colours:
+    """How weights become colours; see ``render.overlay``."""
+
+    cmap: str | None
+    alpha: float | None
+    scale: str
+
+    def check(self) -> None:
+        """Raise OptionError now, where painting would after a model is opened."""
+        render.normalise(np.zeros(1), self.scale)
+        render.lookup(self.cmap or render.default_cmap(False))
+        render.check_alpha(self.alpha)
+
+
 def _row_tile(
-    view: View,
-    x: float,
-    y: float,
-    block: str | None,
-    tile: int,
-    cmap: str | None,
-    alpha: float | None,
-    scale: str,
+    view: View, x: float, y: float, block: str, tile: int, look: _Colours
 ) -> tuple[np.ndarray, bool]:
     row = view.query(x, y, block=block)
-    rect: Rect = row.query_rect
     painted = render.row_tile(
         view.image,
         tile,
         row.map[0],
-        row.key_grid.x.edges(),
-        row.key_grid.y.edges(),
-        rect,
+        row.grid.x.edges(),
+        row.grid.y.edges(),
+        row.query_rect,
         (x, y),
-        cmap=cmap,
-        alpha=alpha,
-        scale=scale,
+        cmap=look.cmap,
+        alpha=look.alpha,
+        scale=look.scale,
         signed=row.signed,
     )
     return painted, row.signed
-
-
-def _block_name(view: View, block: str | None) -> str:
-    return view.default_block if block is None else block

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,51 @@ def test_as_a_program(tmp_path: Path) -> None:
     assert done.returncode == 2 and "Traceback" not in done.stderr and "none.png" in done.stderr
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "COMMAND" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "--port", "70000"), "--port is a number between 1 and 65535, not 70000."),
+        (("serve", "--port", "-1"), "--port"),
+        (("overlay", "a.png", "--at", "1,1", "--alpha", "nan"), "--alpha"),
+        (("overlay", "a.png", "--at", "1,1", "--alpha", "most"), "--alpha takes a number"),
+        (("overlay", "a.png", "--at", "1,1", "--short-side", "0"), "at least 1, not 0"),
+        (("video", "a.mp4", "--at", "1,1", "--stride", "0"), "--stride is a number above 0"),
+        (("video", "a.mp4", "--at", "1,1", "--start", "inf"), "--start"),
+        (("video", "a.mp4", "--at", "1,1", "--frames", "2.5"), "--frames takes a whole number"),
+        (("train", "a", "--minutes", "nan"), "--minutes"),
+        (("train", "a", "--rate", "0"), "--rate"),
+        (("train", "a", "--batch", "0"), "--batch"),
+        (("train", "a", "--seed", "-1"), "--seed"),
+        (("evaluate", "a", "--queries", "0"), "--queries"),
+        (("evaluate", "a", "--short-side", "256", "0"), "--short-side"),
+    ],
+)
+def test_a_number_out_of_its_range_is_one_sentence(words, said: str, capsys) -> None:
+    assert run(*words) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("nonlocal-viz: error: ") and said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../evil", "my model", "default", "", "a/b"])
+def test_a_name_that_no_model_can_have_is_refused_before_training(
+    tmp_path: Path, capsys, name: str
+) -> None:
+    out = tmp_path / "runs"
+    assert run("train", tmp_path, "--name", name, "--out", out) == 2
+    assert "cannot be the name of a model" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_is_assumed_about_a_model_is_said(
+    make_model, photo_path: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    model = make_model()
+    model.about = replace(model.about, assumptions=("Its padding was guessed.",))
+    monkeypatch.setattr("nonlocal_viz.zoo.loading.load_model", lambda *_: model)
+    words = ("overlay", photo_path, "--at", "5,5", "--out", tmp_path / "o.csv")
+    assert run(*words, "--short-side", 32) == 0
+    assert capsys.readouterr().err == "note: Its padding was guessed.\n"
+    assert run(*words, "--short-side", 32, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["assumptions"] == ["Its padding was guessed."]

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nonlocal_viz import render
 from nonlocal_viz.errors import QueryError
 from nonlocal_viz.lens import Lens, View
 from nonlocal_viz.media import encode_webm, open_image, open_video
@@ -153,3 +155,19 @@ def test_a_number_that_is_none_does_not_blank_the_picture(view: View) -> None:
 def test_numpys_numbers_are_numbers(view: View) -> None:
     row = view.query(np.float32(40), np.int64(20), frame=np.int64(1))
     np.testing.assert_array_equal(row.map, view.query(40, 20, frame=1).map)
+
+
+def test_figures_of_a_clip_have_arrows(
+    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = view.query(40, 20, frame=3)
+    drawn = []
+    monkeypatch.setattr(
+        render, "arrows", lambda *given, suffix: drawn.append((given, suffix)) or b"drawn"
+    )
+    for name in ("a.svg", "a.pdf", "a.arrows.png"):
+        assert row.save(tmp_path / name).read_bytes() == b"drawn"
+    assert [suffix for _, suffix in drawn] == ["svg", "pdf", "png"]
+    frames, times, marked, rect, keys = drawn[0][0]
+    assert len(frames) == 5 and times == view.times and marked == 3 and rect == row.query_rect
+    assert keys == [(k.cell[0], k.rect, k.weight) for k in row.strongest(20)]

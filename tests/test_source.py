@@ -161,3 +161,9 @@ def test_strongest_is_the_plain_order_and_peaks_lie_apart() -> None:
         if min(around)[1:] == (h, w):
             by_loops.append((-sizes[t, h, w], t, h, w))
     assert [key.cell for key in row.peaks(100)] == [p[1:] for p in sorted(by_loops)]
+
+
+def test_what_is_not_said_is_left_to_the_bounds() -> None:
+    """A source that asks for no size gets that of limits.py, and ImageNet's normalisation."""
+    assert Prepare() == Prepare(Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), None)
+    assert About().assumptions == () and About().default_block is None

@@ -5,12 +5,14 @@ against numbers worked out without our code.
 """
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from nonlocal_viz import render
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.view import View
@@ -118,7 +120,23 @@ def test_frame_by_frame_each_frame_is_its_own(
             assert row.first_frame == t and row.query_cell[0] == t
             np.testing.assert_allclose(row.map, alone.map, rtol=1e-4, atol=1e-6)
             assert row.strongest(1)[0].cell[0] == t
-        # Other frames are shown without weight, the own one with all of it.
-        assert row.strip().shape[2] == 3
+        row = view.query(50, 20, frame=t, block="layer2.0")
+        single = Lens(unusual_model).open(frame).query(50, 20, block="layer2.0")
+        # The own frame is shown with all of the row, and no other with any of it.
+        np.testing.assert_array_equal(row.overlay(), single.overlay())
+        bare = replace(single, map=np.zeros_like(single.map), query_cell=(1, 0, 0))
+        for other in range(3):
+            if other != t:
+                empty = replace(bare, frames=frames[other][None]).overlay(frame=0)
+                np.testing.assert_array_equal(row.overlay(frame=other), empty)
+        told = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                render,
+                "strip",
+                lambda _o, _t, shares, marked, told=told: told.append((shares, marked)),
+            )
+            row.strip()
+        assert told == [([float(i == t) for i in range(3)], t)]
     whole = Lens(unusual_model).open(frames).query(50, 20, frame=1, block="layer2.0")
     assert whole.map.shape == (3, 4, 7)

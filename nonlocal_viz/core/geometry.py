@@ -271,17 +271,15 @@ class Grid:
             resize: (width, height) that the whole original was resized to; default: not resized.
             crop: (left, top, width, height) cut from the resized picture; default: all of it.
             pad: (left, top, right, bottom) pixels added around the crop.
-            stride: (x, y) network-input pixels a cell, or one number for both; default: the padded
-                input divided evenly by the cells.
-            offset: (x, y) of the first cell's left upper corner in the padded input. Caffe2's ResNet
-                (224 -> 55 after pool1) and other networks with uneven padding need one.
-            frames: number of frames that the T cells stand for; default T, one frame a cell.
+            stride: (x, y) network-input pixels a cell, or one number for both; default: evenly.
+            offset: (x, y) of the first cell's left upper corner in the padded input, of networks with
+                uneven padding such as Caffe2's ResNet (224 -> 55 after pool1).
+            frames: how many the T cells stand for; default T.
 
         Raises:
             ShapeError: sizes that are not positive, or a crop outside the resized picture.
         """
-        rows, columns = cells[-2:]
-        steps = cells[0] if len(cells) == 3 else 1
+        steps, rows, columns = cells if len(cells) == 3 else (1, *cells)
         sides = []
         part = None if crop is None else tuple(map(_exact, crop))
         for axis, count in ((0, columns), (1, rows)):

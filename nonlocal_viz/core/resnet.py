@@ -50,7 +50,7 @@ class NonLocalResNet(ResNet):
 
     Args:
         depth: 18, 34, 50 or 101.
-        blocks: a preset of :data:`~nonlocal_viz.core.layouts.LAYOUTS`, or residual-block names such as ``("layer2.1",)``.
+        blocks: a preset of ``layouts.LAYOUTS``, or residual-block names such as ``("layer2.1",)``.
         num_classes: width of the last layer.
         padding_mode: of every padded convolution. ``"replicate"`` keeps the picture's border from
             standing out (with ``"zeros"`` rows avoid the border, as a dark frame shows).

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
@@ -136,7 +136,7 @@ def _one_sentence(name: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError:
         raise MediaError(f"{name} holds more pixels than can be shown; make it smaller.") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise MediaError(
             f"{name} is not a picture that can be read; use one of {_READABLE}."
         ) from None

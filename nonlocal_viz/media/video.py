@@ -252,7 +252,7 @@ class _Reader:
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         if container.duration:
-            return container.duration / av.time_base - max(0.0, self.origin)
+            return float(container.duration / av.time_base - max(0.0, self.origin))
         # A browser's recorder writes no duration: look through the packets, which decodes nothing.
         last = 0.0
         for packet in container.demux(stream):

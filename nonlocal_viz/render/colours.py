@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from matplotlib import colormaps
 
-from nonlocal_viz.errors import QueryError
+from nonlocal_viz.errors import OptionError
 
 SEQUENTIAL: tuple[str, ...] = ("magma", "inferno", "viridis", "cividis")
 DIVERGING: tuple[str, ...] = ("berlin", "RdBu_r", "coolwarm")
@@ -25,13 +25,15 @@ def lookup(cmap: str) -> np.ndarray:
     """The 256 colours of a map, (256, 3) uint8 RGB, read-only. Any name of matplotlib works.
 
     Raises:
-        QueryError: there is no colour map of that name.
+        OptionError: there is no colour map of that name.
     """
     if cmap not in colormaps:
-        raise QueryError(
+        raise OptionError(
             f"There is no colour map {cmap!r}; choose one of {', '.join(SEQUENTIAL + DIVERGING)}, "
             "or another name of matplotlib."
         )
-    table = np.rint(colormaps[cmap](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
+    table: np.ndarray = np.rint(colormaps[cmap](np.linspace(0, 1, 256))[:, :3] * 255).astype(
+        np.uint8
+    )
     table.setflags(write=False)
     return table

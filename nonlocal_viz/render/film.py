@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
@@ -86,7 +87,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
     return frame[::step, ::step]
 
 
-def _sheet(frames: Sequence[np.ndarray], caption: float) -> tuple[Figure, list]:
+def _sheet(frames: Sequence[np.ndarray], caption: float) -> tuple[Figure, list[Axes]]:
     """A figure with one pair of axes a frame, up to four in a line; inches."""
     columns = min(len(frames), 4)
     rows = -(-len(frames) // columns)

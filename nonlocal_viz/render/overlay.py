@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from nonlocal_viz.core.geometry import Rect
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.render.colours import default_cmap, lookup
 from nonlocal_viz.render.scales import normalise
 
@@ -50,10 +51,10 @@ def overlay(
         (H, W, 3) uint8 RGB.
 
     Raises:
-        QueryError: an unknown colour map or scale.
+        OptionError: an unknown colour map or scale, or an alpha that is no share.
     """
     height, width = image.shape[:2]
-    share = DEFAULT_ALPHA if alpha is None else min(max(alpha, 0.0), 1.0)
+    share = check_alpha(alpha)
     table = lookup(cmap or default_cmap(signed))
     level = normalise(weights, scale, signed, vmax)
     if signed:
@@ -61,26 +62,32 @@ def overlay(
     ground = _grey(image) if grey else image
     columns, rows = _cells(x_edges, width), _cells(y_edges, height)
     if smooth:
-        place_x, place_y = _between(x_edges, width), _between(y_edges, height)
-        values = cv2.remap(
-            level,
-            np.broadcast_to(place_x, (height, width)).astype(np.float32),
-            np.broadcast_to(place_y[:, None], (height, width)).astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        colours = table[np.rint(values * 255).astype(np.uint8)]
+        level = _smoothed(level, x_edges, y_edges, (height, width))
+        colours = table[np.rint(level * 255).astype(np.uint8)]
     else:
         painted = table[np.rint(level * 255).astype(np.uint8)]
         colours = painted[rows.clip(0, len(level) - 1)][:, columns.clip(0, level.shape[1] - 1)]
     result = cv2.addWeighted(colours, share, ground, 1 - share, 0)
     # cv2 drops nothing here, but pixels that no cell covers must show no weight.
-    result[(rows < 0) | (rows >= len(level))] = ground[(rows < 0) | (rows >= len(level))]
-    outside = (columns < 0) | (columns >= level.shape[1])
-    result[:, outside] = ground[:, outside]
+    below, beside = _outside(rows, y_edges), _outside(columns, x_edges)
+    result[below] = ground[below]
+    result[:, beside] = ground[:, beside]
     if query_rect is not None:
         outline(result, query_rect)
     return result
+
+
+def check_alpha(alpha: float | None) -> float:
+    """The share of the colour that ``alpha`` asks for; None asks for the usual one.
+
+    Raises:
+        OptionError: it is no number from 0 to 1.
+    """
+    if alpha is None:
+        return DEFAULT_ALPHA
+    if not 0 <= alpha <= 1:
+        raise OptionError(f"alpha is a number from 0 to 1, not {alpha:g}.")
+    return alpha
 
 
 def outline(image: np.ndarray, rect: Rect) -> None:
@@ -102,6 +109,25 @@ def _grey(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
+def _smoothed(
+    level: np.ndarray, x_edges: Sequence[float], y_edges: Sequence[float], shape: tuple[int, int]
+) -> np.ndarray:
+    """(h, w) -> (H, W): between the cells' centres, pixel by pixel."""
+    across, down = _between(x_edges, shape[1]), _between(y_edges, shape[0])
+    return cv2.remap(
+        level,
+        np.broadcast_to(across, shape).astype(np.float32),
+        np.broadcast_to(down[:, None], shape).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _outside(cells: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """Which pixels lie in no cell."""
+    return np.asarray((cells < 0) | (cells >= len(edges) - 1))
+
+
 def _cells(edges: Sequence[float], pixels: int) -> np.ndarray:
     """The cell at every pixel's centre; -1 or the number of cells where there is none."""
     return np.searchsorted(np.asarray(edges), np.arange(pixels) + 0.5, side="right") - 1
@@ -111,4 +137,4 @@ def _between(edges: Sequence[float], pixels: int) -> np.ndarray:
     """Fractional cell index of every pixel's centre, cell centres being whole numbers."""
     borders = np.asarray(edges)
     centres = (borders[1:] + borders[:-1]) / 2
-    return np.interp(np.arange(pixels) + 0.5, centres, np.arange(len(centres)))
+    return np.asarray(np.interp(np.arange(pixels) + 0.5, centres, np.arange(len(centres))))

@@ -11,7 +11,7 @@ Signed rows apply the formula to |r| and keep the sign.
 
 import numpy as np
 
-from nonlocal_viz.errors import QueryError
+from nonlocal_viz.errors import OptionError
 
 SCALES: tuple[str, ...] = ("linear", "gamma", "log")
 DECADES = 3.0
@@ -24,10 +24,10 @@ def normalise(
     what is not a number counts as 0.
 
     Raises:
-        QueryError: an unknown scale.
+        OptionError: an unknown scale.
     """
     if scale not in SCALES:
-        raise QueryError(f"There is no scale {scale!r}; choose one of {', '.join(SCALES)}.")
+        raise OptionError(f"There is no scale {scale!r}; choose one of {', '.join(SCALES)}.")
     values = np.nan_to_num(np.asarray(row, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     if not signed:
         values = values.clip(min=0)
@@ -35,7 +35,7 @@ def normalise(
     if not (top > 0 and np.isfinite(top)):
         return np.zeros(values.shape, np.float32)
     share = np.minimum(np.abs(values) / top, 1)
-    return (np.sign(values) * _forward(share, scale)).astype(np.float32)
+    return np.asarray(np.sign(values) * _forward(share, scale), np.float32)
 
 
 def ticks(vmax: float, scale: str = "linear", signed: bool = False) -> list[tuple[float, float]]:
@@ -49,9 +49,9 @@ def ticks(vmax: float, scale: str = "linear", signed: bool = False) -> list[tupl
 
 def _forward(share: np.ndarray, scale: str) -> np.ndarray:
     if scale == "gamma":
-        return np.sqrt(share)
+        return np.asarray(np.sqrt(share))
     if scale == "log":
-        return (1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES).clip(0, 1)
+        return np.asarray(np.clip(1 + np.log10(np.maximum(share, 10.0**-DECADES)) / DECADES, 0, 1))
     return share
 
 

@@ -102,7 +102,7 @@ def row_tile(
     image. Returns (h, w, 3) uint8 RGB.
 
     Raises:
-        QueryError: an unknown colour map or scale.
+        OptionError: an unknown colour map or scale, or an alpha that is no share.
     """
     size = tile_size((image.shape[1], image.shape[0]), width)
     large = size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING
@@ -184,7 +184,8 @@ class _Look:
     def height(self, panel: Panel) -> int:
         """Of a panel, pixels."""
         lines = len(panel.tiles)
-        return self.head + lines * (panel.tiles[0][0].shape[0] + self.gap) - self.gap
+        high: int = panel.tiles[0][0].shape[0]
+        return self.head + lines * (high + self.gap) - self.gap
 
     def width(self, panel: Panel) -> int:
         """Of a panel, pixels."""
@@ -192,7 +193,8 @@ class _Look:
 
     def pitch(self, panel: Panel) -> int:
         """From tile to tile; those of a tall photo stand apart, so that there is room for a name."""
-        return max(panel.tiles[0][0].shape[1], round(_BOX * self.tile)) + self.gap
+        wide: int = panel.tiles[0][0].shape[1]
+        return max(wide, round(_BOX * self.tile)) + self.gap
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,7 @@ def _marked(tile: np.ndarray, mark: tuple[Rect, float, float], arms: bool) -> np
         soft = np.asarray(layer.resize((width, height), Image.Resampling.BOX))
         cover = soft[..., None] / 255 * share
         result = result * (1 - cover) + colour * cover
-    return np.rint(result).astype(np.uint8)
+    return np.asarray(np.rint(result), np.uint8)
 
 
 def _scaled(

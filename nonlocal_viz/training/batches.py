@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.training.cache import STRIDES, Cache
 from nonlocal_viz.training.targets import POWERS, target_rows
-from nonlocal_viz.zoo import Normalisation
 
 #: At most so many rows of a view are compared, drawn anew for each batch: on large views the N x N
 #: maps would cost more than the network, and neighbouring rows say nearly the same.
@@ -140,7 +140,8 @@ class Batches:
         sharpen, grain = torch.from_numpy(amount).float().to(self.device)
         soft = F.avg_pool2d(pixels, 5, 1, 2, count_include_pad=False)
         noise = torch.randn(len(pixels), 1, *pixels.shape[2:]).to(self.device)
-        return pixels + SHARPEN * sharpen * (pixels - soft) + GRAIN * grain * noise
+        detailed: Tensor = pixels + SHARPEN * sharpen * (pixels - soft) + GRAIN * grain * noise
+        return detailed
 
     def _regions(self, count: int, smallest: float) -> Tensor:
         scale = self.random.uniform(smallest, 1, count)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nonlocal_viz.files import write_atomically
+
 #: What the border loss weighs in the schedules that have a name: at first about as much as the rows.
 BORDER = 1.0
 #: What the outline loss weighs there: at first about as much, too.
@@ -119,4 +121,4 @@ class Config:
 
 def save_config(config: Config, path: Path) -> None:
     """The config as JSON, beside the weights it made."""
-    path.write_text(json.dumps(config.document, indent=2) + "\n")
+    write_atomically(path, (json.dumps(config.document, indent=2) + "\n").encode())

@@ -14,15 +14,17 @@ average.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nonlocal_viz.core.pairwise import SOFTMAX
-from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
+from nonlocal_viz.core.device import resolve_device
+from nonlocal_viz.core.pairwise import INSTANTIATIONS
+from nonlocal_viz.core.resnet import BLOCKS_PREFIX, NonLocalResNet
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
@@ -33,7 +35,7 @@ from nonlocal_viz.training.progress import Bar, Log
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
 from nonlocal_viz.training.start import take_model
-from nonlocal_viz.training.student import Student
+from nonlocal_viz.training.student import LAST_STAGE, Student
 
 #: Steps between two lines of the log.
 LOG_EVERY = 20
@@ -77,76 +79,130 @@ def fit(
 
     Raises:
         CheckpointError: the checkpoint is of another config or other images, or is broken.
-        ShapeError: an unknown or absent device, or instantiation.
+        DeviceError: an unknown or absent device.
         ValueError: ``config.backbone`` without ``backbone``, or the other way round; so for ``start``.
     """
+    _check_together(config, backbone, start)
+    source = backbone if backbone is not None else start
+    run = _begun(cache, config, device, backbone, start, take=not _exists(checkpoint))
+    files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source))
+    files.take_up(run)
+    watch = Stopwatch(clock, run.seconds)
+    with Bar(config.minutes, run.seconds / 60, bar) as shown:
+        for stretch in schedule(config)[run.stretch :]:
+            parameters = _trainable(run.student, stretch.phase, blocks_only=backbone is not None)
+            run.begin(torch.optim.AdamW(_groups(parameters, config.weight_decay), lr=config.rate))
+            while (seconds := watch()) < stretch.ends:
+                run.seconds = seconds
+                files.keep(run)
+                rate, side, terms = _step(run, config, stretch, parameters)
+                if run.step % LOG_EVERY == 0:
+                    minutes = round(watch() / 60, 2)
+                    losses_now = {name: round(float(t.detach()), 4) for name, t in terms.items()}
+                    files.note(run, stretch.phase, minutes, side, rate, losses_now)
+                    shown.show(f"{side} px", minutes, losses_now)
+                files.show(run)
+            files.end(run, seconds)
+    return run.average.student.export()
+
+
+def _check_together(config: Config, backbone: object, start: object) -> None:
     if (config.backbone is None) != (backbone is None):
         raise ValueError("config.backbone and the model backbone come together or not at all")
     if (config.start is None) != (start is None):
         raise ValueError("config.start and the model start come together or not at all")
-    source = backbone if backbone is not None else start
+
+
+class _Files:
+    """What a run leaves behind while it goes on: log, snapshots, checkpoints; each None for none."""
+
+    def __init__(
+        self, log: Path | None, snapshot: Path | None, checkpoint: Path | None, mark: dict[str, Any]
+    ) -> None:
+        self._path, self._snapshot, self._checkpoint = log, snapshot, checkpoint
+        self._mark = mark
+        self._saved = 0.0
+        self._lines = Log(None)
+
+    def take_up(self, run: Run) -> None:
+        """Let the run go on where the checkpoint is, if there is one; the log's later lines are dropped.
+
+        Raises:
+            CheckpointError: the checkpoint is of another run, or is broken.
+        """
+        if self._checkpoint is not None and self._checkpoint.exists():
+            run.load(self._checkpoint, self._mark)
+        self._saved = run.seconds
+        self._lines = Log(self._path, run.step)
+
+    def keep(self, run: Run, now: bool = False) -> None:
+        """Write the checkpoint, if it is time or has to be ``now``."""
+        if self._checkpoint is not None and (now or run.seconds - self._saved >= SAVE_EVERY):
+            run.save(self._checkpoint, self._mark)
+            self._saved = run.seconds
+
+    def end(self, run: Run, seconds: float) -> None:
+        """A phase is over after so many trained seconds."""
+        run.end()
+        run.seconds = seconds
+        self.keep(run, now=True)
+
+    def note(
+        self,
+        run: Run,
+        phase: Phase,
+        minutes: float,
+        side: int,
+        rate: float,
+        losses_now: Mapping[str, float],
+    ) -> None:
+        """Add a line to the log."""
+        told = {"step": run.step, "images": run.seen, "minutes": minutes, "side": side}
+        self._lines.write({**told, "head": phase.head, "rate": rate, **losses_now})
+
+    def show(self, run: Run) -> None:
+        """Write the snapshot, if it is time."""
+        if self._snapshot is not None and run.step % SNAPSHOT_EVERY == 0:
+            save_atomically(run.average.student.export().state_dict(), self._snapshot)
+
+
+def _begun(
+    cache: Cache,
+    config: Config,
+    device: str,
+    backbone: NonLocalResNet | None,
+    start: NonLocalResNet | None,
+    take: bool,
+) -> Run:
+    """A run before its first step; ``take`` says whether it takes weights of ``backbone`` or ``start``
+    that a checkpoint would replace anyway."""
     where = resolve_device(device)
     torch.manual_seed(config.seed)
     student = Student(config.architecture)
     if backbone is not None:
         student.take_backbone(backbone)
     student = student.to(where).to(memory_format=torch.channels_last)
-    normalisation = getattr(getattr(source, "info", None), "normalisation", None)
-    resuming = checkpoint is not None and checkpoint.exists()
+    source = backbone if backbone is not None else start
+    normalisation = None if source is None else source.prepare.normalisation
     strides = {stride_of(block, config.output_stride) for block in config.blocks}
+    # Scores that no softmax sharpens cannot follow a sharpened target: dot_product lost .02 to .04 AP.
+    sharpened = INSTANTIATIONS[config.instantiation].normalise == "softmax"
 
     def batches() -> Batches:
-        # Scores that no softmax sharpens cannot follow a sharpened target: dot_product lost .02 to .04 AP.
-        sharpened = config.instantiation in SOFTMAX
         return Batches(
             cache, config.batch, config.seed, where, normalisation, strides, sharpened=sharpened
         )
 
-    if start is not None and not resuming:
+    if start is not None and take:
         take_model(student, start, batches())
-    elif backbone is not None and not resuming and takes_blocks(config, backbone):
+    elif backbone is not None and take and takes_blocks(config, backbone):
         take_model(student, backbone, batches())
-    averaged = ("",) if backbone is None else ("net.nl.", "heads.")
-    run = Run(student, Average(student, config.average, averaged), batches())
-    mark = mark_of(config, cache, source)
-    if checkpoint is not None and resuming:
-        run.load(checkpoint, mark)
-    watch = Stopwatch(clock, run.seconds)
-    saved = run.seconds
-    lines = Log(log, run.step)
-    with Bar(config.minutes, run.seconds / 60, bar) as shown:
-        for stretch in schedule(config)[run.stretch :]:
-            parameters = _trainable(student, stretch.phase, blocks_only=backbone is not None)
-            run.begin(torch.optim.AdamW(_groups(parameters, config.weight_decay), lr=config.rate))
-            while (seconds := watch()) < stretch.ends:
-                run.seconds = seconds
-                if checkpoint is not None and seconds - saved >= SAVE_EVERY:
-                    run.save(checkpoint, mark)
-                    saved = seconds
-                rate, side, terms = _step(run, config, stretch, parameters)
-                if run.step % LOG_EVERY == 0:
-                    values = {name: round(float(t.detach()), 4) for name, t in terms.items()}
-                    minutes = round(watch() / 60, 2)
-                    lines.write(
-                        {
-                            "step": run.step,
-                            "images": run.seen,
-                            "minutes": minutes,
-                            "side": side,
-                            "head": stretch.phase.head,
-                            "rate": rate,
-                            **values,
-                        }
-                    )
-                    shown.show(f"{side} px", minutes, values)
-                if snapshot is not None and run.step % SNAPSHOT_EVERY == 0:
-                    save_atomically(run.average.student.export().state_dict(), snapshot)
-            run.end()
-            run.seconds = seconds
-            if checkpoint is not None:
-                run.save(checkpoint, mark)
-                saved = seconds
-    return run.average.student.export()
+    averaged = ("",) if backbone is None else (f"net.{BLOCKS_PREFIX}", "heads.")
+    return Run(student, Average(student, config.average, averaged), batches())
+
+
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.exists()
 
 
 def _step(
@@ -182,7 +238,7 @@ def _trainable(student: Student, phase: Phase, blocks_only: bool) -> list[nn.Par
         for part in (student.net.nl, student.heads):
             part.train().requires_grad_(True)
         return [p for p in student.parameters() if p.requires_grad]
-    last = [student.net.layer4, student.net.fc]
+    last = [student.net.get_submodule(LAST_STAGE), student.net.fc]
     in_head = {id(p) for module in last for p in module.parameters()}
     for parameter in student.parameters():
         parameter.requires_grad_((id(parameter) in in_head) == phase.head)

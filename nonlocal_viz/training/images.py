@@ -5,7 +5,7 @@ teacher. The layout of torchvision's Imagenette (``train/<wnid>/*.JPEG``) is one
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,7 +71,9 @@ def load_squares(paths: Sequence[Path], side: int, workers: int | None = None) -
     return squares[:count]
 
 
-def _windowed(pool: ThreadPoolExecutor, load, paths: Sequence[Path]) -> Iterator[np.ndarray | None]:  # type: ignore[no-untyped-def]
+def _windowed(
+    pool: ThreadPoolExecutor, load: Callable[[Path], np.ndarray | None], paths: Sequence[Path]
+) -> Iterator[np.ndarray | None]:
     # In blocks, so that decoded originals never pile up in the pool's queue.
     for start in range(0, len(paths), 256):
         yield from pool.map(load, paths[start : start + 256])

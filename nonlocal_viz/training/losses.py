@@ -1,15 +1,17 @@
 """What is minimised: rows towards the walk's, features and logits towards the teacher's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Affinity, Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.modes import in_eval_mode
+from nonlocal_viz.core.pairwise import Pairwise
+from nonlocal_viz.core.precision import full_precision
+from nonlocal_viz.errors import ShapeError
 from nonlocal_viz.training.batches import Batch
 from nonlocal_viz.training.config import Phase
 from nonlocal_viz.training.student import Student
@@ -35,26 +37,53 @@ def log_rows(affinity: Affinity, picked: Tensor | None = None) -> Tensor:
     """Logarithms (B, Q, M) of the rows as distributions over the keys, which a target can be held to:
     of all queries (Q = N), or of the ``picked`` (Q,) flat indices.
 
-    Softmax instantiations: of their rows. The rows of ``dot_product`` are signed and those of
-    ``concatenation`` do not sum to 1, so what stands for both is softplus(s_ij) / sum_k softplus(s_ik)
-    of the scores s (theta_i . phi_j, and a_i + b_j before its ReLU). Where scores are large that is
-    the row clamped at 0 and normalised to sum 1, in the same order. The clamp itself would give
-    weights below 0 no gradient, and rows without a weight above 0 no meaning; here the gradient of
-    the KL at a score is (row - target) times d log softplus / ds, which lies between 0 and 1 and goes
-    to 1 as the score falls: a weight that is pushed below 0 by mistake always comes back.
+    Rows that are distributions are taken as they are. Others are signed, or do not sum to 1, so what
+    stands for them is softplus(s_ij) / sum_k softplus(s_ik) of the scores s, scaled, before any ReLU.
+    Where scores are large that is the row clamped at 0 and normalised to sum 1, in the same order. The
+    clamp itself would give weights below 0 no gradient, and rows without a weight above 0 no meaning;
+    here the gradient of the KL at a score is (row - target) times d log softplus / ds, which lies
+    between 0 and 1 and goes to 1 as the score falls: a weight that is pushed below 0 by mistake always
+    comes back.
+
+    Raises:
+        ShapeError: as :func:`_only_head`.
     """
-    if picked is not None:
-        asking = affinity.query[:, picked]
-        affinity = replace(affinity, query=asking, query_grid=(1, 1, len(picked)))
-    if affinity.is_distribution:
-        return affinity.dense().clamp_min(1e-9).log()
-    with torch.autocast(affinity.query.device.type, enabled=False):
-        query, key = affinity.query.float(), affinity.key.float().transpose(1, 2)
-        score = query @ key if affinity.signed else query + key
+    factored = _only_head(affinity)
+    cells = factored.queries.cells
+    picked = torch.arange(cells, device=factored.device) if picked is None else picked
+    with full_precision(factored.device):
+        if factored.is_distribution:
+            weights = factored.pairwise.weights(_scores(factored, picked, factored.pairwise))
+            return weights.clamp_min(1e-9).log()
+        score = _scores(factored, picked, _unrectified(factored))
         # softplus underflows to 0 where its logarithm is still finite. The inner clamp keeps the
         # branch that is not chosen from putting a NaN into the gradient.
         log = torch.where(score > _LINEAR, F.softplus(score.clamp_min(_LINEAR)).log(), score)
         return log.log_softmax(-1)
+
+
+def _only_head(affinity: Affinity) -> Factored:
+    """The affinity, if it is of the kind that the losses are made for.
+
+    Raises:
+        ShapeError: it has several heads, whose mean is no row of any of them, or more than its scores
+            goes into its rows (reach, bias, unary row, tokens on no cell).
+    """
+    if not isinstance(affinity, Factored) or affinity.heads != 1:
+        raise ShapeError(f"Rows are trained of one head alone, not of {affinity.heads}.")
+    extras = (affinity.reach, affinity.bias, affinity.unary)
+    if any(e is not None for e in extras) or len(affinity.query_aside) or len(affinity.key_aside):
+        raise ShapeError("Rows are trained of plain blocks, without reach, bias or further tokens.")
+    return affinity
+
+
+def _scores(affinity: Factored, picked: Tensor, pairwise: Pairwise) -> Tensor:
+    """(B, Q, M) float32, of the picked (Q,) cells."""
+    return pairwise.scores(affinity.query[:, :, picked].float(), affinity.key.float())[:, 0]
+
+
+def _unrectified(affinity: Factored) -> Pairwise:
+    return replace(affinity.pairwise, rectify=False)
 
 
 def relational_loss(log_rows: Tensor, target: Tensor) -> Tensor:
@@ -85,15 +114,25 @@ def outline_loss(log_rows: Tensor, target: Tensor, grid: tuple[int, int]) -> Ten
 
 
 def cut_off(affinity: Affinity) -> Tensor:
-    """How far below 1 the greatest score of a row of ``concatenation`` lies, mean over rows; else 0.
+    """How far below 1 the greatest score of a row lies, mean over rows, where scores go through a ReLU;
+    else 0.
 
-    :func:`log_rows` compares scores as if ReLU were soft. Far below 0 that is exp(a_i + b_j), in whose
-    normalised rows a_i is lost: nothing would keep the scores of a query from falling until ReLU cuts
-    all of them off and its row is empty.
+    :func:`log_rows` compares scores as if ReLU were soft. Far below 0 a score that is a sum gives
+    exp(a_i + b_j), in whose normalised rows a_i is lost: nothing would keep the scores of a query from
+    falling until ReLU cuts all of them off and its row is empty.
+
+    Raises:
+        ShapeError: as :func:`_only_head`.
     """
-    if affinity.is_distribution or affinity.signed:
-        return affinity.query.new_zeros(())
-    greatest = affinity.query.float() + affinity.key.float().amax(1, keepdim=True)
+    factored = _only_head(affinity)
+    if factored.is_distribution or not factored.pairwise.rectify:
+        return factored.query.new_zeros(())
+    if factored.pairwise.score == "sum":
+        # The greatest of a row without the row: O(N + M).
+        greatest = factored.query.float() + factored.key.float().amax(2, keepdim=True)
+    else:
+        cells = torch.arange(factored.queries.cells, device=factored.device)
+        greatest = _scores(factored, cells, _unrectified(factored)).amax(-1)
     return F.relu(1 - greatest).mean()
 
 
@@ -145,7 +184,7 @@ def _border(student: Student, batch: Batch) -> Tensor | None:
     rows, columns = (
         slice(s, at + side + _REACH) for s, at in zip(starts, (top, left), strict=True)
     )
-    with _in_eval_mode(student.net):
+    with in_eval_mode(student.net):
         with torch.no_grad():
             whole = student.read(pixels[..., rows, columns])
             part = student.read(pixels[..., top : top + side, left : left + side])
@@ -158,22 +197,13 @@ def _border(student: Student, batch: Batch) -> Tensor | None:
 
 
 def _compared(block: NonLocalBlock, features: Tensor) -> tuple[Tensor, Tensor]:
-    """theta and phi (B, D, h, w) as scores are made of them (``concatenation``: D = 1)."""
+    """theta and phi (B, D, h, w) as scores are made of them (D = 1 where a score is a sum)."""
     affinity = block.attend(features)[1]
     size = features.shape[2:]
-    query, key = (t.transpose(1, 2).unflatten(2, size) for t in (affinity.query, affinity.key))
+    query, key = (
+        t[:, 0].transpose(1, 2).unflatten(2, size) for t in (affinity.query, affinity.key)
+    )
     return query, key
-
-
-@contextmanager
-def _in_eval_mode(module: nn.Module) -> Iterator[None]:
-    modes = [(inner, inner.training) for inner in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for inner, mode in modes:
-            inner.training = mode
 
 
 def losses(student: Student, batch: Batch, phase: Phase, temperature: float) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 def half_precision(device: torch.device) -> bool:
     """Whether bfloat16 is computed in hardware; emulated, it is a hundred times slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(
         torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     )

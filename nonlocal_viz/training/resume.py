@@ -8,8 +8,6 @@ same config, the same images, the same backbone).
 import copy
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.files import opened_atomically
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config
@@ -148,18 +147,13 @@ def mark_of(config: Config, cache: Cache, source: nn.Module | None = None) -> di
 
 
 def save_atomically(content: object, path: Path) -> None:
-    """``torch.save`` through a temporary file in the same folder: a reader sees all or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """``torch.save``, whole or not at all.
+
+    Raises:
+        WritingError: the file cannot be written.
+    """
+    with opened_atomically(path) as file:
+        torch.save(content, file)
 
 
 def _digest(module: nn.Module) -> str:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.training.config import Config, Phase
 
 
@@ -32,10 +32,10 @@ def phases_of(objective: str, objectives: Mapping[str, tuple[Phase, ...]]) -> tu
     """The phases of a named objective.
 
     Raises:
-        CheckpointError: there is none of that name.
+        OptionError: there is none of that name.
     """
     if objective not in objectives:
-        raise CheckpointError(
+        raise OptionError(
             f"There is no objective {objective!r}; choose one of {', '.join(objectives)}."
         )
     return objectives[objective]

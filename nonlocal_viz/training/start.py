@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.core.resnet import NonLocalResNet, block_key
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.config import BORDER, FINE_OUTLINE, Config, Phase
@@ -126,7 +126,7 @@ def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> Non
         neutral = torch.zeros(block.in_channels, device=device)
         block.unfold(model.block(name), neutral, neutral + 1)
         inputs[name] = _Watch(student.net.get_submodule(name), output=True)
-        heads[name] = _Watch(student.heads[name.replace(".", "_")], output=False)
+        heads[name] = _Watch(student.heads[block_key(name)], output=False)
     moments = {name: _Moments() for name in blocks}
     ridges = {name: _Ridge() for name in blocks}
     for _ in range(_BATCHES):
@@ -140,7 +140,7 @@ def take_model(student: Student, model: NonLocalResNet, batches: Batches) -> Non
         inputs[name].end()
         heads[name].end()
         block.unfold(model.block(name), *moments[name].result())
-        head = student.heads[name.replace(".", "_")]
+        head = student.heads[block_key(name)]
         weight, bias = ridges[name].result()
         head.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
     student.train(was_training)

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock, Projections
-from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.core.resnet import BLOCK_DEFAULTS, BLOCKS_PREFIX, NonLocalResNet, block_key
 
 #: Where blocks can be trained: the last stage is left out of most steps, and nothing is stored for
 #: the grid of the first.
 TRAINED_STAGES = ("layer2", "layer3")
+#: The stage that is trained by the logits alone, without blocks.
+LAST_STAGE = "layer4"
 #: Channels of the teacher's features that the student's heads predict: mid, deep, head.
 TEACHER_CHANNELS = 112 + 192 + 96
 
@@ -35,7 +37,7 @@ class NormalisedBlock(NonLocalBlock):
             std = in_channels**-0.5 * self.inter_channels**-0.25
             theta, phi = _convolution(self.theta), _convolution(self.phi)
             nn.init.normal_(theta.weight, std=std)
-            nn.init.zeros_(theta.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(_bias(theta))
             phi.load_state_dict(theta.state_dict())
 
     def project(self, x: Tensor) -> Projections:
@@ -65,23 +67,15 @@ class NormalisedBlock(NonLocalBlock):
                 continue
             convolution = _convolution(getattr(self, name))
             weight = convolution.weight.flatten(1)
-            convolution.bias += weight @ mean  # type: ignore[operator]
+            _bias(convolution).add_(weight @ mean)
             scaled = weight * (variance + self.norm.eps).sqrt()
             convolution.weight.copy_(scaled.view_as(convolution.weight))
 
     @torch.no_grad()
     def folded(self) -> NonLocalBlock:
         """The plain block that computes the same with the normalisation's running statistics."""
-        plain = NonLocalBlock(
-            self.in_channels,
-            self.inter_channels,
-            dimension=2,
-            sub_sample=self.sub_sample,
-            bn_layer=self.bn_layer,
-            instantiation=self.instantiation,
-            use_scale=self.use_scale,
-            pool_first=self.pool_first,
-        ).to(next(self.parameters()).device)
+        plain = NonLocalBlock(self.in_channels, **self.options)
+        plain = plain.to(next(self.parameters()).device)
         plain.load_state_dict(
             {k: v for k, v in self.state_dict().items() if not k.startswith("norm.")}
         )
@@ -94,7 +88,7 @@ class NormalisedBlock(NonLocalBlock):
         for name in ("theta", "phi", "g"):
             convolution = _convolution(getattr(plain, name))
             weight = convolution.weight.flatten(1) * gain
-            convolution.bias -= weight @ mean  # type: ignore[operator]
+            _bias(convolution).sub_(weight @ mean)
             convolution.weight.copy_(weight.view_as(convolution.weight))
         return plain.train(self.training)
 
@@ -112,9 +106,9 @@ class Student(nn.Module):
         self.architecture = architecture
         self.net = NonLocalResNet(**architecture)
         self.heads = nn.ModuleDict()
-        options = {"sub_sample": False, **architecture.get("block", {}), "dimension": 2}
-        for key, block in self.net.nl.items():
-            channels = int(block.in_channels)  # type: ignore[arg-type]
+        options = {**BLOCK_DEFAULTS, **architecture.get("block", {}), "dimension": 2}
+        for name in self.net.block_names:
+            key, channels = block_key(name), self.net.block(name).in_channels
             self.net.nl[key] = NormalisedBlock(channels, **options)
             self.heads[key] = nn.Conv2d(channels, TEACHER_CHANNELS, 1)
 
@@ -124,8 +118,8 @@ class Student(nn.Module):
         Raises:
             RuntimeError: its backbone is of another depth or width than the architecture says.
         """
-        taken = {k: v for k, v in model.state_dict().items() if not k.startswith("nl.")}
-        own = {k: v for k, v in self.net.state_dict().items() if k.startswith("nl.")}
+        taken = {k: v for k, v in model.state_dict().items() if not k.startswith(BLOCKS_PREFIX)}
+        own = {k: v for k, v in self.net.state_dict().items() if k.startswith(BLOCKS_PREFIX)}
         self.net.load_state_dict(own | taken)
 
     def trunk(self, x: Tensor) -> tuple[Tensor, dict[str, Affinity], dict[str, Tensor]]:
@@ -133,17 +127,17 @@ class Student(nn.Module):
         net = self.net
         maps: dict[str, Affinity] = {}
         predictions: dict[str, Tensor] = {}
-        x = self._stem(x)
+        x = self.net.stem(x)
         for name, residual_block in self._places():
             x = residual_block(x)
             if name in net.block_names:
                 x, maps[name] = net.block(name).attend(x)
-                predictions[name] = self.heads[name.replace(".", "_")](x)
+                predictions[name] = self.heads[block_key(name)](x)
         return x, maps, predictions
 
     def read(self, x: Tensor) -> Tensor:
         """What the first block reads: each cell of it depends on its own neighbourhood alone."""
-        x = self._stem(x)
+        x = self.net.stem(x)
         for name, residual_block in self._places():
             x = residual_block(x)
             if name in self.net.block_names:
@@ -158,17 +152,13 @@ class Student(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) from the trunk's features."""
-        return self.net.fc(F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1))
-
-    def _stem(self, x: Tensor) -> Tensor:
-        net = self.net
-        return net.maxpool(net.relu(net.bn1(net.conv1(x))))
+        pooled = F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1)
+        logits: Tensor = self.net.fc(pooled)
+        return logits
 
     def _places(self) -> Iterator[tuple[str, nn.Module]]:
         """The residual blocks below the last stage, in order, by name."""
-        for s in range(1, 4):
-            for i, residual_block in enumerate(getattr(self.net, f"layer{s}")):
-                yield f"layer{s}.{i}", residual_block
+        return ((n, block) for n, block in self.net.places() if not n.startswith(LAST_STAGE))
 
     def export(self) -> NonLocalResNet:
         """The plain model, in eval mode, on the CPU."""
@@ -176,9 +166,10 @@ class Student(nn.Module):
         for key, block in self.net.nl.items():
             if isinstance(block, NormalisedBlock):
                 plain.nl[key] = block.folded()
-        own = {k: v for k, v in self.net.state_dict().items() if not k.startswith("nl.")}
+        own = {k: v for k, v in self.net.state_dict().items() if not k.startswith(BLOCKS_PREFIX)}
         plain.load_state_dict(own, strict=False)
-        return plain.cpu().eval()
+        exported: NonLocalResNet = plain.cpu().eval()
+        return exported
 
 
 #: Variances from here on are scaled away at export: float16 ends at 65,504.
@@ -199,4 +190,11 @@ def _tame(output: nn.Module) -> None:
 
 
 def _convolution(projection: nn.Module) -> nn.Conv2d:
-    return projection[0] if isinstance(projection, nn.Sequential) else projection  # type: ignore
+    found = projection[0] if isinstance(projection, nn.Sequential) else projection
+    assert isinstance(found, nn.Conv2d)
+    return found
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias

@@ -64,7 +64,8 @@ def walk_factors(s: Tensor, rank: int, generator: torch.Generator | None = None)
     quarter = torch.linalg.matrix_power(symmetric_walk(s), STEPS // 4)
     block = torch.randn(batch, n, rank, generator=generator, dtype=s.dtype).to(s.device)
     block, _ = torch.linalg.qr(quarter @ block)
-    return quarter @ block
+    smoothed: Tensor = quarter @ block
+    return smoothed
 
 
 def symmetric_walk(s: Tensor) -> Tensor:
@@ -102,7 +103,8 @@ def exact_rows(s: Tensor) -> Tensor:
     for _ in range(_BALANCING):
         scale = walk.sum(-1).clamp_min(1e-12).rsqrt()
         walk = scale.unsqueeze(-1) * walk * scale.unsqueeze(-2)
-    return walk / walk.sum(-1, keepdim=True)
+    rows: Tensor = walk / walk.sum(-1, keepdim=True)
+    return rows
 
 
 def lab_cells(images: np.ndarray, cells: tuple[int, int]) -> Tensor:

@@ -76,7 +76,8 @@ class Teacher(nn.Module):
         resolution discrepancy", NeurIPS 2019).
         """
         head = self._read(images, CLASSES_SIDE / min(images.shape[2:])).head
-        return self.net._fc(head.mean((2, 3)))
+        logits: Tensor = self.net._fc(head.mean((2, 3)))
+        return logits
 
     def _read(self, images: Tensor, enlarge: float) -> TeacherFeatures:
         if enlarge != 1:

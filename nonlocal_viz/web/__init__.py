@@ -9,6 +9,7 @@ import os
 # Must be set before gradio is imported: it would look up two outside hosts at start.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from nonlocal_viz.web.page import build, launch
+from nonlocal_viz.web.page import build
+from nonlocal_viz.web.serve import launch
 
 __all__ = ["build", "launch"]

@@ -1,17 +1,15 @@
 """Named endpoints for programs (gradio_client, curl): the page's own events are private."""
 
 import logging
-import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
-from gradio.utils import get_upload_folder
 
-from nonlocal_viz.errors import NonlocalVizError
+from nonlocal_viz.errors import MediaError, NonlocalVizError, OptionError
 from nonlocal_viz.media import is_video
+from nonlocal_viz.web.gradio_private import into_cache
 from nonlocal_viz.web.models import Models
 
 _log = logging.getLogger(__name__)
@@ -33,23 +31,9 @@ def add_endpoints(models: Models) -> None:
         scale: str | None,
         model: str | None,
     ) -> tuple[dict[str, Any], str]:
+        colours = {"cmap": cmap or None, "alpha": alpha, "scale": scale or "linear"}
         try:
-            if not image:
-                raise NonlocalVizError("Give an image file.")
-            count = round(frames) if frames else None
-            lens = models.lens(model or None)
-            view = lens.open(image, frames=count if count and is_video(image) else None)
-            ask = {"row": view.query, "column": view.column}.get(direction or "row")
-            if ask is None:
-                raise NonlocalVizError(f"direction is 'row' or 'column', not {direction!r}.")
-            row = ask(x, y, round(frame or 0), block=block or None)
-            if alpha is not None and not math.isfinite(alpha):
-                raise NonlocalVizError("alpha is a number from 0 to 1.")
-            name = "overlay.webm" if row.is_clip else "overlay.png"
-            options = {"cmap": cmap or None, "alpha": alpha, "scale": scale or "linear"}
-            with tempfile.TemporaryDirectory(prefix="nonlocal-viz-") as folder:
-                saved = row.save(Path(folder) / name, **options)
-                path = save_file_to_cache(saved, get_upload_folder())
+            return _affinity(models, image, (x, y, frame), frames, block, direction, colours, model)
         except NonlocalVizError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except (TypeError, ValueError, OverflowError):
@@ -59,9 +43,25 @@ def add_endpoints(models: Models) -> None:
             _log.exception("/affinity failed")
             message = "Something went wrong on the server; it has been logged."
             raise gr.Error(message, print_exception=False) from None
-        return {**row.numbers(), "weights": row.map.tolist()}, str(path)
 
-    inputs = [
+    outputs = [gr.JSON(label="row", visible=False), gr.File(label="overlay", visible=False)]
+    # A hidden button carries the endpoint: gr.api would hand over unchecked paths instead of files.
+    gr.Button(visible=False).click(
+        affinity,
+        _inputs(),
+        outputs,
+        api_name="affinity",
+        api_description=(
+            "The affinity row (or column) of the cell at pixel (x, y) of the upright image: weights on "
+            "the key grid (T, H, W) with their statistics, and the overlay: of an image a PNG at its "
+            "size, of a video a WebM of the frames sampled. frame counts the sampled frames from 0."
+        ),
+        concurrency_limit=2,
+    )
+
+
+def _inputs() -> list[Any]:
+    return [
         gr.File(label="image", type="filepath", visible=False),
         gr.Number(label="x", visible=False),
         gr.Number(label="y", visible=False),
@@ -74,17 +74,35 @@ def add_endpoints(models: Models) -> None:
         gr.Textbox(label="scale", value="linear", visible=False),
         gr.Textbox(label="model", value="", visible=False),
     ]
-    outputs = [gr.JSON(label="row", visible=False), gr.File(label="overlay", visible=False)]
-    # A hidden button carries the endpoint: gr.api would hand over unchecked paths instead of files.
-    gr.Button(visible=False).click(
-        affinity,
-        inputs,
-        outputs,
-        api_name="affinity",
-        api_description=(
-            "The affinity row (or column) of the cell at pixel (x, y) of the upright image: weights on "
-            "the key grid (T, H, W) with their statistics, and the overlay: of an image a PNG at its "
-            "size, of a video a WebM of the frames sampled. frame counts the sampled frames from 0."
-        ),
-        concurrency_limit=2,
-    )
+
+
+def _affinity(
+    models: Models,
+    image: str,
+    at: tuple[float, float, float | None],
+    frames: float | None,
+    block: str | None,
+    direction: str,
+    colours: dict[str, Any],
+    model: str | None,
+) -> tuple[dict[str, Any], str]:
+    """Numbers and the path of an overlay that gradio may serve; ``at`` is (x, y, frame)."""
+    if not image:
+        raise MediaError("Give an image file.")
+    count = round(frames) if frames else None
+    lens = models.lens(model or None)
+    view = lens.open(image, frames=count if count and is_video(image) else None)
+    ask = {"row": view.query, "column": view.column}.get(direction or "row")
+    if ask is None:
+        raise OptionError(f"direction is 'row' or 'column', not {direction!r}.")
+    x, y, frame = at
+    row = ask(x, y, round(frame or 0), block=block or None)
+    name = "overlay.webm" if row.is_clip else "overlay.png"
+    with tempfile.TemporaryDirectory(prefix="nonlocal-viz-") as folder:
+        saved = into_cache(row.save(Path(folder) / name, **colours))
+    numbers = {
+        **row.numbers(),
+        "weights": row.map.tolist(),
+        "assumptions": list(view.about.assumptions),
+    }
+    return numbers, saved["path"]

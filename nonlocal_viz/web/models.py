@@ -24,14 +24,22 @@ class Models:
     """
 
     def __init__(self, lens: Lens) -> None:
-        info = getattr(lens.model, "info", None)
-        self.own: str = getattr(info, "name", None) or "model"
+        about = lens.source.about
+        self.own = about.name
         self._lenses = {self.own: lens}
         self._lock = threading.Lock()
+        titles, self._former = _zoo()
         self.titles: Mapping[str, str] = {
-            self.own: getattr(info, "title", None) or self.own,
-            **{name: title for name, title in _zoo().items() if name != self.own},
+            self.own: about.title or self.own,
+            **{name: title for name, title in titles.items() if name != self.own},
         }
+
+    def called(self, name: object) -> str | None:
+        """What the model that somebody names is called now: links outlive names. None is none on offer."""
+        if not isinstance(name, str):
+            return None
+        now = name if name in self.titles else self._former.get(name)
+        return now if now in self.titles else None
 
     def lens(self, name: object = None) -> Lens:
         """The lens of a model by its name; None is the page's own.
@@ -39,24 +47,28 @@ class Models:
         Raises:
             CheckpointError: the page offers no such model, or its file is not as it should be.
         """
-        name = self.own if name is None else name
-        if not isinstance(name, str) or name not in self.titles:
+        asked = self.own if name is None else name
+        name = self.called(asked)
+        if name is None:
             raise CheckpointError(
-                f"There is no model {str(name)[:80]!r} here; choose one of {', '.join(self.titles)}."
+                f"There is no model {str(asked)[:80]!r} here; choose one of {', '.join(self.titles)}."
             )
         with self._lock:
             if name not in self._lenses:
                 own = self._lenses[self.own]
-                model = load_model(name, own.model.device)
+                # A Source of somebody's own need not have a device.
+                model = load_model(name, getattr(own.source, "device", "auto"))
                 self._lenses[name] = Lens(model, own.short_side, own.limits)
             return self._lenses[name]
 
 
-def _zoo() -> dict[str, str]:
+def _zoo() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """{name: title} of the models with blocks that come with the package, and {former name: name}."""
     try:
         manifest = read_manifest()
     except NonlocalVizError:
         # Whoever shows a model of their own can do without ours.
         _log.warning("the list of models cannot be read; only one is offered", exc_info=True)
-        return {}
-    return {name: info.title or name for name, info in manifest.models.items() if info.has_blocks}
+        return {}, {}
+    titles = {n: info.title or n for n, info in manifest.models.items() if info.has_blocks}
+    return titles, manifest.aliases

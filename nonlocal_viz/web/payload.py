@@ -1,26 +1,31 @@
 """A view as the browser needs it: its frames, and per block the factors and where the cells lie.
 
-The file of a block, little-endian: query factors (N x D float16), key factors (M x D float16), padding
-to 4 bytes, and for softmax blocks the log-normaliser of every query (N float32), from which
-columns come.
+The words are those of protocol.py; the file of a block is described in factors.py.
 """
 
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import numpy as np
-import torch
 
-from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.lens import View
+from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.geometry import Axis, Grid
+from nonlocal_viz.core.source import BlockAbout
+from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
+from nonlocal_viz.view import View
+from nonlocal_viz.web import protocol
+from nonlocal_viz.web.factors import (
+    aside_of,
+    factor_file,
+    factor_size,
+    pairwise_of,
+    span_of,
+)
 
 
-def picture_payload(view: View, folder: Path) -> dict[str, Any]:
+def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
     """The frames (JPEGs within the display bound; one for a picture) and what is known of them."""
-    limits = view.lens.limits
     side = limits.display_side if len(view.frames) == 1 else limits.display_frame_side
     width, height = view.size
     return {
@@ -37,28 +42,31 @@ def picture_payload(view: View, folder: Path) -> dict[str, Any]:
     }
 
 
-def block_payload(view: View, block: str, folder: Path) -> dict[str, Any]:
-    """Factors, grids and formula of one block."""
-    affinity = view.whole(block)
-    frames = len(affinity) if not view.spacetime else 1
-    # Too many for a browser: it then asks for the rows that it shows, one by one.
-    held = 2 * (affinity.query.numel() + affinity.key.numel()) <= view.lens.limits.factor_bytes
-    module = view.lens.model.block(block)
+def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
+    """Factors, grids and formula of one block. Where no browser can hold them, for their size or because
+    the affinity is more than data, there are none; it then asks for the rows that it shows, one by one."""
+    affinity, about = view.whole(block), view.about.blocks.get(block)
+    frames = len(affinity)  # without spacetime; else 1
+    factored = affinity if isinstance(affinity, Factored) else None
+    file = None
+    if factored is not None and factor_size(factored) <= limits.factor_bytes:
+        file = factor_file(factored)
     return {
         "block": block,
         "instantiation": affinity.instantiation,
-        "scale": affinity.scale,
+        "pairwise": pairwise_of(factored) if factored is not None else None,
         "signed": affinity.signed,
-        "softmax": affinity.is_distribution,
-        "channels": affinity.query.shape[2],
-        "inner": module.inter_channels,
-        "inputChannels": module.in_channels,
+        "distribution": affinity.is_distribution,
+        "heads": affinity.heads,
+        "channels": factored.query.shape[3] if factored is not None else 0,
+        "span": span_of(factored) if factored is not None else affinity.keys.tokens,
         "pooled": affinity.query_grid != affinity.key_grid,
-        "useScale": module.use_scale,
-        "spacetime": view.spacetime,
+        "about": _about(about) if about else None,
         "queries": _grid(view.query_grid(block), frames),
         "keys": _grid(view.key_grid(block), frames),
-        "factors": _file(folder / f"{block}.bin", factor_bytes(affinity)) if held else None,
+        "aside": aside_of(affinity),
+        "sections": file.sections if file else [],
+        "factors": _file(folder / f"{block}.bin", file.content) if file else None,
     }
 
 
@@ -77,31 +85,27 @@ def row_payload(
     }
 
 
-def factor_bytes(affinity: Affinity) -> bytes:
-    """The file described above. Without spacetime the B images are the frames, one after another."""
-    halves = [_half(t.flatten(0, 1)) for t in (affinity.query, affinity.key)]
-    body = b"".join(half.tobytes() for half in halves)
-    body += bytes(-len(body) % 4)
-    if affinity.is_distribution:
-        body += affinity.log_normaliser().flatten().float().cpu().numpy().astype("<f4").tobytes()
-    return body
-
-
-def _half(factor: torch.Tensor) -> np.ndarray:
-    # Finite in float16, whatever somebody's checkpoint computes; beyond it a softmax is saturated.
-    return factor.float().clamp(-65504, 65504).cpu().numpy().astype("<f2")
-
-
-def _grid(grid: Grid, frames: int) -> dict[str, Any]:
-    steps, rows, columns = grid.cells
+def _about(about: BlockAbout) -> protocol.BlockAbout:
     return {
-        "cells": [steps * frames, rows, columns],
-        "x": [round(e, 4) for e in grid.x.edges()],
-        "y": [round(e, 4) for e in grid.y.edges()],
+        "input": about.input_channels,
+        "inner": about.inner_channels,
+        "embedded": about.embedded,
+        "scaled": about.use_scale,
     }
 
 
-def _file(path: Path, content: bytes) -> dict[str, Any]:
+def _axis(axis: Axis) -> protocol.Axis:
+    numerators, denominator = axis.borders()
+    return {"numerators": list(numerators), "denominator": denominator}
+
+
+def _grid(grid: Grid, frames: int) -> protocol.Grid:
+    steps, rows, columns = grid.cells
+    cells = (steps * frames, rows, columns)
+    return {"cells": cells, "x": _axis(grid.x), "y": _axis(grid.y)}
+
+
+def _file(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    return gr.FileData(path=str(path)).model_dump()
+    return path

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from nonlocal_viz.errors import BusyError, MediaError
-from nonlocal_viz.lens import Lens, View
+from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
+from nonlocal_viz.view import View
 from nonlocal_viz.web.models import Models
 
 
@@ -62,7 +63,7 @@ class Views:
     """
 
     def __init__(self, lens: Lens, uploads: Path) -> None:
-        self.lens = lens
+        self.limits = lens.limits
         self.models = Models(lens)
         self.examples = {example.name: example for example in examples()}
         self._uploads = uploads.resolve()
@@ -73,7 +74,7 @@ class Views:
     def get(self, source: object) -> View:
         """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``, with the name of a
         ``model`` if it is not the page's own; for clips with ``frames`` (count), ``start`` and
-        ``stride`` (seconds) and ``perFrame``, all optional.
+        ``stride`` (seconds) and ``spacetime`` (bool), all optional.
 
         Raises:
             MediaError: no such example or upload, or the file is not a picture that can be shown.
@@ -84,7 +85,7 @@ class Views:
         options = _clip_options(source) if is_video(path) else {}
         model = source.get("model") if isinstance(source, dict) else None
         lens = self.models.lens(model)
-        key += f" {sorted(options.items())} {model or self.models.own}"
+        key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -99,7 +100,7 @@ class Views:
             self._kept[key] = view
             self._kept.move_to_end(key)
             # The newest stays, whatever its size: somebody is about to look at it.
-            while len(self._kept) > 1 and self.nbytes > self.lens.limits.view_bytes:
+            while len(self._kept) > 1 and self.nbytes > self.limits.view_bytes:
                 self._kept.popitem(last=False)
         return view
 
@@ -121,6 +122,19 @@ class Views:
         raise MediaError("That picture is no longer here; open it again.")
 
 
+#: What a source may say.
+_SAID = ("example", "path", "model", "frames", "start", "stride", "spacetime")
+
+
+def named(source: object) -> dict[str, Any]:
+    """A source as the browser named it, with nothing in it but plain values of known names: it is sent
+    back, and what is sent back may hold no file of its own."""
+    given = source if isinstance(source, dict) else {}
+    return {
+        k: v for k, v in given.items() if k in _SAID and isinstance(v, str | int | float | bool)
+    }
+
+
 def _clip_options(source: object) -> dict[str, Any]:
     """How a clip is sampled, from what the browser says; numbers that are none are as if not said."""
     said = source if isinstance(source, dict) else {}
@@ -135,5 +149,5 @@ def _clip_options(source: object) -> dict[str, Any]:
         "frames": round(number("frames") or 8),
         "start": number("start") or 0.0,
         "stride": number("stride") or None,
-        "spacetime": not said.get("perFrame"),
+        "spacetime": said.get("spacetime") is not False,
     }

@@ -5,7 +5,8 @@ Lazy, so that ``nonlocal-viz zoo`` reads the manifest without importing torch.
 
 from typing import TYPE_CHECKING, Any
 
-from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, Normalisation, read_manifest
+from nonlocal_viz.core.source import Normalisation
+from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, read_manifest
 
 if TYPE_CHECKING:
     from nonlocal_viz.zoo.loading import load_model
@@ -15,6 +16,7 @@ __all__ = [
     "Manifest",
     "ModelInfo",
     "Normalisation",
+    "check_name",
     "load_model",
     "read_manifest",
     "save_apart",

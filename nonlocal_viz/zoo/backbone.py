@@ -11,23 +11,21 @@ from pathlib import Path
 
 from torch import Tensor
 
+from nonlocal_viz.core.resnet import BLOCKS_PREFIX
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
 from nonlocal_viz.zoo.manifest import FILE_NAME, Manifest, ModelInfo, read_manifest
 
-#: Names of the non-local blocks' weights begin so in the state dict of a NonLocalResNet.
-_BLOCKS = "nl."
-
 
 def block_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of the non-local blocks, which a model with a backbone has in its own file."""
-    return {key: value for key, value in state.items() if key.startswith(_BLOCKS)}
+    return {key: value for key, value in state.items() if key.startswith(BLOCKS_PREFIX)}
 
 
 def backbone_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Every other weight: what models that share a backbone have in common."""
-    return {key: value for key, value in state.items() if not key.startswith(_BLOCKS)}
+    return {key: value for key, value in state.items() if not key.startswith(BLOCKS_PREFIX)}
 
 
 def read_weights(manifest: Manifest, info: ModelInfo, limits: Limits = LIMITS) -> dict[str, Tensor]:
@@ -38,7 +36,7 @@ def read_weights(manifest: Manifest, info: ModelInfo, limits: Limits = LIMITS) -
     """
     path = manifest.directory / info.file
     _verify(path, info)
-    state, _ = read_checkpoint(path, limits)
+    state = read_checkpoint(path, limits).state
     return complete(state, path.name, info, manifest, limits)
 
 

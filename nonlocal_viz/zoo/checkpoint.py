@@ -1,13 +1,14 @@
 """A file of weights -> a state dict, without ever running what is in the file.
 
-Invariants: safetensors, or ``torch.load(weights_only=True)`` and nothing after it if that fails; sizes
-are summed from the file's own index before a byte of weights is read.
+Invariants: what the file is is read off its content, and no suffix decides anything; sizes are summed
+from the file's own index before a byte of weights is read; every number that comes back is finite.
 """
 
 import json
 import struct
-import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,23 +16,45 @@ from torch import Tensor
 
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.zoo.archives import Archive, open_archive
+from nonlocal_viz.zoo.pickles import Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
-#: Where training scripts put the weights within a checkpoint.
-_NESTED = ("state_dict", "model_state", "model", "net")
+#: Where training scripts put the weights within a checkpoint, those that are most surely meant first.
+NESTED = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "params",
+    "module",
+    "model_ema",
+    "ema",
+    "params_ema",
+    "ema_state_dict",
+)
+_DEEPEST = 4
 
 
-def read_checkpoint(
-    path: Path, limits: Limits = LIMITS
-) -> tuple[dict[str, Tensor], dict[str, object] | None]:
-    """(state dict on the CPU, the model's description of itself or None).
+class Checkpoint(NamedTuple):
+    """What a file holds: its state dict on the CPU, the model's description of itself or None, and
+    sentences about what was chosen where the file holds several."""
 
-    Args:
-        path: ``.safetensors``, ``.pth``, ``.pt`` or ``.bin``.
+    state: dict[str, Tensor]
+    described: dict[str, object] | None
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: Path, limits: Limits = LIMITS) -> Checkpoint:
+    """The weights of a safetensors file, or of one that ``torch.save`` has written, old format or new.
 
     Raises:
-        CheckpointError: missing, of another kind, too big, cut short, or not plain weights.
+        CheckpointError: missing, of another kind, too big, cut short, not plain weights, or weights
+            that are not finite.
     """
     try:
         size = path.stat().st_size if path.is_file() else -1
@@ -44,83 +67,123 @@ def read_checkpoint(
             f"{path.name} is larger than {limits.checkpoint_bytes >> 20} MiB, more than a "
             "checkpoint of these networks can be."
         )
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path, limits)
-    if path.suffix in (".pth", ".pt", ".bin"):
-        return _read_torch(path, limits), None
-    raise CheckpointError(f"{path.name} is no .safetensors, .pth, .pt or .bin file.")
-
-
-def _read_safetensors(
-    path: Path, limits: Limits
-) -> tuple[dict[str, Tensor], dict[str, object] | None]:
     try:
-        with path.open("rb") as raw:
-            header = raw.read(8)
-        # The index is JSON; its length stands in the first eight bytes.
-        if len(header) < 8 or struct.unpack("<Q", header)[0] > limits.checkpoint_index_bytes:
-            raise CheckpointError(f"{path.name} is cut short or no safetensors file.")
+        found = _read(path, limits)
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read ({error.strerror}).") from None
+    _refuse_infinite(found.state, path.name)
+    return found
+
+
+def _read(path: Path, limits: Limits) -> Checkpoint:
+    with path.open("rb") as file:
+        head = file.read(9)
+    # A safetensors file begins with the length of its index, which is JSON.
+    if head[8:] == b"{":
+        return _read_safetensors(path, limits, struct.unpack("<Q", head[:8])[0])
+    archive = open_archive(path, limits)
+    if archive is None:
+        raise CheckpointError(
+            f"{path.name} is cut short or no safetensors file, and no checkpoint that torch.save has "
+            "written either."
+        )
+    return _read_archive(archive, limits)
+
+
+def _read_safetensors(path: Path, limits: Limits, index_bytes: int) -> Checkpoint:
+    if index_bytes > limits.checkpoint_index_bytes:
+        raise CheckpointError(f"{path.name} is cut short or no safetensors file.")
+    try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
         raise CheckpointError(f"{path.name} is broken or cut short; get the file again.") from None
-    if not all(map(_plain, state.values())):
+    if any(value.is_complex() for value in state.values()):
         raise CheckpointError(f"{path.name} holds numbers that are no weights.")
+    _refuse_size((value.numel() for value in state.values()), path.name, limits)
     described = metadata.get(METADATA_KEY)
     try:
         document = json.loads(described) if described else None
     except (ValueError, RecursionError):
         raise CheckpointError(f"{path.name} has a damaged description of its model.") from None
-    return state, document if isinstance(document, dict) else None
+    return Checkpoint(state, document if isinstance(document, dict) else None)
 
 
-def _read_torch(path: Path, limits: Limits) -> dict[str, Tensor]:
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(
-            f"{path.name} is cut short, or of PyTorch's format before 1.6; load and save it again "
-            "with a current torch.save."
-        )
+def _read_archive(archive: Archive, limits: Limits) -> Checkpoint:
+    name = archive.path.name
+    content, notes = _weights(archive.content, name)
+    # A stored number can be stretched to any shape with strides of 0: the file's size does not show it.
+    _refuse_size((stored.numel for stored in content.values()), name, limits)
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError):
-        raise CheckpointError(f"{path.name} is broken; get the file again.") from None
-    unpacked = sum(entry.file_size for entry in entries)
-    if len(entries) > limits.checkpoint_entries or unpacked > limits.checkpoint_bytes:
+        state = {key: archive.tensor(stored) for key, stored in content.items()}
+    except CheckpointError:
+        raise
+    except Exception:  # hostile bytes; a part of a zip that is damaged raises whatever it likes
+        raise CheckpointError(f"{name} is broken or cut short; get the file again.") from None
+    return Checkpoint(state, None, notes)
+
+
+def _weights(content: Any, name: str) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """The state dict within what was saved, and what to say of the choice."""
+    if isinstance(content, Opaque):
         raise CheckpointError(
-            f"{path.name} would unpack to {unpacked >> 20} MiB in {len(entries)} parts, more than a "
-            "checkpoint of these networks can be."
+            f"{name} holds more than plain weights (a {content.name[:80]}), and nothing of a file is ever "
+            "run here; save the state dict alone: torch.save(model.state_dict(), path)."
         )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # hostile bytes make the unpickler raise whatever they like
-        raise CheckpointError(
-            f"{path.name} holds more than plain weights, or is broken; save the state dict alone: "
-            "torch.save(model.state_dict(), path)."
-        ) from None
-    return _weights(content, path.name, limits)
-
-
-def _weights(content: object, name: str, limits: Limits) -> dict[str, Tensor]:
-    for key in _NESTED:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) and _plain(v) for k, v in content.items()
-    ):
+    notes: list[str] = []
+    for _ in range(_DEEPEST):
+        inner = [key for key in _inner(content) if _holds_weights(content[key])]
+        if not inner:
+            break
+        if len(inner) > 1:
+            others = ", ".join(repr(key) for key in inner[1:4])
+            notes.append(
+                f"{name} holds several sets of weights; {inner[0]!r} was read, and not {others}."
+            )
+        content = content[inner[0]]
+    if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{name} holds no state dict (names to plain tensors).")
-    # A stored number can be stretched to any shape with strides of 0: the zip's sizes do not show it.
-    if sum(4 * value.numel() for value in content.values()) > limits.checkpoint_bytes:
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Stored):
+            raise CheckpointError(
+                f"{name} holds no state dict (names to plain tensors): {str(key)[:80]!r} is none."
+            )
+    return content, tuple(notes)
+
+
+def _inner(content: Any) -> list[str]:
+    """Keys under which weights may lie: the usual ones, else the only one that has any."""
+    if not isinstance(content, dict):
+        return []
+    usual = [key for key in NESTED if isinstance(content.get(key), dict)]
+    if any(_holds_weights(content[key]) for key in usual):
+        return usual
+    if any(isinstance(value, Stored) for value in content.values()):
+        return []
+    others = [key for key, value in content.items() if _holds_weights(value)]
+    return others if len(others) == 1 else []
+
+
+def _holds_weights(content: Any, depth: int = _DEEPEST) -> bool:
+    if not isinstance(content, dict) or depth == 0:
+        return False
+    if any(isinstance(value, Stored) for value in content.values()):
+        return True
+    return any(_holds_weights(content.get(key), depth - 1) for key in NESTED)
+
+
+def _refuse_size(numbers: Iterable[int], name: str, limits: Limits) -> None:
+    # As float32, which is what they become.
+    if 4 * sum(numbers) > limits.checkpoint_bytes:
         raise CheckpointError(f"{name} holds tensors larger than any checkpoint of these networks.")
-    # nn.DataParallel puts every name behind "module.".
-    return {key.removeprefix("module."): value for key, value in content.items()}
 
 
-def _plain(tensor: Tensor) -> bool:
-    return (
-        tensor.layout is torch.strided
-        and tensor.device.type == "cpu"
-        and not tensor.is_quantized
-        and not tensor.is_complex()
-    )
+def _refuse_infinite(state: Mapping[str, Tensor], name: str) -> None:
+    for key, value in state.items():
+        # A type of 8 bits has no isfinite of its own.
+        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
+            raise CheckpointError(
+                f"The weight {key[:80]!r} of {name} is not finite (NaN or infinite): the training run that "
+                "wrote it had failed by then; take an earlier checkpoint."
+            )

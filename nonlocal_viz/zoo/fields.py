@@ -3,6 +3,7 @@
 Invariant: what does not fit is refused with a sentence that names the field, never converted.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ def take_numbers(value: Mapping[str, Any], key: str, where: str) -> dict[str, fl
     """
     numbers = take(value, key, dict, where)
     for item in numbers.values():
-        of_type(item, (int, float), f"{where} has a value in {key!r} that is no number.")
+        _finite(item, f"{where} has a value in {key!r} that is no number.")
     return dict(numbers)
 
 
@@ -54,12 +55,23 @@ def take_three(
     """
     items = take(value, key, list, where)
     complaint = f"{where} should have three{' positive' if positive else ''} numbers as {key!r}."
-    if len(items) != 3 or (
-        positive and not all(of_type(i, (int, float), complaint) > 0 for i in items)
-    ):
+    if len(items) != 3 or (positive and not all(_finite(item, complaint) > 0 for item in items)):
         raise CheckpointError(complaint)
+    red, green, blue = (_finite(item, complaint) for item in items)
+    return red, green, blue
+
+
+def _finite(item: object, complaint: str) -> float:
+    """``item`` as a float.
+
+    Raises:
+        CheckpointError: it is no number, is beyond those of a float, or is not finite (Python's JSON has
+            NaN and Infinity); the message is ``complaint``.
+    """
     try:
-        red, green, blue = (float(of_type(item, (int, float), complaint)) for item in items)
+        number = float(of_type(item, (int, float), complaint))
     except OverflowError:
         raise CheckpointError(complaint) from None
-    return red, green, blue
+    if not math.isfinite(number):
+        raise CheckpointError(complaint)
+    return number

@@ -3,135 +3,146 @@
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.models import ResNet18_Weights
 
-from nonlocal_viz.core.resnet import NonLocalResNet, resolve_device
+from nonlocal_viz.core.device import resolve_device
+from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.core.source import About, Prepare
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
-from nonlocal_viz.zoo.manifest import IMAGENET_1K, ModelInfo, parse_entry, read_manifest
+from nonlocal_viz.zoo.foreign import unwrapped
+from nonlocal_viz.zoo.given import Given
+from nonlocal_viz.zoo.inference import assumptions, read_architecture
+from nonlocal_viz.zoo.manifest import (
+    DEFAULT,
+    IMAGENET_1K,
+    Manifest,
+    ModelInfo,
+    parse_entry,
+    read_manifest,
+)
 
-_FILE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-#: (residual blocks a stage, bottleneck) -> depth
-_DEPTHS: dict[tuple[tuple[int, ...], bool], int] = {
-    ((2, 2, 2, 2), False): 18,
-    ((3, 4, 6, 3), False): 34,
-    ((3, 4, 6, 3), True): 50,
-    ((3, 4, 23, 3), True): 101,
-}
+
+class _Found(NamedTuple):
+    """A model's description, its whole state dict, the folder of its files, and what was assumed."""
+
+    info: ModelInfo
+    state: dict[str, Tensor]
+    folder: Path
+    assumptions: tuple[str, ...] = ()
 
 
 def load_model(
-    name_or_path: str | Path = "default",
+    name_or_path: str | Path = DEFAULT,
     device: str | torch.device = "auto",
     *,
     directory: Path | str | None = None,
     limits: Limits = LIMITS,
+    **architecture: Any,
 ) -> NonLocalResNet:
-    """A model in eval mode, in float32, without gradients, with its :class:`ModelInfo` as ``.info``.
+    """A model in eval mode, in float32, without gradients, that says of itself what was read and assumed.
 
     Args:
-        name_or_path: ``"default"`` or another name of the manifest; or a file: ``.safetensors`` that
-            describes its model (``nonlocal-viz train`` writes such), or a ``.pth``/``.pt`` state dict
-            of a NonLocalResNet, whose architecture is then read off its keys. A file of blocks alone
-            takes the rest from the backbone it names, by the manifest in its own folder.
+        name_or_path: ``"default"`` or another name of the manifest, else a file: safetensors that
+            describe their model (``nonlocal-viz train`` writes such), or a state dict of a
+            NonLocalResNet that ``torch.save`` has written, alone or within a training script's
+            checkpoint. A file of blocks alone takes the rest from the backbone it names, by the manifest
+            in its own folder.
         device: ``"auto"`` is CUDA when present, else the CPU.
         directory: folder of the manifest; default the shipped one.
         limits: bounds on a file's size.
+        architecture: what no weight tells, for a file that does not describe its model:
+            ``instantiation``, ``use_scale``, ``pool_first``, ``padding_mode``, ``dilations``,
+            ``output_stride``, ``normalisation`` = (mean, std), and every other argument of NonLocalResNet
+            and NonLocalBlock. What is not given is assumed, and said in ``model.about.assumptions``.
 
     Raises:
         CheckpointError: an unknown name; a missing, altered, broken or foreign file, the backbone's
             included.
-        ShapeError: an unknown or absent device.
+        OptionError: an argument that there is not, or one that contradicts the file.
+        DeviceError: an unknown or absent device.
     """
     where = resolve_device(device)
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(_FILE_SUFFIXES):
-        path = Path(name_or_path)
-        # A person who does not exist has no home; the path is then taken as it stands.
-        with contextlib.suppress(RuntimeError):
-            path = path.expanduser()
-        state, described = read_checkpoint(path, limits)
-        if described is not None:
-            info = parse_entry(_entry_name(path), described, shipped=False)
-        else:
-            info = ModelInfo(_entry_name(path), architecture=read_architecture(state, path.name))
-        if info.backbone is not None:
-            state = complete(state, path.name, info, manifest_beside(path, info, limits), limits)
-        folder = path.parent
+    given = Given(architecture)
+    path = _as_path(name_or_path, directory, limits)
+    if path is None:
+        found = _from_zoo(str(name_or_path), read_manifest(directory, limits), given, limits)
     else:
+        found = _from_file(path, given, limits)
+    model = _build(found.info, found.state)
+    model.about = _about(found, model)
+    model.prepare = Prepare(found.info.normalisation, found.info.short_side)
+    model.eval().requires_grad_(False).to(where)
+    return model
+
+
+def _as_path(name_or_path: str | Path, directory: Path | str | None, limits: Limits) -> Path | None:
+    """The file that is meant; None where a name of the zoo is. A name comes first, then a file."""
+    path = Path(name_or_path)
+    # A person who does not exist has no home; the path is then taken as it stands.
+    with contextlib.suppress(RuntimeError):
+        path = path.expanduser()
+    if isinstance(name_or_path, Path):
+        return path
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # a name that no file system takes
+        exists = False
+    try:
         manifest = read_manifest(directory, limits)
-        info = manifest.find(text)
-        folder = manifest.directory
-        state = read_weights(manifest, info, limits)
-    model = _build(info, state)
-    model.info = replace(info, classes=_classes(info, folder))
-    return model.eval().requires_grad_(False).to(where)
-
-
-def read_architecture(state: Mapping[str, Tensor], name: str) -> Mapping[str, Any]:
-    """Keyword arguments of NonLocalResNet from the keys and shapes of its state dict.
-
-    What the weights do not tell is taken as the default: dot product looks like embedded Gaussian,
-    pooling first like pooling after, and a dilated stage like a strided one (output stride 32).
-
-    Raises:
-        CheckpointError: it is not the state dict of such a network, or has no non-local block.
-    """
-    stages = tuple(
-        1
-        + max(
-            (int(m[1]) for k in state if (m := re.match(rf"layer{s}\.(\d{{1,3}})\.", k))),
-            default=-1,
-        )
-        for s in range(1, 5)
-    )
-    depth = _DEPTHS.get((stages, "layer1.0.conv3.weight" in state))
-    blocks = sorted({m[1] for k in state if (m := re.match(r"nl\.(layer[1-4]_\d{1,3})\.", k))})
-    if depth is None or "fc.weight" not in state or state["fc.weight"].ndim != 2:
+    except NonlocalVizError:
+        # Whoever has a file of their own can do without our list.
+        if exists:
+            return path
+        raise
+    if manifest.has(name_or_path):
+        return None
+    if not exists:
         raise CheckpointError(
-            f"{name} is no state dict of a ResNet-18, 34, 50 or 101 of this kind."
+            f"There is no model {name_or_path[:200]!r} in the zoo and no checkpoint file of that name; "
+            f"choose one of {', '.join((DEFAULT, *manifest.models))}, or give the path of a file."
         )
-    if not blocks:
-        raise CheckpointError(
-            f"{name} is a ResNet-{depth} without a non-local block (no key begins with 'nl.'), so there "
-            "would be nothing to look at."
-        )
-    keys = [
-        key.removeprefix(f"nl.{blocks[0]}.") for key in state if key.startswith(f"nl.{blocks[0]}.")
-    ]
-    instantiation = "embedded_gaussian"
-    if "concat_project.0.weight" in keys:
-        instantiation = "concatenation"
-    elif not any(key.startswith("theta") for key in keys):
-        instantiation = "gaussian"
-    values = [state.get(f"nl.{b}.g.0.weight", state.get(f"nl.{b}.g.weight")) for b in blocks]
-    widths = {tuple(w.shape[:2]) for w in values if w is not None and w.ndim == 4}
-    usual = all(inner == max(1, channels // 2) for inner, channels in widths)
-    return MappingProxyType(
-        {
-            "depth": depth,
-            "blocks": [block.replace("_", ".") for block in blocks],
-            "num_classes": int(state["fc.weight"].shape[0]),
-            "block": {
-                "instantiation": instantiation,
-                "inter_channels": None if usual else int(next(iter(widths))[0]),
-                "sub_sample": "g.0.weight" in keys,
-                "bn_layer": "W.1.weight" in keys,
-            },
-        }
-    )
+    return path
 
 
-def _build(info: ModelInfo, state: dict[str, Tensor]) -> NonLocalResNet:
+def _from_zoo(name: str, manifest: Manifest, given: Given, limits: Limits) -> _Found:
+    info = manifest.find(name)
+    given.agree_with(info)
+    notes: tuple[str, ...] = ()
+    if name in manifest.aliases:
+        notes = (
+            f"{name!r} is the former name of {info.name!r} ({info.title or info.trained_on}).",
+        )
+    return _Found(info, read_weights(manifest, info, limits), manifest.directory, notes)
+
+
+def _from_file(path: Path, given: Given, limits: Limits) -> _Found:
+    state, described, notes = read_checkpoint(path, limits)
+    name = _entry_name(path)
+    if described is None:
+        state, more = unwrapped(state, path.name)
+        told = read_architecture(state, path.name)
+        given.agree_with_proof(told, path.name)
+        merged = given.merged_into(told)
+        info = ModelInfo(name, architecture=merged, normalisation=given.normalisation)
+        said = assumptions(merged, given.names)
+        return _Found(info, state, path.parent, (*notes, *more, *said))
+    info = parse_entry(name, described, shipped=False)
+    given.agree_with(info)
+    if info.backbone is not None:
+        manifest = manifest_beside(path, info, limits)
+        state = complete(state, path.name, info, manifest, limits)
+    return _Found(info, state, path.parent, notes)
+
+
+def _build(info: ModelInfo, state: Mapping[str, Tensor]) -> NonLocalResNet:
     try:
         # Built without memory, then given the file's tensors: nothing is initialised only to be replaced.
         with torch.device("meta"):
@@ -148,17 +159,59 @@ def _build(info: ModelInfo, state: dict[str, Tensor]) -> NonLocalResNet:
     return model
 
 
-def _classes(info: ModelInfo, folder: Path) -> tuple[str, ...] | None:
-    if info.class_list is None:
+def _about(found: _Found, model: NonLocalResNet) -> About:
+    info = found.info
+    if info.default_block is not None and info.default_block not in model.block_names:
+        raise CheckpointError(
+            f"The model {info.name!r} has the default block {info.default_block!r}, which is none of its "
+            f"blocks {', '.join(model.block_names)}."
+        )
+    classes = info.classes or listed_classes(info.class_list, found.folder)
+    refuse_miscount(classes, model, info.name)
+    return About(
+        name=info.name,
+        title=info.title,
+        classes=classes,
+        default_block=info.default_block,
+        assumptions=found.assumptions,
+        licence=info.licence,
+        trained_on=info.trained_on,
+        class_list=info.class_list,
+    )
+
+
+def listed_classes(class_list: str | None, folder: Path) -> tuple[str, ...] | None:
+    """The names of the classes that a manifest's ``classes`` stands for.
+
+    Args:
+        class_list: ``"imagenet-1k"``, a text file in ``folder`` with a name a line, or None.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    if class_list is None:
         return None
-    if info.class_list == IMAGENET_1K:
+    if class_list == IMAGENET_1K:
         return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
     try:
-        return tuple((folder / info.class_list).read_text(encoding="utf-8").splitlines())
+        return tuple((folder / class_list).read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError):
-        raise CheckpointError(f"The list of classes {info.class_list} cannot be read.") from None
+        raise CheckpointError(f"The list of classes {class_list} cannot be read.") from None
+
+
+def refuse_miscount(classes: tuple[str, ...] | None, model: NonLocalResNet, name: str) -> None:
+    """A list of classes has a name for each of the model's logits.
+
+    Raises:
+        CheckpointError: it has more or fewer.
+    """
+    if classes is not None and len(classes) != model.fc.out_features:
+        raise CheckpointError(
+            f"The model {name!r} tells {model.fc.out_features} classes apart, and its list names "
+            f"{len(classes)}."
+        )
 
 
 def _entry_name(path: Path) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")[:64]
-    return name if name and name != "default" else "model"
+    return name if name and name != DEFAULT else "model"

@@ -16,7 +16,9 @@ Layout (schema 1)::
         "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null,
         "title": a few words for a list | null, also when absent,
         "backbone": another model's NAME (the file then has the non-local blocks alone, and that
-                    model's file the rest) | null, also when absent}}}
+                    model's file the rest) | null, also when absent,
+        "class_names": [a name a class], where there is no list of classes | null, also when absent}},
+     "aliases": {former NAME: NAME}, also absent}
 """
 
 import json
@@ -27,6 +29,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from nonlocal_viz.core.options import BLOCK_OPTIONS, NETWORK_OPTIONS, OUTPUT_STRIDES
+from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.resources import models_dir
@@ -40,41 +44,14 @@ IMAGENET_1K = "imagenet-1k"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
-    "depth": int,
-    "blocks": (list, tuple, str),
-    "num_classes": int,
-    "padding_mode": str,
-    "block": dict,
-    "output_stride": int,
-    "dilations": dict,
-}
-#: Those of NonLocalResNet, which imports torch.
-_OUTPUT_STRIDES = (8, 16, 32)
-_BLOCK_OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "inter_channels": (int, type(None)),
-    "sub_sample": bool,
-    "bn_layer": bool,
-    "instantiation": str,
-    "use_scale": bool,
-    "pool_first": bool,
-}
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What the weights expect of RGB in [0, 1]: ``(rgb - mean) / std``, channel by channel."""
-
-    # The numbers that torchvision's ImageNet weights are trained with.
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class ModelInfo:
     """One model of the manifest, or what a checkpoint file says about itself.
 
-    ``classes`` is filled in when the model is loaded; ``class_list`` says where the names come from.
+    ``class_list`` says where the names of the classes come from; ``classes`` are the names themselves,
+    where the entry has them instead.
     ``architecture`` holds the keyword arguments of ``NonLocalResNet``; ``bytes`` is the file's size.
     With a ``backbone`` the file holds the non-local blocks alone, and that model's file the rest.
     ``title`` is what a list calls it.
@@ -109,6 +86,11 @@ class ModelInfo:
         blocks = self.architecture.get("blocks", ())
         return () if isinstance(blocks, str) else tuple(blocks)
 
+    @property
+    def own_classes(self) -> bool:
+        """Whether the entry itself names the classes, since no list does."""
+        return self.class_list is None and self.classes is not None
+
     def entry(self) -> dict[str, Any]:
         """The manifest's JSON value for this model."""
         return {
@@ -129,36 +111,50 @@ class ModelInfo:
             "card": self.card,
             "backbone": self.backbone,
             "title": self.title,
+            **({"class_names": list(self.classes or ())} if self.own_classes else {}),
         }
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The models of one folder. ``default`` is a name in ``models``.
+    """The models of one folder. ``default`` is a name in ``models``; ``aliases`` are former names.
 
     Raises:
-        CheckpointError: a model's backbone is none of the models, or has a backbone itself.
+        CheckpointError: a model's backbone is none of the models, or has a backbone itself; an alias
+            is the name of a model, or leads to none.
     """
 
     directory: Path
     default: str
     models: Mapping[str, ModelInfo]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for alias, name in self.aliases.items():
+            check_name(alias)
+            if alias in self.models or name not in self.models:
+                raise CheckpointError(
+                    f"{alias!r} cannot be the former name of {name!r}: it is that of no model, and leads "
+                    f"to one of {', '.join(self.models)}."
+                )
         for info in self.models.values():
             self.backbone_of(info)
 
+    def has(self, name: str) -> bool:
+        """Whether :meth:`find` finds a model of this name."""
+        return name == DEFAULT or name in self.models or name in self.aliases
+
     def find(self, name: str) -> ModelInfo:
-        """The model called ``name``; ``"default"`` is the manifest's default.
+        """The model called ``name``, now or formerly; ``"default"`` is the manifest's default.
 
         Raises:
             CheckpointError: there is no such model; the message lists those that there are.
         """
-        info = self.models.get(self.default if name == DEFAULT else name)
+        info = self.models.get(self.default if name == DEFAULT else self.aliases.get(name, name))
         if info is None:
             raise CheckpointError(
                 f"There is no model {name!r}; choose one of {', '.join((DEFAULT, *self.models))}, "
-                "or give the path of a .safetensors, .pth or .pt file."
+                "or give the path of a file."
             )
         return info
 
@@ -187,7 +183,9 @@ class Manifest:
         """The JSON document, ready to be written."""
         models = {name: info.entry() for name, info in self.models.items()}
         document = {"schema": SCHEMA, "default": self.default, "models": models}
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        if self.aliases:
+            document["aliases"] = dict(self.aliases)
+        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_manifest(directory: Path | str | None = None, limits: Limits = LIMITS) -> Manifest:
@@ -222,7 +220,23 @@ def read_manifest(directory: Path | str | None = None, limits: Limits = LIMITS) 
     default = take(document, "default", str, str(path))
     if default not in models:
         raise CheckpointError(f"The default {default!r} of {path} is none of its models.")
-    return Manifest(directory, default, MappingProxyType(models))
+    aliases = take(document, "aliases", (dict, type(None)), str(path)) or {}
+    for name in aliases.values():
+        of_type(name, str, f"{path} has an alias that is no name; restore the file.")
+    return Manifest(directory, default, MappingProxyType(models), MappingProxyType(aliases))
+
+
+def check_name(name: str) -> None:
+    """A model can be called so: it is a file's name too, so nothing that is a path.
+
+    Raises:
+        CheckpointError: it cannot.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name == DEFAULT:
+        raise CheckpointError(
+            f"{str(name)[:200]!r} cannot be the name of a model: use up to 64 letters, digits, dots, "
+            f"hyphens and underscores, and not {DEFAULT!r}."
+        )
 
 
 def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
@@ -236,11 +250,7 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
         CheckpointError: a field is missing or is not what it should be; the message names it.
     """
     where = f"the entry of the model {name!r}"
-    if not _NAME.fullmatch(name) or name == DEFAULT:
-        raise CheckpointError(
-            f"{name!r} cannot be the name of a model: use up to 64 letters, digits, dots, hyphens "
-            f"and underscores, and not {DEFAULT!r}."
-        )
+    check_name(name)
     if not isinstance(entry, dict):
         raise CheckpointError(f"{where} should be a JSON object; restore the file.")
     colours = take(entry, "normalisation", dict, where)
@@ -262,6 +272,7 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
         bytes=take(entry, "bytes", int, where) if shipped else 0,
         backbone=take(entry, "backbone", (str, type(None)), where),
         title=take(entry, "title", (str, type(None)), where),
+        classes=_class_names(entry, where),
     )
     if shipped and not (_SHA256.fullmatch(info.sha256) and info.bytes > 0):
         raise CheckpointError(f"{where} has no valid sha256 and size; restore the file.")
@@ -281,6 +292,12 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
     return info
 
 
+def _class_names(entry: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
+    names = take(entry, "class_names", (list, type(None)), where)
+    complaint = f"{where} should have names alone as 'class_names'."
+    return None if names is None else tuple(of_type(name, str, complaint) for name in names)
+
+
 def check_architecture(value: object, where: str) -> dict[str, Any]:
     """``value`` as keyword arguments of ``NonLocalResNet``; unknown ones are refused, not passed on.
 
@@ -290,12 +307,12 @@ def check_architecture(value: object, where: str) -> dict[str, Any]:
     """
     if not isinstance(value, Mapping):
         raise CheckpointError(f"{where} should have an object 'architecture'.")
-    _check_types(value, _ARCHITECTURE, where)
-    _check_types(value.get("block", {}), _BLOCK_OPTIONS, where)
-    if value.get("output_stride", 32) not in _OUTPUT_STRIDES:
+    _check_types(value, NETWORK_OPTIONS, where)
+    _check_types(value.get("block", {}), BLOCK_OPTIONS, where)
+    if value.get("output_stride", 32) not in OUTPUT_STRIDES:
         raise CheckpointError(
             f"{where} has an unusable architecture option 'output_stride': it is one of "
-            f"{', '.join(map(str, _OUTPUT_STRIDES))}."
+            f"{', '.join(map(str, OUTPUT_STRIDES))}."
         )
     for steps in value.get("dilations", {}).values():
         if not isinstance(steps, list | tuple) or not all(type(step) is int for step in steps):

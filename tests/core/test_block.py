@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from nonlocal_viz.core.aggregate import linear_aggregate
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.errors import MapTooLargeError, ShapeError
@@ -198,3 +199,21 @@ def test_inner_channels_are_half_and_at_least_one() -> None:
     assert NonLocalBlock(64).inter_channels == 32
     assert NonLocalBlock(1).inter_channels == 1
     assert NonLocalBlock(8, inter_channels=3).inter_channels == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_dot_products_of_many_positions_are_summed_in_float32(dtype: torch.dtype) -> None:
+    """phi^T g sums over all positions: in half precision small terms would be lost, large sums overflow."""
+    torch.manual_seed(2)
+    query, key, value = (torch.rand(1, 4096, 4) * 8 for _ in range(3))
+    given = [t.to(dtype) for t in (query, key, value)]
+    exact = linear_aggregate(*(t.double() for t in given))
+    found = linear_aggregate(*given)
+    assert found.dtype == dtype
+    torch.testing.assert_close(
+        found.double(), exact, rtol=2e-2 if dtype == torch.bfloat16 else 3e-3, atol=0
+    )
+    # A value over the number of keys is below what float16 holds; the mean is not.
+    ones = torch.ones(1, 65_536, 1, dtype=dtype)
+    mean = linear_aggregate(ones[:, :2], ones, 1e-3 * ones)
+    torch.testing.assert_close(mean, 1e-3 * ones[:, :2])

@@ -1,8 +1,9 @@
+import matplotlib
 import numpy as np
 import pytest
 
 from nonlocal_viz.core.geometry import Rect
-from nonlocal_viz.errors import QueryError
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.render import figure, lookup, normalise, overlay, ticks
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL
 
@@ -15,7 +16,7 @@ def test_scales_by_hand() -> None:
     np.testing.assert_allclose(normalise(row, vmax=0.8), [0, 0.0005, 0.125, 0.5], atol=1e-6)
     signed = normalise(np.array([-2.0, 0.0, 0.5]), "gamma", signed=True)
     np.testing.assert_allclose(signed, [-1, 0, 0.5])
-    with pytest.raises(QueryError, match="linear, gamma, log"):
+    with pytest.raises(OptionError, match="linear, gamma, log"):
         normalise(row, "sqrt")
 
 
@@ -36,7 +37,7 @@ def test_ticks_are_the_weights_of_their_colours(scale: str, signed: bool) -> Non
 def test_colours() -> None:
     for name in SEQUENTIAL + DIVERGING:
         assert lookup(name).shape == (256, 3)
-    with pytest.raises(QueryError, match="magma"):
+    with pytest.raises(OptionError, match="magma"):
         lookup("mango")
 
 
@@ -102,3 +103,23 @@ def test_figures(suffix: str, magic: bytes) -> None:
     image = np.zeros((30, 40, 3), np.uint8)
     data = figure(image, np.eye(2), [0, 20, 40], [0, 15, 30], suffix=suffix, title="a < b")
     assert data.startswith(magic) and len(data) > 1000
+
+
+def test_a_bar_begins_at_nothing_on_every_scale() -> None:
+    assert ticks(2.0, "log") == [
+        (0.0, 0.0),
+        *((p, pytest.approx(2 * 10 ** (3 * (p - 1)))) for p in (0.25, 0.5, 0.75, 1.0)),
+    ]
+    assert ticks(2.0, "gamma")[1] == (0.25, pytest.approx(0.125))
+    signed = [weight for _, weight in ticks(2.0, "log", signed=True)]
+    assert signed[2] == 0 and signed[0] == -2 and signed[4] == 2
+
+
+@pytest.mark.parametrize("scale", ["linear", "gamma", "log"])
+def test_the_bar_of_a_figure_has_the_weights_of_its_scale(scale: str) -> None:
+    image, weights = np.zeros((40, 60, 3), np.uint8), np.array([[0.1, 0.8]])
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        drawn = figure(image, weights, [0, 30, 60], [0, 40], suffix="svg", scale=scale).decode()
+    for _, weight in ticks(0.8, scale):
+        assert f">{weight:.3g}</text>" in drawn
+    assert f">affinity ({scale})</text>" in drawn

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nonlocal_viz.core.geometry import Rect
-from nonlocal_viz.errors import MediaError, QueryError
+from nonlocal_viz.errors import MediaError, OptionError
 from nonlocal_viz.render import Legend, Panel, lookup, photo_tile, row_tile, sheet
 from nonlocal_viz.render.sheet import tile_size
 
@@ -75,7 +75,7 @@ def test_signed_rows_are_centred_on_zero() -> None:
     assert (tile[80, 10] == table[128]).all() and (tile[80, 60] == table[0]).all()
     assert (tile[80, 110] == table[191]).all()
     assert Legend.of(True) == Legend("berlin", "−max", "+max")
-    with pytest.raises(QueryError, match="linear"):
+    with pytest.raises(OptionError, match="linear"):
         row_tile(image, 120, weights, [0, 40, 80, 120], [0, 90], CELL, AT, scale="sqrt")
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.cli import main
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training import fit as fit_module
 from nonlocal_viz.training import frozen
@@ -45,9 +46,11 @@ def backbone(make_model) -> NonLocalResNet:
     return model
 
 
-def affinity(instantiation: str, query: Tensor, key: Tensor) -> Affinity:
+def affinity(instantiation: str, query: Tensor, key: Tensor) -> Factored:
     n, m = query.shape[1], key.shape[1]
-    return Affinity(instantiation, query, key, (1, 1, n), (1, 1, m))
+    return Factored(
+        INSTANTIATIONS[instantiation], query[:, None], key[:, None], (1, 1, n), (1, 1, m)
+    )
 
 
 def test_log_rows_of_a_softmax_are_its_rows() -> None:
@@ -157,7 +160,7 @@ def test_classes_alone(cache: Cache, tmp_path: Path, ticking, backbone: NonLocal
 def test_pixels_are_normalised_as_the_backbone_expects(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, ticking, backbone: NonLocalResNet
 ) -> None:
-    backbone.info = ModelInfo("old", normalisation=Normalisation((0.0,) * 3, (0.5,) * 3))
+    backbone.prepare = Prepare(Normalisation((0.0,) * 3, (0.5,) * 3))
     seen: list[Tensor] = []
     step = fit_module.losses
 
@@ -193,7 +196,7 @@ def test_models_whose_blocks_cannot_be_trained(backbone: NonLocalResNet) -> None
     with pytest.raises(CheckpointError, match="10 classes apart"):
         config_on(NonLocalResNet(18, ["layer2.1"], num_classes=10), "old", "classes")
     assert config_on(NonLocalResNet(18, ["layer2.1"], num_classes=10), "old").num_classes == 10
-    with pytest.raises(CheckpointError, match="rows, classes"):
+    with pytest.raises(OptionError, match="rows, classes"):
         config_on(backbone, "old", "colours")
 
 

@@ -4,13 +4,29 @@ import numpy as np
 import pytest
 import torch
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
+from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
+from nonlocal_viz.errors import ShapeError
 from nonlocal_viz.training import losses as losses_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.losses import border_loss, cut_off, losses, outline_loss, relational_loss
+from nonlocal_viz.training.losses import (
+    border_loss,
+    cut_off,
+    log_rows,
+    losses,
+    outline_loss,
+    relational_loss,
+)
 from nonlocal_viz.training.student import Student
+
+
+def plain(
+    name: str, query: torch.Tensor, key: torch.Tensor, *grids: tuple[int, int, int]
+) -> Factored:
+    """A map of one head, query (B, N, D) and key (B, M, D)."""
+    return Factored(INSTANTIATIONS[name], query[:, None], key[:, None], *grids)
 
 
 def test_relational_loss() -> None:
@@ -124,7 +140,34 @@ def test_every_instantiation_that_projects_has_a_border_loss(
 
 def test_a_row_that_relu_cuts_off_whole_costs() -> None:
     query, key = torch.tensor([[[0.5], [-4.0]]]), torch.tensor([[[1.0], [2.0], [-9.0]]])
-    affinity = Affinity("concatenation", query, key, (1, 1, 2), (1, 1, 3))
+    affinity = plain("concatenation", query, key, (1, 1, 2), (1, 1, 3))
     assert float(cut_off(affinity)) == pytest.approx((0 + 3) / 2)
     for other in ("dot_product", "embedded_gaussian"):
-        assert float(cut_off(Affinity(other, query, key, (1, 1, 2), (1, 1, 3)))) == 0
+        assert float(cut_off(plain(other, query, key, (1, 1, 2), (1, 1, 3)))) == 0
+
+
+def test_rows_to_learn_are_of_scaled_scores_before_the_relu() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key = (torch.randn(2, 1, n, 3, generator=generator) for n in (4, 5))
+    grids = (1, 1, 4), (1, 1, 5)
+    scores = 0.25 * torch.einsum("bhqd,bhkd->bqk", query, key)
+    softmax = Factored(Pairwise(scale=0.25), query, key, *grids)
+    torch.testing.assert_close(log_rows(softmax), scores.log_softmax(-1), atol=1e-5, rtol=1e-5)
+    for pairwise in (
+        Pairwise(normalise="count", scale=0.25),
+        Pairwise(rectify=True, normalise="count", scale=0.25),
+    ):
+        found = log_rows(Factored(pairwise, query, key, *grids), torch.tensor([3, 1]))
+        soft = torch.nn.functional.softplus(scores[:, [3, 1]])
+        torch.testing.assert_close(found.exp(), soft / soft.sum(-1, keepdim=True))
+        cut = cut_off(Factored(pairwise, query, key, *grids))
+        wanted = (
+            (1 - scores.amax(-1)).clamp_min(0).mean() if pairwise.rectify else torch.tensor(0.0)
+        )
+        torch.testing.assert_close(cut, wanted)
+    heads = Factored(Pairwise(), query.expand(2, 3, 4, 3), key.expand(2, 3, 5, 3), *grids)
+    with pytest.raises(ShapeError, match="one head alone, not of 3"):
+        log_rows(heads)
+    framed = Factored(Pairwise(), query[:, :, :1], key[:, :, :1], (1, 1, 1), (1, 1, 1)).framed()
+    with pytest.raises(ShapeError, match="plain blocks"):
+        cut_off(framed)

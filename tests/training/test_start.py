@@ -10,7 +10,7 @@ import torch
 
 from nonlocal_viz.cli import main
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import CheckpointError
+from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training import fit as fit_module
 from nonlocal_viz.training import start as start_module
@@ -148,7 +148,7 @@ def test_classes_alone_leave_every_row_as_it_was(cache: Cache, ticking) -> None:
 
 
 def test_what_cannot_be_trained_on_is_said() -> None:
-    with pytest.raises(CheckpointError, match="no objective 'beauty'; choose one of rows, classes"):
+    with pytest.raises(OptionError, match="no objective 'beauty'; choose one of rows, classes"):
         config_from(lively(), "it", objective="beauty")
     with pytest.raises(CheckpointError, match=r"layer1\.1"):
         config_from(NonLocalResNet(18, ["layer1.1"]), "it")

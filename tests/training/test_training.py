@@ -8,22 +8,24 @@ import pytest
 import torch
 from PIL import Image
 
-from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.errors import MediaError
+from nonlocal_viz.evaluation.evaluate import evaluate
+from nonlocal_viz.evaluation.scores import average_precision
+from nonlocal_viz.evaluation.segments import open_segments
 from nonlocal_viz.training import batches as batches_module
 from nonlocal_viz.training import cache as cache_module
 from nonlocal_viz.training import precision as precision_module
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
-from nonlocal_viz.training.evaluate import average_precision, evaluate
 from nonlocal_viz.training.fit import fit
 from nonlocal_viz.training.images import find_images, load_squares
 from nonlocal_viz.training.losses import (
     log_rows,
 )
-from nonlocal_viz.training.segments import open_segments
 from nonlocal_viz.training.student import NormalisedBlock, Student
 from nonlocal_viz.training.targets import POWERS, target_rows
 
@@ -193,7 +195,7 @@ def test_large_views_compare_some_rows_and_compare_them_right(
     assert batch.rows[8].shape == (4, 5, 64) and len(set(batch.queries[8].tolist())) == 5
     torch.manual_seed(0)
     query, key = torch.randn(2, 4, 64, 3).unbind(0)
-    whole = Affinity("embedded_gaussian", query, key, (1, 8, 8), (1, 8, 8))
+    whole = Factored(Pairwise(), query[:, None], key[:, None], (1, 8, 8), (1, 8, 8))
     picked = batch.queries[8]
     torch.testing.assert_close(log_rows(whole, picked), log_rows(whole)[:, picked])
     factors, some = torch.rand(2, 9, 4), torch.tensor([1, 7])

@@ -33,17 +33,20 @@ def shipped_lens():
 @contextmanager
 def serve(model: Any, **options: Any) -> Iterator[str]:
     """The page of a model on a free port; gives its address."""
-    from nonlocal_viz.web import page
+    from nonlocal_viz.web import serve as server
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     served: list[Any] = []
-    building, page.build = page.build, lambda *a, **k: served.append(building(*a, **k)) or served[0]
+    building, server.build = (
+        server.build,
+        lambda *a, **k: served.append(building(*a, **k)) or served[0],
+    )
     try:
-        _, url, _ = page.launch(model, port=port, prevent_thread_lock=True, quiet=True, **options)
+        _, url, _ = server.launch(model, port=port, prevent_thread_lock=True, quiet=True, **options)
     finally:
-        page.build = building
+        server.build = building
     yield url
     served[0].close(verbose=False)
 
@@ -51,7 +54,7 @@ def serve(model: Any, **options: Any) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def address(shipped_lens) -> Iterator[str]:
     """Where the page is served for all tests of this session."""
-    with serve(shipped_lens.model) as url:
+    with serve(shipped_lens.source) as url:
         yield url
 
 

@@ -79,7 +79,7 @@ def test_scrubbing_and_playing_keep_the_query(visit) -> None:
 def test_a_clip_frame_by_frame(visit, shipped_lens) -> None:
     seen = visit(query=f"?example={CLIP.name}")
     draws = seen.page.evaluate("document.querySelector('.nlv').nonlocalViz.draws")
-    seen.page.locator('[data-clip="perFrame"]').select_option("1")
+    seen.page.locator('[data-clip="spacetime"]').select_option("")
     seen.wait(f"tool.draws > {draws} && tool.ready")
     seen.settled()
     answer = seen.answer()
@@ -168,7 +168,7 @@ def test_arrows_to_the_strongest_twenty(visit) -> None:
 @pytest.fixture(scope="module")
 def small_address(shipped_lens):
     """A page that may send no factors, as if every block were too big."""
-    with serve(shipped_lens.model, limits=Limits(factor_bytes=0)) as url:
+    with serve(shipped_lens.source, limits=Limits(factor_bytes=0)) as url:
         yield url
 
 

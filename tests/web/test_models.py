@@ -10,9 +10,9 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.web import models as models_module
+from nonlocal_viz.web.desk import Desk
 from nonlocal_viz.web.models import Models
-from nonlocal_viz.web.page import Desk, named
-from nonlocal_viz.web.views import Views, examples
+from nonlocal_viz.web.views import Views, examples, named
 from nonlocal_viz.zoo import read_manifest
 from tests.web.rows import painted_right
 
@@ -25,9 +25,9 @@ def test_the_shipped_models_are_offered_and_a_backbone_is_not(shipped_lens: Lens
     assert next(iter(models.titles)) == models.own == manifest.default
     assert set(models.titles) == {n for n, info in manifest.models.items() if info.has_blocks}
     assert any(not info.has_blocks for info in manifest.models.values())
-    assert {"gaussian", "dot_product", "concatenation", "collapsed"} < set(models.titles)
+    assert {"gaussian", "dot_product", "concatenation", "labels_only"} < set(models.titles)
     assert models.lens() is shipped_lens and models.lens(OTHER) is models.lens(OTHER)
-    assert models.lens(OTHER).model.block("layer2.1").instantiation == "dot_product"
+    assert models.lens(OTHER).source.block("layer2.1").instantiation == "dot_product"
 
 
 @pytest.mark.parametrize("name", ["nobody", "resnet18", "../models/manifest.json", 7, "", ["a"]])
@@ -111,4 +111,4 @@ def test_a_file_of_somebodys_own_may_have_our_name(make_model: Any) -> None:
     model: NonLocalResNet = make_model()
     model.info = read_manifest().find(OTHER)  # type: ignore[assignment]
     models = Models(Lens(model))
-    assert models.lens(OTHER).model is model and list(models.titles).count(OTHER) == 1
+    assert models.lens(OTHER).source is model and list(models.titles).count(OTHER) == 1

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nonlocal_viz.core.affinity import Factored
 from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.limits import Limits
+from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_webm, is_video, open_video
-from nonlocal_viz.web.payload import block_payload, factor_bytes, picture_payload
+from nonlocal_viz.web.payload import block_payload, picture_payload
 from nonlocal_viz.web.views import Views, examples
 
 
@@ -109,35 +110,39 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
 ) -> None:
     view = Lens(make_model(instantiation=instantiation, sub_sample=sub_sample)).open(picture)
     name = view.blocks[0]
-    payload, affinity = block_payload(view, name, tmp_path), view.affinity(name)
-    raw = Path(payload["factors"]["path"]).read_bytes()
-    assert raw == factor_bytes(affinity)
-    n, m, d = affinity.query.shape[1], affinity.key.shape[1], payload["channels"]
+    payload, affinity = block_payload(view, name, tmp_path, LIMITS), view.affinity(name)
+    raw, (_, n, m), d = payload["factors"].read_bytes(), affinity.shape, payload["channels"]
     halves = np.frombuffer(raw, "<f2", (n + m) * d).astype(np.float32)
     query, key = halves[: n * d].reshape(n, d), halves[n * d :].reshape(m, d)
-    if instantiation == "concatenation":
-        scores = np.maximum(query + key.T, 0)
-    else:
-        scores = payload["scale"] * query @ key.T
+    pairwise = payload["pairwise"]
+    added = pairwise["score"] == "sum"
+    scores = query + key.T if added else pairwise["scale"] * query @ key.T
+    scores = np.maximum(scores, 0) if pairwise["rectify"] else scores
     wanted = affinity.dense()[0].numpy()
-    if payload["softmax"]:
-        offset = -(-(n + m) * d * 2 // 4) * 4
+    offset = -(-(n + m) * d * 2 // 4) * 4
+    if pairwise["normalise"] == "softmax":
+        assert len(raw) == offset + 4 * n
         normaliser = np.frombuffer(raw, "<f4", n, offset)
         got = np.exp(scores - normaliser[:, None])
     else:
+        assert len(raw) == offset and pairwise["normalise"] == "count"
         got = scores / m
     # float16 keeps 11 bits: a score of 25, as these peaky rows have, is right to about 0.03.
     np.testing.assert_allclose(got, wanted, rtol=6e-2, atol=1e-3 * np.abs(wanted).max())
     assert np.prod(payload["queries"]["cells"]) == n and np.prod(payload["keys"]["cells"]) == m
     assert payload["pooled"] is sub_sample
-    assert payload["queries"]["x"][0] == 0 and payload["queries"]["x"][-1] == view.size[0]
+    x = payload["queries"]["x"]
+    assert x["numerators"][0] == 0 and x["numerators"][-1] == view.size[0] * x["denominator"]
+    assert payload["span"] == m and payload["heads"] == 1
+    inner = (payload["about"]["input"], payload["about"]["inner"])
+    assert inner == (view.about.blocks[name].input_channels, view.about.blocks[name].inner_channels)
 
 
 def test_the_picture_that_travels_is_bounded(tiny_model, tmp_path: Path) -> None:
     lens = Lens(tiny_model, limits=Limits(display_side=64))
-    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path)
+    payload = picture_payload(lens.open(np.zeros((300, 200, 3), np.uint8)), tmp_path, lens.limits)
     assert (payload["width"], payload["height"]) == (200, 300)
-    with Image.open(payload["frames"][0]["path"]) as photo:
+    with Image.open(payload["frames"][0]) as photo:
         assert max(photo.size) <= 64
 
 
@@ -146,13 +151,20 @@ def test_frame_by_frame_the_factors_of_all_frames_follow_one_another(
 ) -> None:
     clip = np.stack([np.roll(picture, 9 * t, axis=1) for t in range(3)])
     view = Lens(tiny_model, short_side=64).open(clip, spacetime=False)
-    payload = block_payload(view, "layer2.1", tmp_path)
-    assert payload["spacetime"] is False and payload["queries"]["cells"] == [3, 8, 12]
-    raw = np.frombuffer(Path(payload["factors"]["path"]).read_bytes(), "<f2")
-    d = payload["channels"]
-    last = raw[2 * 96 * d : 3 * 96 * d].reshape(96, d)
-    np.testing.assert_allclose(last, view.affinity("layer2.1", 2).query[0].half().numpy())
-    assert len(picture_payload(view, tmp_path)["frames"]) == 3
+    payload = block_payload(view, "layer2.1", tmp_path, LIMITS)
+    assert payload["queries"]["cells"] == (3, 8, 12)
+    content, d = payload["factors"].read_bytes(), payload["channels"]
+    last = np.frombuffer(content, "<f2")[2 * 96 * d : 3 * 96 * d].reshape(96, d)
+    own = view.affinity("layer2.1", 2)
+    assert isinstance(own, Factored)
+    np.testing.assert_allclose(last, own.query[0, 0].half().numpy())
+    sections = {section["name"]: section for section in payload["sections"]}
+    labels = np.frombuffer(content, "<i4", 3 * 96, sections["query_reach"]["offset"])
+    np.testing.assert_array_equal(labels, np.repeat(range(3), 96))
+    found = np.frombuffer(content, "<f4", 3 * 96, sections["normaliser"]["offset"])[2 * 96 :]
+    np.testing.assert_allclose(found, own.normalisers()[0, 0], rtol=1e-6)
+    assert payload["span"] == own.shape[2]
+    assert len(picture_payload(view, tmp_path, LIMITS)["frames"]) == 3
 
 
 def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, picture) -> None:
@@ -162,7 +174,7 @@ def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, 
     source: dict[str, Any] = {"path": str(uploads / "clip.webm")}
     assert len(views.get(source).frames) == 6
     assert len(views.get({**source, "frames": 3}).frames) == 3
-    assert not views.get({**source, "frames": 3, "perFrame": True}).spacetime
+    assert not views.get({**source, "frames": 3, "spacetime": False}).spacetime
     assert views.get({**source, "frames": 3}).spacetime
     assert len(views.get({**source, "frames": "many", "start": None, "stride": {}}).frames) == 6
     for wrong in ({"frames": 1e9}, {"frames": -4}, {"start": 1e9}, {"stride": -1}):
@@ -172,7 +184,7 @@ def test_how_a_clip_is_sampled_is_part_of_its_source(tiny_model, uploads: Path, 
 
 def test_a_wrong_block_is_a_sentence(tiny_model, picture: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(BlockError, match="layer9"):
-        block_payload(Lens(tiny_model).open(picture), "layer9", tmp_path)
+        block_payload(Lens(tiny_model).open(picture), "layer9", tmp_path, LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +270,7 @@ def test_odd_files_get_the_right_picture_or_one_sentence(
 
 @pytest.fixture
 def desk(tiny_model, uploads: Path):
-    from nonlocal_viz.web.page import Desk
+    from nonlocal_viz.web.desk import Desk
 
     return Desk(Views(Lens(tiny_model, short_side=32), uploads))
 

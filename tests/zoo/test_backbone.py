@@ -4,7 +4,6 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def test_merged_it_is_the_model_that_was_saved(shared: Path, gaussian: NonLocalResNet) -> None:
     model = load_model("gaussian", "cpu", directory=shared)
     assert_same_weights(model, gaussian)
-    assert model.info.backbone == "base" and model.info.name == "gaussian"
+    assert model.about.name == "gaussian" and not hasattr(model, "info")
     assert model.block("layer2.1").theta is None
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     x = torch.randn(1, 3, 48, 48, generator=torch.Generator().manual_seed(1))
@@ -87,7 +86,7 @@ def test_merged_it_is_the_model_that_was_saved(shared: Path, gaussian: NonLocalR
 def test_the_file_has_the_blocks_and_nothing_else(shared: Path) -> None:
     models = read_manifest(shared).models
     path = weights_of(shared, "gaussian")
-    state, described = read_checkpoint(path)
+    state, described, _ = read_checkpoint(path)
     assert state and all(key.startswith("nl.") for key in state)
     assert models["gaussian"].bytes == path.stat().st_size < models["base"].bytes / 50
     assert described is not None and described["backbone"] == "base"
@@ -111,8 +110,7 @@ def test_the_backbone_loads_as_it_does_alone(
     for name in ("default", "base"):
         model = load_model(name, "cpu", directory=shared)
         assert_same_weights(model, base)
-        assert model.info == load_model(name, "cpu", directory=tmp_path).info
-        assert model.info.backbone is None
+        assert model.about == load_model(name, "cpu", directory=tmp_path).about
 
 
 def test_a_manifest_without_the_field_is_read_as_before(folder: Path, base: NonLocalResNet) -> None:
@@ -160,7 +158,6 @@ def test_a_file_of_blocks_loads_by_its_path(folder: Path, gaussian: NonLocalResN
     for given in (path, str(path), copied):
         model = load_model(given, "cpu")
         assert_same_weights(model, gaussian)
-        assert model.info.backbone == "base"
     base = weights_of(folder, "base")
     base.write_bytes(base.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=f"{base.name} are not those.*sha256"):
@@ -252,7 +249,7 @@ def test_what_float16_does_not_hold_is_no_difference(
 def test_another_network_is_refused(folder: Path, other: dict[str, int]) -> None:
     model = NonLocalResNet(**{"depth": 18, "blocks": BLOCKS, **other})
     with pytest.raises(CheckpointError, match="is not that of the backbone 'base'"):
-        save_model(model, folder, info("new"), backbone="base")
+        save_model(model, folder, name="new", backbone="base")
 
 
 def test_only_a_whole_model_of_the_folder_can_be_a_backbone(
@@ -287,7 +284,7 @@ def test_loaded_with_a_backbone_it_can_be_saved_whole(
     shared: Path, tmp_path: Path, gaussian: NonLocalResNet
 ) -> None:
     model = load_model("gaussian", "cpu", directory=shared)
-    saved = save_model(model, tmp_path, replace(model.info, name="whole"))
-    assert saved.backbone is None
+    saved = save_model(model, tmp_path, name="whole")
+    assert saved.backbone is None and saved.default_block == "layer2.1"
     assert_same_weights(load_model("whole", "cpu", directory=tmp_path), gaussian)
     assert_same_weights(load_model(tmp_path / saved.file, "cpu"), gaussian)

@@ -22,7 +22,7 @@ def test_plain_weights_come_back_as_they_were(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "a.pth")
     (tmp_path / "a.safetensors").write_bytes(save(state, {METADATA_KEY: json.dumps({"x": 1})}))
     for name, about in (("a.pth", None), ("a.safetensors", {"x": 1})):
-        found, described = read_checkpoint(tmp_path / name, SMALL)
+        found, described, _ = read_checkpoint(tmp_path / name, SMALL)
         assert described == about
         assert found.keys() == state.keys()
         assert all(torch.equal(found[key], state[key]) for key in state)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.errors import CheckpointError, ShapeError
+from nonlocal_viz.errors import CheckpointError, DeviceError
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.zoo import ModelInfo, load_model, read_manifest, save_model
 
@@ -51,14 +51,16 @@ def test_saved_and_loaded_it_answers_the_same(zoo: Path, tiny_model: NonLocalRes
     torch.testing.assert_close(model(x), tiny_model(x), atol=2e-2, rtol=2e-2)
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     assert all(p.dtype == torch.float32 for p in model.parameters())
-    assert model.info.name == "small" and model.info.classes[0] == "tench"
-    assert model.info.default_block == "layer3.1" and model.info.metrics["ap"] == 0.5
+    assert model.about.name == "small" and model.about.classes[0] == "tench"
+    assert model.about.default_block == "layer3.1" and model.about.assumptions == ()
+    assert model.about.licence == "Apache-2.0" and model.about.class_list == "imagenet-1k"
+    assert read_manifest(zoo).find("small").metrics["ap"] == 0.5
 
 
 def test_a_file_describes_itself(zoo: Path) -> None:
     path = next(zoo.glob("*.safetensors"))
-    assert load_model(path, "cpu").info.default_block == "layer3.1"
-    assert load_model(str(path), "cpu").info.blocks == ("layer2.1", "layer3.1")
+    assert load_model(path, "cpu").about.default_block == "layer3.1"
+    assert load_model(str(path), "cpu").block_names == ("layer2.1", "layer3.1")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_saving_keeps_the_other_models(copied: Path, tiny_model: NonLocalResNet)
 def test_an_absent_device_is_said(zoo: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
-    with pytest.raises(ShapeError, match="no CUDA"):
+    with pytest.raises(DeviceError, match="no CUDA"):
         load_model("small", "cuda", directory=zoo)
 
 
@@ -213,8 +215,10 @@ def test_the_shipped_default_loads_within_a_second() -> None:
 
 def test_odd_names_and_numbers_are_refused_in_a_sentence(tmp_path: Path) -> None:
     for name in ("a" * 300 + ".pth", "~nobody-of-this-name/a.pth", "a\0b.pt"):
-        with pytest.raises(CheckpointError, match="no checkpoint"):
+        with pytest.raises(CheckpointError, match=r"no model .* and no checkpoint file"):
             load_model(name)
+        with pytest.raises(CheckpointError, match="There is no checkpoint"):
+            load_model(Path(name))
     save_file({"a": torch.zeros(2, dtype=torch.complex64)}, tmp_path / "complex.safetensors")
     save_file(
         {"a": torch.zeros(2)},

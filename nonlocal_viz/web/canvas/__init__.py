@@ -1,25 +1,16 @@
 """The page's own html, css and JavaScript, joined into what gr.HTML takes.
 
-The scripts share one function scope, in this order; each file begins with what it gives to the next.
+Layers: ``core`` (no DOM) <- ``parts`` <- session.js <- mount.js <- gradio.js. All are plain ES modules; see
+join.py for what they may say.
 """
 
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent
-SCRIPTS = (
-    "rows.js",
-    "colours.js",
-    "stage.js",
-    "readout.js",
-    "lesson.js",
-    "film.js",
-    "tool.js",
-    "pins.js",
-    "remote.js",
-    "controls.js",
-    "pictures.js",
-    "answers.js",
-)
+from nonlocal_viz.web.canvas.join import JoinError, join
+
+__all__ = ["FOLDER", "JoinError", "canvas_html", "canvas_js", "join"]
+
+FOLDER = Path(__file__).parent
 
 
 def canvas_html() -> str:
@@ -29,10 +20,9 @@ def canvas_html() -> str:
 
 
 def canvas_js() -> str:
-    """The scripts in one strict function, called with what gradio provides."""
-    body = "\n".join(_read(name) for name in SCRIPTS)
-    return f'(() => {{ "use strict";\n{body}\n}})();'
+    """The modules in one strict function, called with what gradio provides."""
+    return f'(() => {{ "use strict";\n{join(FOLDER / "gradio.js")}\n}})();'
 
 
 def _read(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")

@@ -1,0 +1,220 @@
+// Factors -> affinity rows and columns; nonlocal_viz/core/pairwise.py and affinity.py in JavaScript.
+// Everything is decided by the fields of `pairwise` and by which sections the file has, nothing by a name.
+// A row is one pass over the keys, and with one head it allocates nothing.
+
+import { decoded } from "./halves.js";
+
+/** @typedef {import("../protocol.js").Block} Meta */
+/** @typedef {import("../protocol.js").Section} Section */
+
+/** A key that every query can look at. */
+export const EVERYBODY = -1;
+
+/** The numbers of one section of a block's file. @param {Section | undefined} section @param {ArrayBuffer} buffer */
+function read(section, buffer) {
+  if (!section) return null;
+  const size = section.shape.reduce((product, side) => product * side, 1);
+  if (section.type === "float16") return decoded(new Uint16Array(buffer, section.offset, size));
+  return section.type === "int32" ? new Int32Array(buffer, section.offset, size) : new Float32Array(buffer, section.offset, size);
+}
+
+/** What a token's score is to be added, by where query and key lie. */
+class Bias {
+  /** @param {number[]} shape (H or 1, P, P') @param {Float32Array} table @param {Int32Array} query @param {Int32Array} key places of the tokens */
+  constructor(shape, table, query, key) {
+    this.heads = shape[0];
+    this.rows = shape[1];
+    this.columns = shape[2];
+    this.table = table;
+    this.query = query;
+    this.key = key;
+  }
+
+  /** @param {number} q @param {number} k @param {number} head */
+  at(q, k, head) {
+    const own = this.heads > 1 ? head : 0;
+    return this.table[(own * this.rows + this.query[q]) * this.columns + this.key[k]];
+  }
+}
+
+/** The affinity of one block for one picture or clip, from its file. Cells are numbered by their grids;
+ * a token is a cell, or lies on none and stands before or after the cells. */
+export class Affinity {
+  /** @param {Meta} meta @param {ArrayBuffer} buffer */
+  constructor(meta, buffer) {
+    const sections = Object.fromEntries(meta.sections.map((section) => [section.name, section]));
+    /** @param {Section["name"]} name */
+    const of = (name) => read(sections[name], buffer);
+    const [heads, queries, channels] = sections.query.shape, keys = sections.key.shape[1];
+    const { aside, pairwise } = meta;
+    if (!pairwise) throw new Error(`Block ${meta.block} is no data alone.`);
+    const given = pairwise.scale;
+    this.pairwise = pairwise;
+    this.heads = heads;
+    this.channels = channels;
+    /** @type {number[]} one a head */
+    this.scales = typeof given === "number" ? Array(heads).fill(given) : given;
+    this.aside = aside;
+    this.queryTokens = queries;
+    this.keyTokens = keys;
+    this.query = /** @type {Float32Array} */ (of("query"));
+    this.key = /** @type {Float32Array} */ (of("key"));
+    this.normalisers = of("normaliser");
+    this.queryLabels = of("query_reach");
+    this.keyLabels = of("key_reach");
+    this.unary = of("unary");
+    const table = of("bias");
+    this.bias = table && new Bias(sections.bias.shape, /** @type {Float32Array} */ (table),
+      /** @type {Int32Array} */ (of("query_place")), /** @type {Int32Array} */ (of("key_place")));
+    this.spans = this.counted();
+    // The arrays that rows and columns are written into, and the cells among their tokens.
+    const cellsOf = (/** @type {Float32Array} */ tokens, /** @type {import("../protocol.js").OffGrid} */ names) =>
+      tokens.subarray(names.before.length, tokens.length - names.after.length);
+    this.rowTokens = new Float32Array(keys);
+    this.rowCells = cellsOf(this.rowTokens, aside.key);
+    this.meanTokens = heads > 1 ? new Float32Array(keys) : this.rowTokens;
+    this.meanCells = cellsOf(this.meanTokens, aside.key);
+    this.columnTokens = new Float32Array(queries);
+    this.columnCells = cellsOf(this.columnTokens, aside.query);
+  }
+
+  /** How many keys a query of each label can look at. @returns {Map<number, number>} */
+  counted() {
+    /** @type {Map<number, number>} */
+    const found = new Map();
+    for (const label of this.keyLabels || []) found.set(label, (found.get(label) || 0) + 1);
+    return found;
+  }
+
+  /** How many keys a query cell can look at. @param {number} q */
+  span(q) {
+    if (!this.queryLabels) return this.keyTokens;
+    const label = this.queryLabels[q + this.aside.query.before.length];
+    const own = this.spans.get(label) || 0;
+    return label === EVERYBODY ? own : own + (this.spans.get(EVERYBODY) || 0);
+  }
+
+  /** How many key cells a query cell can look at, or query cells at a key cell. @param {number} index @param {"row" | "column"} direction */
+  cellsInReach(index, direction) {
+    const { before: queries } = this.aside.query, { before: keys } = this.aside.key, row = direction === "row";
+    const cells = (row ? this.rowCells : this.columnCells).length;
+    if (this.unary || !this.keyLabels) return cells;
+    let found = 0;
+    for (let other = 0; other < cells; other++) {
+      const [q, k] = row ? [index, other] : [other, index];
+      if (this.reaches(q + queries.length, k + keys.length)) found++;
+    }
+    return found;
+  }
+
+  /** Whether a query token can look at a key token. @param {number} q @param {number} k */
+  reaches(q, k) {
+    if (!this.keyLabels || !this.queryLabels) return true;
+    const label = this.keyLabels[k];
+    return label === EVERYBODY || label === this.queryLabels[q];
+  }
+
+  /** The score of two tokens. @param {number} q @param {number} k @param {number} head */
+  score(q, k, head) {
+    const { query, key, channels, pairwise, bias } = this;
+    const a = (head * this.queryTokens + q) * channels, b = (head * this.keyTokens + k) * channels;
+    let score = 0;
+    if (pairwise.score === "sum") score = query[a] + key[b];
+    else {
+      for (let c = 0; c < channels; c++) score += query[a + c] * key[b + c];
+      score *= this.scales[head];
+    }
+    if (bias) score += bias.at(q, k, head);
+    return pairwise.rectify && score < 0 ? 0 : score;
+  }
+
+  /** All weights of one query cell, the mean over the heads. The array is reused by the next call. @param {number} q */
+  row(q) {
+    if (this.heads === 1) return this.rowOfHead(q, 0);
+    this.meanTokens.fill(0);
+    for (let head = 0; head < this.heads; head++) {
+      this.rowOfHead(q, head);
+      for (let k = 0; k < this.keyTokens; k++) this.meanTokens[k] += this.rowTokens[k] / this.heads;
+    }
+    return this.meanCells;
+  }
+
+  /** All weights of one query cell in one head. The array is reused by the next call. @param {number} q @param {number} head */
+  rowOfHead(q, head) {
+    const out = this.rowTokens, token = q + this.aside.query.before.length;
+    const nothing = this.pairwise.normalise === "softmax" ? -Infinity : 0;
+    let reached = 0;
+    for (let k = 0; k < out.length; k++) {
+      const may = this.reaches(token, k);
+      out[k] = may ? this.score(token, k, head) : nothing;
+      if (may) reached++;
+    }
+    if (this.pairwise.normalise === "softmax") softmax(out);
+    else divide(out, this.pairwise.normalise === "count" ? reached : sum(out));
+    if (this.unary) for (let k = 0; k < out.length; k++) out[k] += this.unary[head * out.length + k];
+    return this.rowCells;
+  }
+
+  /** The weights that one query cell gives to the keys on no cell, by their names. @param {number} q @returns {[string, number][]} */
+  offGrid(q) {
+    this.row(q);
+    const { before, after } = this.aside.key, tokens = this.meanTokens;
+    return [...before, ...after].map((name, i) =>
+      [name, tokens[i < before.length ? i : tokens.length - before.length - after.length + i]]);
+  }
+
+  /** How much every query cell looks at one key cell, the mean over the heads. The array is reused by the next call. @param {number} k */
+  column(k) {
+    this.columnTokens.fill(0);
+    for (let head = 0; head < this.heads; head++) this.addColumn(k + this.aside.key.before.length, head);
+    return this.columnCells;
+  }
+
+  /** @param {number} token @param {number} head */
+  addColumn(token, head) {
+    const out = this.columnTokens, everybody = this.unary ? this.unary[head * this.keyTokens + token] : 0;
+    for (let q = 0; q < out.length; q++) {
+      const own = this.reaches(q, token) ? this.weight(this.score(q, token, head), q, head) : 0;
+      out[q] += (own + everybody) / this.heads;
+    }
+  }
+
+  /** The weight of a score whose query token is known. @param {number} score @param {number} q @param {number} head */
+  weight(score, q, head) {
+    const { normalise } = this.pairwise;
+    if (normalise === "count") return score / this.span(q - this.aside.query.before.length);
+    const normaliser = this.normaliser(q, head);
+    return normalise === "softmax" ? Math.exp(score - normaliser) : score / (normaliser || 1);
+  }
+
+  /** Of a softmax log C(x), of a sum C(x). @param {number} q @param {number} head */
+  normaliser(q, head) { return this.normalisers ? this.normalisers[head * this.queryTokens + q] : NaN; }
+
+  /** theta_c * phi_c of two cells for every channel: what a product is the sum of. @param {number} q @param {number} k */
+  products(q, k, head = 0) {
+    const { channels, query, key } = this, found = new Float32Array(channels);
+    const a = (head * this.queryTokens + q + this.aside.query.before.length) * channels;
+    const b = (head * this.keyTokens + k + this.aside.key.before.length) * channels;
+    for (let c = 0; c < channels; c++) found[c] = query[a + c] * key[b + c];
+    return found;
+  }
+}
+
+/** @param {Float32Array} row */
+function sum(row) {
+  let total = 0;
+  for (let k = 0; k < row.length; k++) total += row[k];
+  return total;
+}
+
+/** What has no weight at all is shared out as nothing. @param {Float32Array} row @param {number} whole */
+function divide(row, whole) { for (let k = 0; k < row.length; k++) row[k] /= whole || 1; }
+
+/** Scores -> weights, in place; of nothing but -Infinity zeros. @param {Float32Array} row */
+function softmax(row) {
+  let top = -Infinity, total = 0;
+  for (let k = 0; k < row.length; k++) if (row[k] > top) top = row[k];
+  if (top === -Infinity) { row.fill(0); return; }
+  for (let k = 0; k < row.length; k++) total += row[k] = Math.exp(row[k] - top);
+  for (let k = 0; k < row.length; k++) row[k] /= total;
+}

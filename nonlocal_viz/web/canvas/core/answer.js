@@ -1,0 +1,73 @@
+// What is asked and what is answered: one cell of a block, and its row or column.
+
+import { Affinity } from "./affinity.js";
+import { Grid } from "./grid.js";
+import { summarise } from "./stats.js";
+
+/** @typedef {import("../protocol.js").Block} Meta */
+/** @typedef {"row" | "column"} Direction */
+/** @typedef {{ x: number, y: number, t: number }} Point a pixel of a frame */
+/** @typedef {{ block: Block, direction: Direction, index: number, at: [number, number, number], rect: import("./grid.js").Rect,
+ *   weights: Float32Array, grid: Grid, own: number, x: number, y: number, t: number, px: number, py: number,
+ *   span: number, stats: import("./stats.js").Stats }} Answer
+ * index, at, rect: the cell asked about; grid: of the weights; own: the same pixel's cell there, -1 where there
+ * is none; x, y, t: what was pointed at; px, py: the pixel that was answered for. */
+
+/** One block of one picture: what is said of it, and its factors where the browser holds them. */
+export class Block {
+  /** @param {Meta} meta @param {ArrayBuffer | null} buffer */
+  constructor(meta, buffer) {
+    this.meta = meta;
+    this.name = meta.block;
+    this.queries = new Grid(meta.queries);
+    this.keys = new Grid(meta.keys);
+    this.affinity = buffer && new Affinity(meta, buffer);
+    /** Without factors: the last answer that the server sent. @type {{ index: number, direction: Direction, weights: Float32Array } | null} */
+    this.got = null;
+  }
+
+  get held() { return this.affinity !== null; }
+
+  /** The cells that a question is about. @param {Direction} direction */
+  asked(direction) { return direction === "row" ? this.queries : this.keys; }
+
+  /** The cells that it is answered on. @param {Direction} direction */
+  answered(direction) { return direction === "row" ? this.keys : this.queries; }
+
+  /** How many keys the weights of a query are shared among. @param {number} q */
+  span(q) { return this.affinity ? this.affinity.span(q) : this.meta.span; }
+
+  /** How many cells can have a weight in the answer about one. @param {number} index @param {Direction} direction */
+  cellsInReach(index, direction) {
+    if (this.affinity) return this.affinity.cellsInReach(index, direction);
+    return direction === "row" ? this.meta.span : (this.queries.count * this.meta.span) / this.keys.count;
+  }
+
+  /** All weights of one cell, or null where they are not here. @param {number} index @param {Direction} direction */
+  weights(index, direction) {
+    const { affinity, got } = this;
+    if (affinity) return direction === "row" ? affinity.row(index) : affinity.column(index);
+    return got && got.index === index && got.direction === direction ? got.weights : null;
+  }
+}
+
+/** The cell that a point asks about; -1 where there is none. A pixel of an odd last row or column, which
+ * pooling drops, counts to the nearest key. @param {Block} block @param {Point} point @param {Direction} direction */
+export function cellAsked(block, { x, y, t }, direction) {
+  const grid = block.asked(direction);
+  return grid.find(grid.x.clamp(x), grid.y.clamp(y), t);
+}
+
+/** The row or column of the cell that a point asks about; null where there is no such cell, or its weights
+ * are not here. @param {Block} block @param {Point} point @param {Direction} direction @returns {Answer | null} */
+export function answerTo(block, point, direction) {
+  const index = cellAsked(block, point, direction), weights = index < 0 ? null : block.weights(index, direction);
+  if (!weights) return null;
+  const asked = block.asked(direction), grid = block.answered(direction), { x, y, t } = point;
+  const span = block.span(direction === "row" ? index : 0);
+  return {
+    block, direction, index, at: asked.unflat(index), rect: asked.rect(index), weights, grid, own: grid.find(x, y, t),
+    x, y, t, px: asked.x.clamp(x), py: asked.y.clamp(y), span,
+    stats: summarise(weights, grid, block.meta.distribution && direction === "row", span),
+  };
+}

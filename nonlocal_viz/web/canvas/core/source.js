@@ -1,0 +1,20 @@
+// What picture or clip is looked at, and how: as the server is told with every question.
+
+/** @typedef {import("../protocol.js").Source} Source */
+
+/** Without the model; null is no file. @param {Source | null} a @param {Source | null} b */
+export const sameFile = (a, b) => Boolean(a && b) && a?.example === b?.example && a?.path === b?.path;
+
+/** The model that looks; the page's own, which is not named, is `own`. @param {Source | null} source @param {string} own */
+export const modelOf = (source, own) => (source && source.model) || own;
+
+/** The same picture, looked at by another model. @param {Source} source @param {string} name @param {string} own @returns {Source} */
+export function withModel(source, name, own) {
+  const { model: _, ...plain } = source;
+  return name === own ? plain : { ...plain, model: name };
+}
+
+/** The sampled frame nearest to a time. @param {number[]} times seconds @param {number} now */
+export function nearestFrame(times, now) {
+  return times.reduce((best, time, t) => (Math.abs(time - now) < Math.abs(times[best] - now) ? t : best), 0);
+}

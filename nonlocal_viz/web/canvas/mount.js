@@ -1,0 +1,28 @@
+// A canvas on an element that holds the page's markup; as many on a page as one likes.
+
+import { modelOf } from "./core/source.js";
+import { Session } from "./session.js";
+
+/** For tests and for people's own scripts: what is painted, read-only. @param {Session} session */
+function shownBy(session) {
+  return {
+    get ready() { return session.root.dataset.state === "ready" && session.draws > 0; },
+    get answer() {
+      const a = session.answer;
+      return a && { block: a.block.name, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y, t: a.t,
+        weights: Array.from(a.weights), grid: [...a.grid.cells] };
+    },
+    get frame() { return session.frame; },
+    get model() { return modelOf(session.open && session.open.source, session.ownModel); },
+    get pins() { return session.pins.length; },
+    get draws() { return session.draws; },
+  };
+}
+
+/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host */
+export function mount(element, host) {
+  const root = /** @type {HTMLElement} */ (element.querySelector(".nlv") || element);
+  const session = new Session(root, host);
+  Object.assign(root, { nonlocalViz: shownBy(session) });
+  session.desk.listen();
+}

@@ -1,0 +1,103 @@
+// The fields and buttons beside the picture.
+
+import { all, one, say } from "./elements.js";
+
+/** @typedef {import("../core/look.js").Look} Look */
+/** @typedef {HTMLInputElement | HTMLSelectElement} Field */
+/** @typedef {{ model: (name: string) => void, block: (name: string) => void, look: (changes: Partial<Look>) => void,
+ *   clip: (changes: { frames: number } | { spacetime: boolean }) => void, save: (suffix: string) => void,
+ *   link: () => void, cancel: () => void }} Listener */
+
+/** What a field is called in the page -> what it says of the look. @type {Record<string, keyof Look>} */
+const LOOK = {
+  direction: "direction", cmap: "cmap", scale: "colourScale", alpha: "alpha", smooth: "smooth", grid: "grid",
+  colour: "colour", arrows: "arrows",
+};
+
+export class Controls {
+  /** @param {HTMLElement} root @param {{ name: string, title: string }[]} models @param {Listener} on */
+  constructor(root, models, on) {
+    this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-controls"));
+    this.models = /** @type {HTMLSelectElement} */ (one(root, ".nlv-model"));
+    this.frames = /** @type {HTMLSelectElement} */ (one(root, '[data-clip="frames"]'));
+    this.spacetime = /** @type {HTMLSelectElement} */ (one(root, '[data-clip="spacetime"]'));
+    /** @type {Record<string, Field>} */
+    this.fields = Object.fromEntries(all(root, "[data-set]").map((field) => [field.dataset.set, field]));
+    this.keys = /** @type {HTMLDialogElement} */ (one(root, ".nlv-keys"));
+    this.linkButton = one(root, '[data-do="link"]');
+    this.work = one(root, ".nlv-working");
+    this.workWords = one(this.work, '[data-text="working"]');
+    this.remote = one(root, ".nlv-remote");
+    models.forEach(({ name, title }) => this.models.add(new Option(title, name)));
+    // A phone shows the picture first and the controls when they are asked for.
+    if (matchMedia("(max-width: 900px)").matches) this.details.open = false;
+    this.listen(root, on);
+  }
+
+  /** @param {HTMLElement} root @param {Listener} on */
+  listen(root, on) {
+    for (const [name, field] of Object.entries(this.fields)) {
+      field.addEventListener(field.type === "range" ? "input" : "change", () => {
+        if (name === "block") on.block(field.value);
+        else on.look({ [LOOK[name]]: valueOf(field) });
+      });
+    }
+    this.models.addEventListener("change", () => on.model(this.models.value));
+    this.frames.addEventListener("change", () => on.clip({ frames: +this.frames.value }));
+    this.spacetime.addEventListener("change", () => on.clip({ spacetime: Boolean(this.spacetime.value) }));
+    for (const button of all(root, "[data-save]")) button.addEventListener("click", () => on.save(button.dataset.save || ""));
+    one(root, '[data-do="keys"]').addEventListener("click", () => this.showKeys());
+    one(root, '[data-do="cancel"]').addEventListener("click", () => on.cancel());
+    this.linkButton.addEventListener("click", () => on.link());
+  }
+
+  showKeys() { this.keys.showModal(); }
+
+  /** @param {Look} look */
+  showLook(look) {
+    for (const [name, key] of Object.entries(LOOK)) {
+      const field = this.fields[name];
+      if (name === "cmap") continue;
+      if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = Boolean(look[key]);
+      else field.value = String(look[key]);
+    }
+  }
+
+  /** @param {{ cmaps: string[], cmap: string, blocks: string[], block: string, model: string, frames: number, spacetime: boolean, held: boolean }} shown */
+  showPicture({ cmaps, cmap, blocks, block, model, frames, spacetime, held }) {
+    offer(this.fields.cmap, cmaps, cmap);
+    offer(this.fields.block, blocks, block);
+    this.models.value = model;
+    this.frames.value = String(frames);
+    this.spacetime.value = spacetime ? "1" : "";
+    this.remote.hidden = held;
+  }
+
+  /** How far a long download is; "" when there is none. @param {string} words */
+  working(words) {
+    say(this.workWords, words);
+    this.work.hidden = !words;
+  }
+
+  /** @param {string} words */
+  linked(words) {
+    this.linkButton.textContent = words;
+    setTimeout(() => (this.linkButton.textContent = "Copy link"), 2000);
+  }
+}
+
+/** @param {Field} field */
+function valueOf(field) {
+  if (field.type === "checkbox") return /** @type {HTMLInputElement} */ (field).checked;
+  return field.type === "range" ? +field.value : field.value;
+}
+
+/** @param {Field} select @param {string[]} values @param {string} chosen */
+function offer(select, values, chosen) {
+  const wanted = values.join("|");
+  if (select.dataset.values !== wanted) {
+    select.replaceChildren(...values.map((value) => new Option(value, value)));
+    select.dataset.values = wanted;
+  }
+  select.value = chosen;
+}

@@ -1,0 +1,147 @@
+// The frames of a clip side by side, each with its part of the row, and the transport below them.
+
+import { middle } from "../core/grid.js";
+import { frameOf, frameShares, strongest } from "../core/stats.js";
+import { percent } from "../core/words.js";
+import { all, make, makeButton, one, percentOf, pixelOf } from "./elements.js";
+import { paintCells } from "./paint.js";
+
+/** @typedef {import("../core/answer.js").Answer} Answer */
+/** @typedef {import("../core/grid.js").Rect} Rect */
+/** @typedef {import("../protocol.js").View} View */
+/** @typedef {{ box: HTMLButtonElement, pane: HTMLElement, canvas: HTMLCanvasElement, mark: HTMLElement, words: HTMLElement }} Card one frame of the strip */
+const ARROWS = 20;
+/** Milliseconds between frames when the clip plays. */
+const PACE = 250;
+
+export class Film {
+  /** @param {HTMLElement} root @param {import("../core/colours.js").Colours} colours @param {{ point: (x: number, y: number, t: number) => void,
+   * focus: (t: number) => void }} on point: the pointer lies on a frame; focus: a frame is to be shown large */
+  constructor(root, colours, on) {
+    this.root = one(root, ".nlv-film");
+    this.strip = one(root, ".nlv-strip");
+    this.lines = one(root, ".nlv-arrows");
+    this.slider = /** @type {HTMLInputElement} */ (one(this.root, 'input[type="range"]'));
+    this.time = one(this.root, ".nlv-time");
+    this.button = one(this.root, '[data-do="play"]');
+    this.colours = colours;
+    this.on = on;
+    /** @type {Card[]} */
+    this.cards = [];
+    /** @type {View | null} */
+    this.picture = null;
+    this.focus = -1;
+    /** @type {ReturnType<typeof setInterval> | null} */
+    this.timer = null;
+    this.slider.addEventListener("input", () => { this.stop(); on.focus(+this.slider.value); });
+    this.button.addEventListener("click", () => this.play());
+  }
+
+  /** @param {View} picture */
+  open(picture) {
+    this.stop();
+    this.picture = picture;
+    this.focus = -1;
+    const clip = picture.frames.length > 1;
+    this.root.hidden = !clip;
+    this.cards.forEach(({ box }) => box.remove());
+    this.slider.max = String(picture.frames.length - 1);
+    this.cards = clip ? picture.frames.map((file, t) => this.card(picture, file.url, t)) : [];
+    this.strip.style.setProperty("--frames", String(Math.min(8, picture.frames.length)));
+  }
+
+  /** @param {View} picture @param {string} url @param {number} t @returns {Card} */
+  card(picture, url, t) {
+    const box = makeButton("nlv-frame"), image = make("img"), canvas = make("canvas"), mark = make("i"), words = make("span");
+    const pane = make("div");
+    image.src = url;
+    image.alt = "";
+    image.draggable = false;
+    pane.append(image, canvas, mark);
+    box.append(pane, words);
+    pane.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    const point = (/** @type {MouseEvent} */ e) => {
+      const [x, y] = pixelOf(e, pane, picture);
+      if (x >= 0 && y >= 0 && x < picture.width && y < picture.height) this.on.point(x, y, t);
+    };
+    box.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse") point(e); });
+    box.addEventListener("click", (e) => { this.stop(); if (e.detail) point(e); this.on.focus(t); });
+    this.strip.insertBefore(box, this.lines);
+    return { box, pane, canvas, mark, words };
+  }
+
+  /** One colour scale holds for all frames. @param {Answer} answer @param {import("../core/look.js").Paint} paint @param {number} focus
+   * the frame that is shown large @param {boolean} arrows */
+  show(answer, paint, focus, arrows) {
+    const { picture } = this;
+    if (!this.cards.length || !picture) return;
+    const { weights, grid } = answer, shares = frameShares(weights, grid);
+    this.cards.forEach((card, t) => {
+      paintCells(card.canvas, this.colours, frameOf(weights, grid, t), grid, paint);
+      Object.assign(card.canvas.style, { opacity: String(paint.alpha), ...percentOf(grid.extent, picture) });
+      const own = t === answer.at[0];
+      card.mark.hidden = !own;
+      if (own) Object.assign(card.mark.style, percentOf(answer.rect, picture));
+      const text = `${picture.times[t].toFixed(2)} s \u00b7 ${shares[t] ? percent(shares[t]) : "0 %"}`;
+      if (card.words.textContent !== text) card.words.textContent = text;
+      card.box.setAttribute("aria-label", `Frame ${t}, ${text} of the weight${own ? ", the query is here" : ""}`);
+      card.box.setAttribute("aria-pressed", String(t === focus));
+    });
+    if (this.focus !== focus) this.reveal(this.cards[focus].box);
+    this.focus = focus;
+    this.slider.value = String(focus);
+    this.time.textContent = `frame ${focus}, ${picture.times[focus].toFixed(2)} s`;
+    this.drawArrows(answer, arrows, picture);
+  }
+
+  /** Scroll the strip alone, never the page. @param {HTMLElement} box */
+  reveal(box) {
+    const { strip } = this, left = box.offsetLeft;
+    if (left < strip.scrollLeft || left + box.offsetWidth > strip.scrollLeft + strip.clientWidth) {
+      strip.scrollLeft = left - (strip.clientWidth - box.offsetWidth) / 2;
+    }
+  }
+
+  /** To the strongest 20 cells, as in the paper's Figure 3. @param {Answer} answer @param {boolean} on @param {View} picture */
+  drawArrows({ weights, grid, rect, at, index, stats }, on, picture) {
+    for (const line of all(this.lines, "line")) line.remove();
+    if (!on) return;
+    this.lines.setAttribute("width", String(this.strip.scrollWidth));
+    this.lines.setAttribute("height", String(this.strip.scrollHeight));
+    const tip = one(this.lines, "marker").id, [x, y] = this.spot(at[0], rect, picture);
+    for (const k of strongest(weights, ARROWS).reverse()) {
+      if (k === index && grid.cells[0] === this.cards.length) continue;
+      const share = Math.abs(weights[k]) / stats.top, line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+      const [u, v] = this.spot(grid.unflat(k)[0], grid.rect(k), picture);
+      const attributes = { x1: x, y1: y, x2: u, y2: v, "marker-end": `url(#${tip})`, "stroke-width": 0.8 + 1.6 * share, opacity: 0.3 + 0.7 * share };
+      for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, String(value));
+      this.lines.append(line);
+    }
+  }
+
+  /** Where the middle of a cell of frame t lies in the strip. @param {number} t @param {Rect} rect @param {View} picture */
+  spot(t, rect, picture) {
+    const { box, pane } = this.cards[t], [x, y] = middle(rect);
+    return [box.offsetLeft + pane.offsetLeft + (x / picture.width) * pane.offsetWidth,
+      box.offsetTop + pane.offsetTop + (y / picture.height) * pane.offsetHeight];
+  }
+
+  /** @param {number} by */
+  step(by) {
+    const count = this.cards.length;
+    if (count > 1) this.on.focus((+this.slider.value + by + count) % count);
+  }
+
+  play() {
+    if (this.timer) { this.stop(); return; }
+    if (this.cards.length < 2) return;
+    this.timer = setInterval(() => this.step(1), PACE);
+    this.button.textContent = "Pause";
+  }
+
+  stop() {
+    if (this.timer) clearInterval(this.timer);
+    this.timer = null;
+    this.button.textContent = "Play";
+  }
+}

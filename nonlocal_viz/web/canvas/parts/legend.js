@@ -1,0 +1,37 @@
+// The bar of colours under the picture.
+
+import { number } from "../core/words.js";
+import { ticks } from "../core/colours.js";
+import { contextOf, make, one, say } from "./elements.js";
+
+export class Legend {
+  /** @param {HTMLElement} root @param {import("../core/colours.js").Colours} colours */
+  constructor(root, colours) {
+    this.bar = /** @type {HTMLCanvasElement} */ (one(root, ".nlv-bar canvas"));
+    this.marks = one(root, ".nlv-ticks");
+    this.name = one(root, ".nlv-barname");
+    this.colours = colours;
+    this.shown = "";
+  }
+
+  /** @param {import("../core/look.js").Paint} paint */
+  show({ cmap, colourScale, signed, top }) {
+    if (this.shown !== cmap) this.paint(cmap);
+    const labels = ticks(top, colourScale, signed);
+    while (this.marks.children.length < labels.length) this.marks.append(make("span"));
+    labels.forEach(([at, weight], i) => {
+      const mark = /** @type {HTMLElement} */ (this.marks.children[i]);
+      mark.style.left = `${100 * at}%`;
+      mark.textContent = number(weight);
+    });
+    say(this.name, `weight, ${colourScale} scale`);
+  }
+
+  /** @param {string} cmap */
+  paint(cmap) {
+    const context = contextOf(this.bar), image = context.createImageData(256, 1);
+    new Uint32Array(image.data.buffer).set(this.colours.tables[cmap]);
+    context.putImageData(image, 0, 0);
+    this.shown = cmap;
+  }
+}

@@ -1,0 +1,71 @@
+// Everything that shows an answer: the picture, the film strip, the bar, the readout, the lesson, the pins.
+
+import { Colours } from "../core/colours.js";
+import { paintOf } from "../core/look.js";
+import { frameOf } from "../core/stats.js";
+import { classWords, spokenWords } from "../core/words.js";
+import { Film } from "./film.js";
+import { Legend } from "./legend.js";
+import { Lesson } from "./lesson.js";
+import { PinCards } from "./pincards.js";
+import { Readout } from "./readout.js";
+import { showForClips, Stage } from "./stage.js";
+
+/** @typedef {import("../core/answer.js").Answer} Answer */
+/** @typedef {import("../core/look.js").Look} Look */
+/** @typedef {import("../protocol.js").View} View */
+/** @typedef {{ point: (x: number, y: number, t: number) => void, focus: (t: number) => void, key: (slot: number) => void,
+ *   lesson: () => void, go: (pin: Answer) => void, remove: (pin: Answer) => void }} Listener */
+
+export class Scene {
+  /** @param {HTMLElement} root @param {import("../protocol.js").ColourMaps} maps @param {Listener} on */
+  constructor(root, maps, on) {
+    this.root = root;
+    this.colours = new Colours(maps);
+    this.stage = new Stage(root);
+    this.film = new Film(root, this.colours, on);
+    this.legend = new Legend(root, this.colours);
+    this.readout = new Readout(root, on.key);
+    this.lesson = new Lesson(root, on.lesson);
+    this.cards = new PinCards(root, this.colours, { go: on.go, remove: on.remove, left: () => this.stage.picture.focus() });
+  }
+
+  /** @param {View} picture */
+  open(picture) {
+    this.stage.open(picture);
+    this.film.open(picture);
+    showForClips(this.root, picture.frames.length > 1);
+    this.readout.set("class", classWords(picture.classes));
+  }
+
+  /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look */
+  draw(answer, frame, look) {
+    const { stage } = this, paint = paintOf(look, answer.block.meta.signed, answer.stats.top);
+    stage.show(frame);
+    stage.paint(this.colours, frameOf(answer.weights, answer.grid, frame), answer.grid, paint);
+    stage.markQuery(answer.rect, frame === answer.t);
+    this.film.show(answer, paint, frame, look.arrows);
+    this.readout.show(answer, stage.photos, stage.size.width);
+    this.legend.show(paint);
+    this.lesson.show(answer);
+  }
+
+  /** @param {Answer} answer */
+  speak(answer) {
+    const words = spokenWords(answer);
+    this.readout.spoken.textContent = words;
+    this.stage.describe(words);
+  }
+
+  /** The marks on the large picture alone, for another frame. @param {Answer[]} pins @param {number} frame */
+  markPins(pins, frame) {
+    this.stage.drawPins(pins.flatMap((pin, i) => (pin.t === frame ? [/** @type {[number, typeof pin.rect]} */ ([i + 1, pin.rect])] : [])));
+  }
+
+  /** @param {Answer[]} pins @param {number} frame @param {Look} look */
+  drawPins(pins, frame, look) {
+    this.markPins(pins, frame);
+    const { photos, size } = this.stage;
+    this.cards.show(pins, { photos, ...size, paintFor: (pin) => paintOf(look, pin.block.meta.signed, pin.stats.top) });
+  }
+}

@@ -1,0 +1,239 @@
+// Written by `python -m tests.web.declare` from nonlocal_viz/web/protocol.py: change that.
+
+/** Border i of a side, 0..cells, lies at numerators[i] / denominator pixels of the original. */
+export interface Axis {
+  numerators: number[];
+  denominator: number;
+}
+
+/** Cells (T, H, W), numbered in raster order, and where they lie. */
+export interface Grid {
+  cells: [number, number, number];
+  x: Axis;
+  y: Axis;
+}
+
+/** How a query and a key become a weight; core/pairwise.py says what each field means. */
+export interface Pairwise {
+  score: "product" | "sum";
+  rectify: boolean;
+  normalise: "softmax" | "count" | "sum";
+  scale: number | number[];
+}
+
+/** Names of the tokens that lie on no cell: before the cells, and after them. */
+export interface OffGrid {
+  before: string[];
+  after: string[];
+}
+
+/** The tokens of both sides that lie on no cell. */
+export interface Aside {
+  query: OffGrid;
+  key: OffGrid;
+}
+
+/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. */
+export interface Section {
+  name: "query" | "key" | "normaliser" | "query_reach" | "key_reach" | "bias" | "query_place" | "key_place" | "unary";
+  type: "float16" | "float32" | "int32";
+  offset: number;
+  shape: number[];
+}
+
+/** Where something is fetched from. */
+export interface File {
+  url: string;
+}
+
+/** What the network says of a block: channels of x (``input``) and of theta, phi and g (``inner``), whether theta and phi are learnt, and whether scores are divided by the root of their channels. */
+export interface BlockAbout {
+  input: number;
+  inner: number;
+  embedded: boolean;
+  scaled: boolean;
+}
+
+/** One block of one picture. ``factors`` is null where a browser cannot hold them, which then asks for rows; ``pairwise`` is null where the affinity is more than data, ``about`` where nothing is said of it; ``span`` is the number of keys that a query looks at. */
+export interface Block {
+  block: string;
+  instantiation: string;
+  pairwise: Pairwise | null;
+  about: BlockAbout | null;
+  signed: boolean;
+  distribution: boolean;
+  heads: number;
+  channels: number;
+  span: number;
+  pooled: boolean;
+  queries: Grid;
+  keys: Grid;
+  aside: Aside;
+  sections: Section[];
+  factors: File | null;
+}
+
+/** Which picture or clip is looked at, by which model (the page's own unless named), and how a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself). */
+export interface Source {
+  example?: string;
+  path?: string;
+  model?: string;
+  frames?: number;
+  start?: number;
+  stride?: number;
+  spacetime?: boolean;
+}
+
+/** Open a picture or clip, with this block if the model has it. */
+export interface PictureQuestion {
+  question: number;
+  source: Source;
+  block: string | null;
+}
+
+/** Another block of the same picture. */
+export interface BlockQuestion {
+  question: number;
+  source: Source;
+  block: string;
+}
+
+/** One row or column of a block that is too big for a browser, at a pixel of a frame. */
+export interface RowQuestion {
+  question: number;
+  source: Source;
+  block: string;
+  direction: "row" | "column";
+  x: number;
+  y: number;
+  frame: number;
+}
+
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo. */
+export interface SaveQuestion {
+  question: number;
+  source: Source;
+  block: string;
+  direction: "row" | "column";
+  x: number;
+  y: number;
+  frame: number;
+  suffix: string;
+  cmap: string;
+  alpha: number;
+  scale: "linear" | "gamma" | "log";
+  smooth: boolean;
+  colour: boolean;
+}
+
+/** What the model says of itself; ``assumptions`` are sentences. */
+export interface About {
+  name: string;
+  title: string;
+  assumptions: string[];
+}
+
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. */
+export interface View {
+  kind: "view";
+  seq: number;
+  question?: number;
+  source: Source;
+  about: About;
+  title: string;
+  alt: string;
+  start: [number, number, number];
+  width: number;
+  height: number;
+  frames: File[];
+  times: number[];
+  spacetime: boolean;
+  blocks: string[];
+  classes: [string, number][];
+  first: Block;
+}
+
+/** Another block of the picture. */
+export interface BlockAnswer {
+  kind: "block";
+  seq: number;
+  question?: number;
+  source: Source;
+  first: Block;
+}
+
+/** Weights of all cells of all frames, float32. */
+export interface RowAnswer {
+  kind: "row";
+  seq: number;
+  question?: number;
+  source: Source;
+  block: string;
+  direction: "row" | "column";
+  cell: number[];
+  weights: File;
+}
+
+/** How far a download is. */
+export interface ProgressAnswer {
+  kind: "progress";
+  seq: number;
+  question?: number;
+  words: string;
+}
+
+/** A download. */
+export interface FileAnswer {
+  kind: "file";
+  seq: number;
+  question?: number;
+  name: string;
+  file: File;
+}
+
+/** One sentence. */
+export interface ErrorAnswer {
+  kind: "error";
+  seq: number;
+  question?: number;
+  message: string;
+}
+
+/** A picture or clip that comes with the page; ``thumb`` is the address of a small picture. */
+export interface Example {
+  name: string;
+  title: string;
+  alt: string;
+  thumb: string;
+  clip: boolean;
+}
+
+/** Colour maps by name, 256 colours each, as hexadecimal RGB. */
+export interface ColourMaps {
+  sequential: Record<string, string>;
+  diverging: Record<string, string>;
+}
+
+/** The largest file of each kind, in bytes. */
+export interface Bounds {
+  picture: number;
+  clip: number;
+}
+
+/** A model on offer. */
+export interface Model {
+  name: string;
+  title: string;
+}
+
+/** What the browser is told once. The first model is the page's own. */
+export interface Config {
+  examples: Example[];
+  maps: ColourMaps;
+  scales: ("linear" | "gamma" | "log")[];
+  bounds: Bounds;
+  models: Model[];
+}
+
+/** Whatever the server sends. */
+export type Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer;

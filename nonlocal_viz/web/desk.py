@@ -1,0 +1,182 @@
+"""The desk: questions of the page in, JSON values out. It knows no gradio and no person.
+
+Every answer has a ``kind`` that says what it is: ``view`` (a picture or clip with its first block),
+``block`` (another block of it), ``row`` (for blocks too big to send), ``progress`` and ``file`` (a
+download) or ``error`` (one sentence). The browser never shows anything else, so no failure of ours
+can put a traceback on the page.
+"""
+
+import base64
+import itertools
+import logging
+import math
+import mimetypes
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nonlocal_viz.core.source import About
+from nonlocal_viz.errors import NonlocalVizError, QueryError, WritingError
+from nonlocal_viz.export import suffixes
+from nonlocal_viz.media import WebmWriter
+from nonlocal_viz.web.payload import block_payload, picture_payload, row_payload
+from nonlocal_viz.web.views import Views, named
+
+#: A file that is about to be gone -> what the browser is told instead of it.
+Keep = Callable[[Path], dict[str, Any]]
+_log = logging.getLogger(__name__)
+_sequence = itertools.count(1)
+
+
+def inline(path: Path) -> dict[str, Any]:
+    """A file as a part of the answer itself, for a page without a server."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    content = base64.b64encode(path.read_bytes()).decode()
+    return {"url": f"data:{kind};base64,{content}", "orig_name": path.name}
+
+
+class Desk:
+    """Answers the page's questions. Stateless but for the LRU of views, so any replica can answer.
+
+    Args:
+        views: what was encoded.
+        keep: is given each file of an answer before it is deleted.
+    """
+
+    def __init__(self, views: Views, keep: Keep = inline) -> None:
+        self.views = views
+        self._keep = keep
+
+    def open(self, source: object, block: object = None) -> dict[str, Any]:
+        """A picture with the factors of one block, and the query to start from."""
+        source = named(source)
+        view, limits = self.views.get(source), self.views.limits
+        name = str(block) if block in view.blocks else view.default_block
+        example = self.views.examples.get(str(source.get("example")))
+        width, height = view.size
+        start = (*example.query, example.frame) if example else (width / 2, height / 2, 0)
+        with tempfile.TemporaryDirectory() as folder:
+            return {
+                "kind": "view",
+                "source": source,
+                "about": _about(view.about),
+                "title": example.title if example else "your picture",
+                "alt": example.alt if example else "the picture that you opened",
+                "start": list(start),
+                **self._kept(picture_payload(view, Path(folder), limits)),
+                "first": self._kept(block_payload(view, name, Path(folder), limits)),
+            }
+
+    def block(self, source: object, block: str) -> dict[str, Any]:
+        """The factors of another block of the same picture."""
+        source = named(source)
+        view = self.views.get(source)
+        view.affinity(block)
+        with tempfile.TemporaryDirectory() as folder:
+            first = self._kept(block_payload(view, block, Path(folder), self.views.limits))
+        return {"kind": "block", "source": source, "first": first}
+
+    def row(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One row, for a browser that does not hold the factors of the block."""
+        source = named(request.get("source"))
+        view = self.views.get(source)
+        x, y, frame, block = pointed(request)
+        direction = "column" if request.get("direction") == "column" else "row"
+        with tempfile.TemporaryDirectory() as folder:
+            found = self._kept(row_payload(view, block, x, y, frame, direction, Path(folder)))
+        return {"kind": "row", "source": source, **found}
+
+    def save(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, pdf,
+        or for clips webm. Yields how far it is, then the file."""
+        view = self.views.get(named(request.get("source")))
+        suffix = request.get("suffix")
+        known = [own.removeprefix(".") for own in suffixes(clip=True)]
+        if suffix not in known:
+            raise WritingError(f"Downloads are {', '.join(known[:-1])} or {known[-1]}.")
+        x, y, frame, block = pointed(request)
+        column = request.get("direction") == "column"
+        row = (view.column if column else view.query)(x, y, frame, block=block)
+        options = _colours(request) if suffix in ("png", "webm") else {}
+        at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
+        name = f"{stem(request)}-{block}-{row.direction}-{at}.{suffix}"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            if suffix == "webm" and row.is_clip:
+                # Frame by frame, so that whoever waits sees how far it is, and may stop it.
+                writer, count = WebmWriter(), len(view.frames)
+                for t in range(count):
+                    yield {"kind": "progress", "words": f"Writing frame {t + 1} of {count}"}
+                    writer.write(row.overlay(frame=t, **options))
+                path.write_bytes(writer.finish())
+            else:
+                row.save(path, **options)
+            yield {"kind": "file", "name": name, "file": self._keep(path)}
+
+    def answers(
+        self, ask: Callable[[], Iterator[dict[str, Any]]], request: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """What ``ask`` yields, a failure as one sentence; each with the number of its ``question``, where
+        the request has one, and ``seq``, which makes every answer a new value: the browser would not
+        notice two equal ones."""
+        number = request.get("question")
+        echo = {"question": number} if type(number) is int else {}
+        try:
+            for found in ask():
+                yield {**found, **echo, "seq": next(_sequence)}
+        except NonlocalVizError as error:
+            yield {"kind": "error", "message": str(error), **echo, "seq": next(_sequence)}
+        except Exception:
+            _log.exception("a question of the page failed")
+            message = "Something went wrong on the server; it has been logged. Try again."
+            yield {"kind": "error", "message": message, **echo, "seq": next(_sequence)}
+
+    def _kept(self, value: Any) -> Any:
+        """The value with its files kept, while their temporary folder exists."""
+        if isinstance(value, Path):
+            return self._keep(value)
+        if isinstance(value, dict):
+            return {key: self._kept(inner) for key, inner in value.items()}
+        return [self._kept(inner) for inner in value] if isinstance(value, list) else value
+
+
+def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
+    """(x, y, frame, block) of a question of the page.
+
+    Raises:
+        QueryError: one of them is missing or is no number.
+    """
+    try:
+        x, y, frame = float(request["x"]), float(request["y"]), int(request.get("frame") or 0)
+        return x, y, frame, str(request["block"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise QueryError("A question needs a place in numbers; point again.") from None
+
+
+def stem(request: dict[str, Any]) -> str:
+    """A file name's first part from the picture's own name; only tame characters survive."""
+    source = request.get("source") or {}
+    name = source.get("example") or Path(str(source.get("path", "picture"))).stem
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in str(name))[:40] or "picture"
+
+
+def _colours(request: dict[str, Any]) -> dict[str, Any]:
+    """How a download is painted; an alpha that is no number is as if nothing was said."""
+    alpha = request.get("alpha")
+    usable = isinstance(alpha, int | float) and math.isfinite(alpha)
+    return {
+        "cmap": str(request["cmap"]) if request.get("cmap") else None,
+        "alpha": alpha if usable else None,
+        "scale": str(request.get("scale", "linear")),
+        "smooth": bool(request.get("smooth")),
+        "grey": not request.get("colour"),
+    }
+
+
+def _about(about: About) -> dict[str, Any]:
+    return {
+        "name": about.name,
+        "title": about.title or about.name,
+        "assumptions": list(about.assumptions),
+    }

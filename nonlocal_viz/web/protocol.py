@@ -1,0 +1,289 @@
+"""What the page and the server say to each other, as types: the one place where its words stand.
+
+The browser's code is checked against the same types: ``python -m tests.web.declare`` writes them as
+``canvas/protocol.d.ts``, and a test holds that file to this one.
+
+The browser asks with an event (``picture``, ``block``, ``row``, ``save``; ``cancel`` says nothing more)
+whose data is a question; the server answers with a value whose ``kind`` says what it is. Every question
+has a number, which its answers bring back unchanged; the first picture, which nobody asked for, has none.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+
+class Axis(TypedDict):
+    """Border i of a side, 0..cells, lies at numerators[i] / denominator pixels of the original."""
+
+    numerators: list[int]
+    denominator: int
+
+
+class Grid(TypedDict):
+    """Cells (T, H, W), numbered in raster order, and where they lie."""
+
+    cells: tuple[int, int, int]
+    x: Axis
+    y: Axis
+
+
+class Pairwise(TypedDict):
+    """How a query and a key become a weight; core/pairwise.py says what each field means."""
+
+    score: Literal["product", "sum"]
+    rectify: bool
+    normalise: Literal["softmax", "count", "sum"]
+    scale: float | list[float]
+
+
+class OffGrid(TypedDict):
+    """Names of the tokens that lie on no cell: before the cells, and after them."""
+
+    before: list[str]
+    after: list[str]
+
+
+class Aside(TypedDict):
+    """The tokens of both sides that lie on no cell."""
+
+    query: OffGrid
+    key: OffGrid
+
+
+class Section(TypedDict):
+    """Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which."""
+
+    name: Literal[
+        "query",
+        "key",
+        "normaliser",
+        "query_reach",
+        "key_reach",
+        "bias",
+        "query_place",
+        "key_place",
+        "unary",
+    ]
+    type: Literal["float16", "float32", "int32"]
+    offset: int
+    shape: list[int]
+
+
+class File(TypedDict):
+    """Where something is fetched from."""
+
+    url: str
+
+
+class BlockAbout(TypedDict):
+    """What the network says of a block: channels of x (``input``) and of theta, phi and g (``inner``),
+    whether theta and phi are learnt, and whether scores are divided by the root of their channels."""
+
+    input: int
+    inner: int
+    embedded: bool
+    scaled: bool
+
+
+class Block(TypedDict):
+    """One block of one picture. ``factors`` is null where a browser cannot hold them, which then asks for
+    rows; ``pairwise`` is null where the affinity is more than data, ``about`` where nothing is said of it;
+    ``span`` is the number of keys that a query looks at."""
+
+    block: str
+    instantiation: str
+    pairwise: Pairwise | None
+    about: BlockAbout | None
+    signed: bool
+    distribution: bool
+    heads: int
+    channels: int
+    span: int
+    pooled: bool
+    queries: Grid
+    keys: Grid
+    aside: Aside
+    sections: list[Section]
+    factors: File | None
+
+
+class Source(TypedDict):
+    """Which picture or clip is looked at, by which model (the page's own unless named), and how a clip is
+    sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself)."""
+
+    example: NotRequired[str]
+    path: NotRequired[str]
+    model: NotRequired[str]
+    frames: NotRequired[int]
+    start: NotRequired[float]
+    stride: NotRequired[float]
+    spacetime: NotRequired[bool]
+
+
+class PictureQuestion(TypedDict):
+    """Open a picture or clip, with this block if the model has it."""
+
+    question: int
+    source: Source
+    block: str | None
+
+
+class BlockQuestion(TypedDict):
+    """Another block of the same picture."""
+
+    question: int
+    source: Source
+    block: str
+
+
+class RowQuestion(TypedDict):
+    """One row or column of a block that is too big for a browser, at a pixel of a frame."""
+
+    question: int
+    source: Source
+    block: str
+    direction: Literal["row", "column"]
+    x: float
+    y: float
+    frame: int
+
+
+class SaveQuestion(TypedDict):
+    """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo."""
+
+    question: int
+    source: Source
+    block: str
+    direction: Literal["row", "column"]
+    x: float
+    y: float
+    frame: int
+    suffix: str
+    cmap: str
+    alpha: float
+    scale: Literal["linear", "gamma", "log"]
+    smooth: bool
+    colour: bool
+
+
+class About(TypedDict):
+    """What the model says of itself; ``assumptions`` are sentences."""
+
+    name: str
+    title: str
+    assumptions: list[str]
+
+
+class View(TypedDict):
+    """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with."""
+
+    kind: Literal["view"]
+    seq: int
+    question: NotRequired[int]
+    source: Source
+    about: About
+    title: str
+    alt: str
+    start: tuple[float, float, int]
+    width: int
+    height: int
+    frames: list[File]
+    times: list[float]
+    spacetime: bool
+    blocks: list[str]
+    classes: list[tuple[str, float]]
+    first: Block
+
+
+class BlockAnswer(TypedDict):
+    """Another block of the picture."""
+
+    kind: Literal["block"]
+    seq: int
+    question: NotRequired[int]
+    source: Source
+    first: Block
+
+
+class RowAnswer(TypedDict):
+    """Weights of all cells of all frames, float32."""
+
+    kind: Literal["row"]
+    seq: int
+    question: NotRequired[int]
+    source: Source
+    block: str
+    direction: Literal["row", "column"]
+    cell: list[int]
+    weights: File
+
+
+class ProgressAnswer(TypedDict):
+    """How far a download is."""
+
+    kind: Literal["progress"]
+    seq: int
+    question: NotRequired[int]
+    words: str
+
+
+class FileAnswer(TypedDict):
+    """A download."""
+
+    kind: Literal["file"]
+    seq: int
+    question: NotRequired[int]
+    name: str
+    file: File
+
+
+class ErrorAnswer(TypedDict):
+    """One sentence."""
+
+    kind: Literal["error"]
+    seq: int
+    question: NotRequired[int]
+    message: str
+
+
+Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer
+
+
+class Example(TypedDict):
+    """A picture or clip that comes with the page; ``thumb`` is the address of a small picture."""
+
+    name: str
+    title: str
+    alt: str
+    thumb: str
+    clip: bool
+
+
+class ColourMaps(TypedDict):
+    """Colour maps by name, 256 colours each, as hexadecimal RGB."""
+
+    sequential: dict[str, str]
+    diverging: dict[str, str]
+
+
+class Bounds(TypedDict):
+    """The largest file of each kind, in bytes."""
+
+    picture: int
+    clip: int
+
+
+class Model(TypedDict):
+    """A model on offer."""
+
+    name: str
+    title: str
+
+
+class Config(TypedDict):
+    """What the browser is told once. The first model is the page's own."""
+
+    examples: list[Example]
+    maps: ColourMaps
+    scales: list[Literal["linear", "gamma", "log"]]
+    bounds: Bounds
+    models: list[Model]

@@ -1,0 +1,247 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { mount } from "../../../nonlocal_viz/web/canvas/mount.js";
+import { canvas, clip, config, FIELDS, one, pointer } from "./canvas.js";
+import { browser, Element } from "./fakes.js";
+import { bytes, golden, named } from "./golden.js";
+
+test("hovering draws once a frame, the last place", () => {
+  const { session, picture, page } = canvas();
+  picture.fire("pointermove", pointer(45, 25));
+  picture.fire("pointermove", pointer(25, 15));
+  assert.equal(page.frames.length, 1);
+  page.flush();
+  assert.deepEqual([session.answer.index, session.draws, session.answer.x, session.answer.y], [7, 2, 25, 15]);
+  picture.fire("pointermove", pointer(-20, 500));
+  page.flush();
+  assert.equal(session.answer.index, 10);
+});
+
+test("a click pins, a drag does not, Escape clears", () => {
+  const { session, picture, page, root } = canvas();
+  picture.fire("pointerdown", pointer(5, 5));
+  picture.fire("pointerup", pointer(5.2, 5));
+  assert.deepEqual([session.pins.length, session.answer.index], [1, 0]);
+  picture.fire("pointerdown", pointer(5, 5));
+  picture.fire("pointerup", pointer(45, 25));
+  assert.deepEqual([session.pins.length, session.answer.index], [1, 14]);
+  picture.fire("pointerdown", pointer(25, 5));
+  picture.fire("pointerup", pointer(25, 5, { button: 2 }));
+  assert.equal(session.pins.length, 1);
+  picture.fire("pointerdown", pointer(25, 5, { pointerType: "touch", pointerId: 4 }));
+  assert.equal(picture.captured, 4);
+  page.key(page.body, "Escape");
+  assert.equal(session.pins.length, 0);
+  assert.equal(root.querySelector(".nlv-pins").children.length, 0);
+});
+
+test("arrows move by a cell and stay inside", () => {
+  const { session, picture, page } = canvas();
+  page.key(picture, "ArrowDown");
+  page.key(picture, "ArrowRight");
+  assert.deepEqual([session.answer.at, session.point], [[0, 1, 2], { x: 25, y: 15, t: 0 }]);
+  page.key(picture, "End");
+  page.key(picture, "PageDown");
+  page.key(picture, "ArrowRight");
+  assert.deepEqual(session.answer.at, [0, 2, 4]);
+  page.key(new Element("elsewhere"), "ArrowLeft");
+  assert.deepEqual(session.answer.at, [0, 2, 4]);
+});
+
+test("another direction shows its own pins and speaks", () => {
+  const { session, picture, page, root, field } = canvas();
+  picture.fire("pointerdown", pointer(5, 5));
+  picture.fire("pointerup", pointer(5, 5));
+  field("direction").value = "column";
+  field("direction").fire("change");
+  assert.deepEqual([session.look.direction, session.answer.direction, root.querySelector(".nlv-pins").children.length], ["column", "column", 0]);
+  assert.match(root.querySelector(".nlv-spoken").textContent, /is looked at most by/);
+  page.key(page.body, "r");
+  assert.equal(root.querySelector(".nlv-pins").children.length, 1);
+});
+
+test("fields change the look", () => {
+  const { session, picture, field, root } = canvas();
+  field("scale").value = "log";
+  field("scale").fire("change");
+  field("alpha").value = "0.25";
+  field("alpha").fire("input");
+  field("smooth").checked = true;
+  field("smooth").fire("change");
+  field("colour").checked = true;
+  field("colour").fire("change");
+  field("cmap").value = "viridis";
+  field("cmap").fire("change");
+  assert.deepEqual([session.look.colourScale, session.look.alpha, session.look.cmap, session.look.signedCmap], ["log", 0.25, "viridis", "berlin"]);
+  assert.equal(root.querySelector(".nlv-row").style.opacity, "0.25");
+  assert.ok(picture.classList.has("smooth") && picture.classList.has("in-colour"));
+  assert.equal(root.querySelector(".nlv-barname").textContent, "weight, log scale");
+});
+
+test("a colour map of signed weights is another one", () => {
+  const { session, field, page } = canvas({ of: named("product, count, 1 heads, 1 frames") });
+  assert.deepEqual([field("cmap").value, field("cmap").children.map((o) => o.value)], ["berlin", Object.keys(golden.maps.diverging)]);
+  page.key(page.body, "c");
+  assert.deepEqual([session.look.cmap, session.look.signedCmap], ["magma", Object.keys(golden.maps.diverging)[1]]);
+});
+
+test("blocks are asked for once", () => {
+  const { session, asked, field, root } = canvas();
+  field("block").value = "layer3.0";
+  field("block").fire("change");
+  assert.deepEqual(asked.pop(), ["block", { source: { example: "a" }, block: "layer3.0", question: 1 }]);
+  assert.equal(root.dataset.state, "busy");
+  session.desk.on.block({ ...one.meta, block: "layer3.0" }, bytes(one.bytes));
+  assert.deepEqual([root.dataset.state, session.answer.block.name, field("block").value], ["ready", "layer3.0", "layer3.0"]);
+  session.chooseBlock("layer2.1");
+  session.chooseBlock("layer3.0");
+  assert.deepEqual([asked.length, session.answer.block.name], [0, "layer3.0"]);
+});
+
+test("pictures, models, clips: what is asked of the server", async () => {
+  const { session, asked, root } = canvas({ source: { example: "a", model: "other", frames: 4 } });
+  root.querySelector(".nlv-thumbs").children[0].fire("click");
+  assert.deepEqual(asked.pop(), ["picture", { source: { example: "a", model: "other" }, block: "layer2.1", question: 1 }]);
+  session.chooseModel("other");
+  assert.equal(asked.length, 0);
+  const models = root.querySelector(".nlv-model");
+  models.value = "own";
+  models.fire("change");
+  assert.deepEqual(asked.pop()[1].source, { example: "a", frames: 4 });
+  const spacetime = root.querySelector('[data-clip="spacetime"]'), frames = root.querySelector('[data-clip="frames"]');
+  assert.deepEqual([spacetime.value, frames.value, root.querySelector(".nlv-model").value], ["1", "4", "own"]);
+  spacetime.value = "";
+  spacetime.fire("change");
+  assert.deepEqual(asked.pop()[1].source, { example: "a", model: "other", frames: 4, spacetime: false });
+  frames.value = "16";
+  frames.fire("change");
+  assert.deepEqual(asked.pop()[1].source, { example: "a", model: "other", frames: 16 });
+  await session.openFile({ name: "p.jpg", size: 10, type: "image/jpeg" });
+  assert.deepEqual(asked.pop()[1].source, { path: "/uploads/p.jpg", model: "other" });
+  await session.openFile({ name: "p.jpg", size: 1001, type: "image/jpeg" });
+  assert.equal(asked.length, 0);
+  assert.match(root.querySelector(".nlv-error").textContent, /larger than/);
+});
+
+test("of two files chosen in a hurry the last is opened, and a failed upload is said", async () => {
+  const { session, asked, root } = canvas();
+  await Promise.all([session.openFile({ name: "1.jpg", size: 1, type: "" }), session.openFile({ name: "2.jpg", size: 1, type: "" })]);
+  assert.deepEqual(asked.map(([, question]) => question.source.path), ["/uploads/2.jpg"]);
+  session.host.upload = async () => { throw new Error("gone"); };
+  await session.openFile({ name: "3.jpg", size: 1, type: "" });
+  assert.match(root.querySelector(".nlv-error").textContent, /could not be sent/);
+  assert.deepEqual([root.dataset.state, root.querySelector(".nlv-error").hidden], ["ready", false]);
+});
+
+test("what a clip says of how it was sampled", () => {
+  const { root, open } = canvas();
+  open(clip, { example: "a", spacetime: false });
+  assert.equal(root.querySelector('[data-clip="spacetime"]').value, "");
+  assert.equal(root.querySelector('[data-clip="frames"]').value, "8");
+});
+
+test("a download says all that is shown", () => {
+  const { session, asked, root } = canvas();
+  session.setLook({ colourScale: "gamma", smooth: true, colour: true, alpha: 0.5, direction: "column" });
+  root.lists["[data-save]"][1].fire("click");
+  assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
+    direction: "column", cmap: "magma", alpha: 0.5, scale: "gamma", smooth: true, question: 1 }]);
+  root.querySelector('[data-do="cancel"]').fire("click");
+  assert.equal(asked.pop()[0], "cancel");
+  session.openSource({ example: "a" }, "");
+  session.save("png");
+  assert.equal(asked.length, 1);
+});
+
+test("a link is copied, and stands in the address", async () => {
+  const { session, page, root } = canvas({ search: "?x=31.5&y=22.5" });
+  await session.copyLink();
+  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=magma&scale=linear";
+  assert.deepEqual([page.copied, page.states, root.querySelector('[data-do="link"]').textContent], [[wanted], [wanted], "Copied"]);
+  const own = canvas({ source: { path: "/p" } });
+  await own.session.copyLink();
+  assert.match(own.root.querySelector(".nlv-error").textContent, /example pictures only/);
+  assert.equal(own.page.copied.length, 0);
+});
+
+test("a block without factors asks the server for its row", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { session, asked, root } = canvas({ factors: false });
+  assert.ok(!root.querySelector(".nlv-remote").hidden);
+  assert.equal(session.answer, null);
+  t.mock.timers.tick(80);
+  assert.deepEqual(asked.pop(), ["row", { source: { example: "a" }, block: "layer2.1", direction: "row", x: 15, y: 5, frame: 0, question: 1 }]);
+  const weights = Float32Array.from({ length: 15 }, (_, i) => i);
+  session.desk.on.row({ block: "layer2.1", index: 1, direction: "row" }, weights);
+  session.draw();
+  assert.deepEqual([session.answer.index, session.answer.stats.best], [1, 14]);
+});
+
+test("a download of a pixel that no key holds is of the nearest", () => {
+  const axis = { numerators: [0, 20], denominator: 1 };
+  const { session, asked, open } = canvas(), pooled = named("product, softmax, 1 heads, 1 frames, pooled");
+  open(pooled, { example: "b" }, { keys: { ...pooled.meta.keys, y: axis } });
+  session.setLook({ direction: "column" });
+  session.hold({ x: 12, y: 25, t: 0 }, false);
+  session.save("png");
+  const [, { x, y }] = asked.pop();
+  assert.ok(x === 12 && y < 20 && y > 19.9);
+});
+
+test("files that are dropped, chosen or pasted are opened", () => {
+  const { root, picture, session, page } = canvas(), opened = [];
+  session.openFile = (file) => opened.push(file);
+  const dropping = (kind, files = []) => { root.fire(kind, { dataTransfer: { files } }); return picture.classList.has("dropping"); };
+  assert.deepEqual(["dragenter", "dragover", "dragleave"].map((kind) => dropping(kind)), [true, true, false]);
+  assert.deepEqual([dropping("dragover"), dropping("drop", ["a"]), opened], [true, false, ["a"]]);
+  dropping("drop");
+  const picker = root.querySelector('input[type="file"]');
+  Object.assign(picker, { files: ["b"], value: "b" });
+  picker.fire("change");
+  assert.deepEqual([opened, picker.value], [["a", "b"], ""]);
+  const paste = (target, files) => page.listeners.paste.forEach((listener) => listener({ target, clipboardData: { files }, preventDefault() {} }));
+  paste(page.body, ["c"]);
+  paste(page.body, []);
+  paste(new Element("elsewhere"), ["d"]);
+  assert.deepEqual(opened, ["a", "b", "c"]);
+});
+
+test("two canvases: keys go to the one in use", () => {
+  const page = browser(), a = canvas({ page }), b = canvas({ page });
+  page.key(page.body, "s");
+  assert.deepEqual([a.session.look.colourScale, b.session.look.colourScale], ["gamma", "linear"]);
+  b.root.fire("pointerenter");
+  page.key(page.body, "s");
+  assert.deepEqual([a.session.look.colourScale, b.session.look.colourScale], ["gamma", "gamma"]);
+  page.key(a.picture, "s");
+  assert.deepEqual([a.session.look.colourScale, b.session.look.colourScale], ["log", "gamma"]);
+  b.root.isConnected = false;
+  page.key(page.body, "s");
+  assert.equal(b.session.look.colourScale, "gamma");
+  assert.equal(b.session.company.before, 1);
+  const c = canvas({ page });
+  assert.equal(c.session.company.before, 1);
+});
+
+test("what tests and people's scripts can read", () => {
+  browser();
+  const root = new Element("root"), element = { querySelector: () => root };
+  const host = { props: { config, value: null }, trigger() {}, watch() {}, upload: async () => ({}) };
+  const fields = () => Object.keys(FIELDS).map((key) => Object.assign(new Element(), { dataset: { set: key } }));
+  for (const name of ["[data-set]", "[data-save]", "[data-text]"]) root.lists[name] = fields();
+  mount(element, host);
+  const tool = root.nonlocalViz;
+  assert.deepEqual([tool.ready, tool.answer, tool.frame, tool.model, tool.pins, tool.draws], [false, null, 0, "own", 0, 0]);
+  assert.throws(() => { "use strict"; tool.frame = 3; });
+  root.dataset.state = "ready";
+  assert.equal(tool.ready, false); // nothing is drawn
+});
+
+test("what the server said before the page was there is heard", async () => {
+  browser();
+  const root = new Element("root"), value = { seq: 1, kind: "error", message: "No." };
+  for (const name of ["[data-set]"]) root.lists[name] = Object.keys(FIELDS).map((key) => Object.assign(new Element(), { dataset: { set: key } }));
+  mount({ querySelector: () => root }, { props: { config, value }, trigger() {}, watch() {}, upload: async () => ({}) });
+  await new Promise((go) => setImmediate(go));
+  assert.equal(root.querySelector(".nlv-error").textContent, "No.");
+});

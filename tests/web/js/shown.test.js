@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { canvas, clip, pointer } from "./canvas.js";
+import { Element } from "./fakes.js";
+import { named } from "./golden.js";
+
+test("what is shown first", () => {
+  const { session, root, text, field } = canvas();
+  assert.equal(root.dataset.state, "ready");
+  assert.deepEqual([session.answer.index, session.draws], [1, 1]);
+  assert.deepEqual([text("pixel"), text("cell")], ["12, 8", "row 0, column 1"]);
+  assert.match(text("class"), /cat/);
+  assert.match(root.querySelector(".nlv-spoken").textContent, /^Cell row 0, column 1 looks most at/);
+  assert.equal(root.querySelector(".nlv-picture").attributes["aria-valuetext"], root.querySelector(".nlv-spoken").textContent);
+  assert.deepEqual([field("scale").value, field("direction").value, field("alpha").value, field("smooth").checked], ["linear", "row", "0.65", false]);
+  assert.deepEqual([field("cmap").value, field("block").value], ["magma", "layer2.1"]);
+  assert.deepEqual(field("block").children.map((o) => o.value), ["layer2.1", "layer3.0"]);
+  assert.deepEqual(root.querySelector(".nlv-model").options.map((o) => [o.text, o.value]), [["Own", "own"], ["Other", "other"]]);
+});
+
+test("cards of pins: numbers, words, going there, removing", () => {
+  const { session, picture, root } = canvas(), list = root.querySelector(".nlv-pins");
+  for (const [x, y] of [[5, 5], [45, 25]]) { picture.fire("pointerdown", pointer(x, y)); picture.fire("pointerup", pointer(x, y)); }
+  assert.equal(list.children.length, 2);
+  const [go, away] = list.children[0].children, [shown, words] = go.children;
+  assert.deepEqual([words.children[0].textContent, words.children[1].slice(0, 15)], ["1", " row 0, column "]);
+  assert.equal(away.attributes["aria-label"], "Remove pin 1");
+  // The photo, then the row over the extent of its cells, at the sizes of a card of 360 pixels.
+  const drawn = shown.context.calls;
+  assert.deepEqual([shown.width, shown.height], [360, 216]);
+  assert.deepEqual(drawn[0].slice(2, 6), [0, 0, 360, 216]);
+  assert.equal(drawn[0].at(-1).filter, "grayscale(1)");
+  assert.deepEqual(drawn[1].slice(2, 6), [0, 0, 360, 216]);
+  assert.deepEqual([drawn[1].at(-1).alpha, drawn[1].at(-1).smooth, drawn[1].at(-1).filter], [0.65, false, "none"]);
+  assert.deepEqual(drawn.filter(([name]) => name === "strokeRect").map((call) => call.slice(1)), [[0, 0, 72, 72], [0, 0, 72, 72]]);
+  const marks = root.querySelector(".nlv-pinmarks").children;
+  assert.deepEqual(marks.map((m) => [m.innerHTML, m.style.left, m.style.top]), [["<b>1</b>", "0%", "0%"], ["<b>2</b>", "80%", `${(100 * 20) / 30}%`]]);
+  go.fire("click");
+  assert.deepEqual([session.answer.index, session.point], [0, { x: 5, y: 5, t: 0 }]);
+  globalThis.document.activeElement = away;
+  away.fire("click");
+  assert.deepEqual([session.pins.length, list.children.length, list.children[0].children[1].attributes["aria-label"]], [1, 1, "Remove pin 1"]);
+  assert.equal(list.children[0].children[1].focused, 1);
+  globalThis.document.activeElement = list.children[0].children[1];
+  list.children[0].children[1].fire("click");
+  assert.deepEqual([session.pins.length, picture.focused], [0, 1]);
+});
+
+test("thumbnails are cut from the photo around the peaks", () => {
+  const { session, root } = canvas(), { peaks } = session.answer.stats, slots = root.querySelector(".nlv-top").children;
+  assert.equal(slots.length, 5);
+  const [canvas_, label] = slots[0].children, [, h, w] = session.answer.grid.unflat(peaks[0]);
+  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage");
+  // Cells of 10 pixels, three of them around the middle; the photo is shown 4 times as large as it is.
+  assert.deepEqual(image.slice(2, 10), [4 * (10 * w - 10), 4 * (10 * h - 10), 120, 120, 0, 0, 112, 112]);
+  assert.equal(label.textContent, String(+session.answer.weights[peaks[0]].toPrecision(3)));
+  const [first] = canvas_.context.calls.filter(([name]) => name === "strokeRect");
+  first.slice(1).forEach((v) => assert.ok(Math.abs(v - 112 / 3) < 1e-9));
+  // Peaks that are not there leave their place empty.
+  assert.equal(slots[4].children[1].innerHTML, peaks.length > 4 ? "" : "&nbsp;");
+});
+
+test("pointing at a thumbnail marks its cell and brings its frame forward", () => {
+  const { session, root } = canvas({ of: clip }), mark = root.querySelector(".nlv-key"), slots = root.querySelector(".nlv-top").children;
+  session.pointTo({ x: 12, y: 8, t: 2 });
+  session.draw();
+  assert.ok(root.querySelector(".nlv-query").hidden);
+  slots[0].fire("pointerenter");
+  const [t, h, w] = session.answer.grid.unflat(session.answer.stats.peaks[0]);
+  assert.deepEqual([session.frame, t, mark.hidden], [2, 2, false]);
+  assert.deepEqual([mark.style.left, mark.style.top, mark.style.width], [`${20 * w}%`, `${(1000 * h) / 30}%`, "20%"]);
+  assert.ok(!root.querySelector(".nlv-query").hidden);
+  slots[0].fire("pointerleave");
+  assert.ok(mark.hidden);
+});
+
+test("the film strip: shares, times, arrows, playing", () => {
+  const { session, root, page } = canvas({ of: clip, start: [12, 8, 1] }), cards = root.querySelector(".nlv-strip").children;
+  assert.equal(cards.length, 3);
+  const words = cards.map((card) => card.children[1].textContent);
+  assert.deepEqual(words, ["0.00 s \u00b7 0 %", "0.50 s \u00b7 100 %", "1.00 s \u00b7 0 %"]);
+  assert.deepEqual(cards.map((card) => card.attributes["aria-pressed"]), ["false", "true", "false"]);
+  assert.match(cards[1].attributes["aria-label"], /^Frame 1, 0\.50 s .* of the weight, the query is here$/);
+  const [pane] = cards[1].children, mark = pane.children[2];
+  assert.deepEqual([mark.hidden, mark.style.left, mark.style.top, cards[0].children[0].children[2].hidden], [false, "20%", "0%", true]);
+  page.key(page.body, ".");
+  page.flush();
+  assert.deepEqual([session.frame, session.point.t, root.querySelector(".nlv-film").querySelector(".nlv-time").textContent], [2, 1, "frame 2, 1.00 s"]);
+  assert.deepEqual([mark.hidden, cards[2].children[0].children[2].hidden], [false, true]);
+  cards[0].fire("click", { detail: 0, clientX: 50, clientY: 50 }); // by the keyboard: it points at nothing
+  page.flush();
+  assert.deepEqual([session.frame, session.point], [0, { x: 12, y: 8, t: 1 }]);
+  root.querySelector(".nlv-film").querySelector('input[type="range"]').value = "2";
+  page.key(page.body, ".");
+  assert.equal(session.frame, 0);
+  pane.box = { left: 0, top: 0, width: 100, height: 60 };
+  cards[1].fire("pointermove", { pointerType: "mouse", clientX: 90, clientY: 50 });
+  page.flush();
+  assert.deepEqual([session.point, session.answer.index], [{ x: 45, y: 25, t: 1 }, 29]);
+  cards[1].fire("pointermove", { pointerType: "mouse", clientX: 90, clientY: 61 });
+  assert.deepEqual(session.point, { x: 45, y: 25, t: 1 });
+  const lines = root.querySelector(".nlv-arrows");
+  lines.querySelector("marker").id = "tip";
+  page.key(page.body, "a");
+  const drawn = lines.children;
+  // The strongest 20 of 45, without the query itself.
+  assert.ok(drawn.length === 19 || drawn.length === 20);
+  assert.ok(drawn.every((line) => line.attributes.x1 === "90" && Math.abs(line.attributes.y1 - (25 / 30) * 100) < 1e-9));
+  assert.equal(drawn.at(-1).attributes["marker-end"], "url(#tip)");
+  const widths = drawn.map((line) => +line.attributes["stroke-width"]);
+  assert.ok(widths.every((width, i) => i === 0 || width >= widths[i - 1]));
+  page.key(page.body, "a");
+  assert.equal(lines.children.length, 0);
+});
+
+test("the lesson is written when it is open", () => {
+  const { session, root } = canvas(), body = root.querySelector(".nlv-lessonbody"), details = root.querySelector(".nlv-lesson");
+  const live = ["score", "normaliser", "weight"].map((name) => Object.assign(new Element("b"), { dataset: { live: name } }));
+  body.lists["[data-live]"] = live;
+  session.draw();
+  assert.match(body.innerHTML, /Self-attention over positions/);
+  const { affinity } = session.answer.block, { best } = session.answer.stats;
+  assert.deepEqual(live.slice(0, 2).map((e) => e.textContent), [affinity.score(1, best, 0).toFixed(3), affinity.normaliser(1, 0).toFixed(3)]);
+  const { height, width } = body.querySelector(".nlv-products"), products = affinity.products(1, best);
+  const high = Math.max(0, ...products), range = high - Math.min(0, ...products), zero = (high / range) * (height - 2) + 1;
+  const bars = body.querySelector(".nlv-products").context.calls.filter(([name]) => name === "fillRect");
+  assert.equal(bars.length, 2 * (1 + 3)); // opened, and drawn again
+  assert.deepEqual(bars.slice(5).map(([, x, y, , size]) => [x, y, size]), [...products].map((product, c) => {
+    const size = (Math.abs(product) / range) * (height - 2);
+    return [(c * width) / 3, product < 0 ? zero : zero - size, size];
+  }));
+  assert.ok(products.some((product) => product < 0) && products.some((product) => product > 0));
+  details.open = false;
+  live[2].textContent = "old";
+  session.draw();
+  assert.equal(live[2].textContent, "old");
+  const remote = canvas({ factors: false });
+  remote.session.open.block.got = { index: 1, direction: "row", weights: new Float32Array(15) };
+  remote.session.draw();
+  assert.match(remote.root.querySelector(".nlv-lessonbody").textContent, /too big for the browser/);
+});
+
+test("the marks of the bar", () => {
+  const { root, session } = canvas(), marks = root.querySelector(".nlv-ticks").children;
+  assert.deepEqual(marks.map((mark) => mark.style.left), ["0%", "25%", "50%", "75%", "100%"]);
+  assert.equal(marks[4].textContent, String(+session.answer.stats.top.toPrecision(3)));
+  assert.equal(marks[0].textContent, "0");
+});
+
+test("grid lines: queries thin, pooled keys strong", () => {
+  const { session, root } = canvas(), lines = root.querySelector(".nlv-lines");
+  assert.equal(lines.innerHTML, "");
+  session.setLook({ grid: true });
+  assert.equal((lines.innerHTML.match(/<path/g) || []).length, 1);
+  assert.match(lines.innerHTML, /M0 0V30M10 0V30.*M0 0H50M0 10H50/);
+  const pooled = canvas({ of: named("product, softmax, 1 heads, 1 frames, pooled") });
+  pooled.session.setLook({ grid: true });
+  assert.equal((pooled.root.querySelector(".nlv-lines").innerHTML.match(/<path/g) || []).length, 2);
+});
+
+test("the picture is as large as the room and the window let it", () => {
+  const { session, root, page } = canvas(), { style } = root.querySelector(".nlv-picture");
+  assert.deepEqual([style.width, style.height], ["1000px", "600px"]);
+  page.narrow = true;
+  root.querySelector(".nlv-room").clientWidth = 2000;
+  session.scene.stage.fit();
+  assert.deepEqual([Math.round(parseFloat(style.width)), style.height], [1033, "620px"]);
+});
+
+test("the curve of how the weight gathers", () => {
+  const { session, root } = canvas(), { width, height, context } = root.querySelector(".nlv-curve canvas");
+  const points = context.calls.filter(([name]) => name === "lineTo").slice(1), { weights } = session.answer;
+  const sizes = [...weights].sort((a, b) => b - a);
+  let sum = 0;
+  points.forEach(([, x, y], i) => {
+    sum += i ? sizes[i - 1] : 0;
+    assert.ok(Math.abs(x - (1 + (i / 15) * (width - 2))) < 1e-6 && Math.abs(y - (height - 2 - sum * (height - 4))) < 1e-3);
+  });
+  assert.equal(points.length, 16);
+});
+
+test("pins of a clip: painted with their frame, marked on it alone", () => {
+  const { session, root, page } = canvas({ of: clip, start: [12, 8, 1] });
+  page.key(root.querySelector(".nlv-picture"), "Enter");
+  const [go] = root.querySelector(".nlv-pins").children[0].children, [shown] = go.children;
+  const [, cells] = shown.context.calls.filter(([name]) => name === "drawImage").at(-1);
+  const pixels = new Uint32Array(cells.context.image.data.buffer), own = [...session.answer.weights].slice(15, 30);
+  assert.equal(pixels[own.indexOf(Math.max(...own))], session.scene.colours.tables.magma[255]);
+  assert.equal(root.querySelector(".nlv-pinmarks").children.length, 1);
+  page.key(page.body, ".");
+  assert.equal(root.querySelector(".nlv-pinmarks").children.length, 0);
+  assert.deepEqual([...session.answer.weights].slice(0, 15), Array(15).fill(0));
+});

@@ -1,0 +1,225 @@
+"""The desk without a server or a browser: what it answers, keeps, names and refuses."""
+
+import base64
+import csv
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nonlocal_viz import render
+from nonlocal_viz.errors import MediaError, OptionError, QueryError, WritingError
+from nonlocal_viz.lens import Lens
+from nonlocal_viz.limits import Limits
+from nonlocal_viz.web.desk import Desk, inline, pointed, stem
+from nonlocal_viz.web.payload import row_payload
+from nonlocal_viz.web.views import Views, named
+
+CENTRE = {"block": "layer2.1", "x": 50, "y": 20}
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, picture: np.ndarray) -> Path:
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    for i in range(3):
+        Image.fromarray(np.roll(picture, i, axis=1)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def model(make_model: Any) -> Any:
+    made = make_model(instantiation="dot_product")
+    made.about = replace(
+        made.about, name="mine", default_block="layer3.1", assumptions=("Its padding was guessed.",)
+    )
+    return made
+
+
+@pytest.fixture
+def desk(model: Any, uploads: Path) -> Desk:
+    return Desk(Views(Lens(model, short_side=64), uploads))
+
+
+def upload(folder: Path, i: int) -> dict[str, Any]:
+    return {"path": str(folder / f"{i}.png")}
+
+
+def content(file: dict[str, Any]) -> bytes:
+    return base64.b64decode(file["url"].partition("base64,")[2])
+
+
+def saved(desk: Desk, request: dict[str, Any]) -> bytes:
+    *_, last = desk.save(request)
+    assert last["kind"] == "file"
+    return content(last["file"])
+
+
+def weights_of(table: bytes) -> list[float]:
+    return [float(line["weight"]) for line in csv.DictReader(io.StringIO(table.decode()))]
+
+
+def test_what_was_asked_for_last_is_kept_longest(model: Any, uploads: Path) -> None:
+    size = Lens(model, short_side=32).open(uploads / "0.png").nbytes
+    views = Views(Lens(model, 32, Limits(view_bytes=2 * size)), uploads)
+    first, second = views.get(upload(uploads, 0)), views.get(upload(uploads, 1))
+    # Asked for again, the first is no longer the one that makes room.
+    assert views.get(upload(uploads, 0)) is first
+    views.get(upload(uploads, 2))
+    assert views.get(upload(uploads, 0)) is first
+    assert views.get(upload(uploads, 1)) is not second
+
+
+def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, uploads: Path) -> None:
+    found = desk.open(upload(uploads, 0), "no such block")
+    assert found["about"] == {
+        "name": "mine",
+        "title": "mine",
+        "assumptions": ["Its padding was guessed."],
+    }
+    assert found["first"]["block"] == "layer3.1"
+    assert desk.open(upload(uploads, 0), "layer2.1")["first"]["block"] == "layer2.1"
+    assert found["start"] == [45, 30, 0]
+    with Image.open(io.BytesIO(content(found["frames"][0]))) as photo:
+        assert photo.size == (90, 60)
+
+
+def test_a_file_may_be_a_part_of_the_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"abc")
+    assert inline(path) == {"url": "data:image/png;base64,YWJj", "orig_name": "a.png"}
+
+
+def test_a_download_of_a_column_is_the_column(desk: Desk, uploads: Path) -> None:
+    view = desk.views.get(upload(uploads, 0))
+    request = {**CENTRE, "source": upload(uploads, 0), "suffix": "csv"}
+    row = weights_of(saved(desk, request))
+    column = weights_of(saved(desk, {**request, "direction": "column"}))
+    asked = {"x": 50, "y": 20, "block": "layer2.1"}
+    np.testing.assert_allclose(row, view.query(**asked).map.ravel(), rtol=1e-6)
+    np.testing.assert_allclose(column, view.column(**asked).map.ravel(), rtol=1e-6)
+    assert not np.allclose(row, column)
+    *_, last = desk.save({**request, "direction": "column"})
+    assert last["name"] == "0-layer2.1-column-x50-y20.csv"
+
+
+def test_a_download_is_painted_as_the_page_paints(desk: Desk, uploads: Path) -> None:
+    row = desk.views.get(upload(uploads, 0)).query(50, 20, block="layer2.1")
+    request = {**CENTRE, "source": upload(uploads, 0), "suffix": "png"}
+
+    def pixels(**more: Any) -> np.ndarray:
+        with Image.open(io.BytesIO(saved(desk, {**request, **more}))) as image:
+            return np.asarray(image)
+
+    options: dict[str, Any] = {"cmap": "coolwarm", "alpha": 0.9, "scale": "log", "smooth": True}
+    wanted = row.overlay(**options, grey=False)
+    np.testing.assert_array_equal(pixels(**options, colour=True), wanted)
+    # What is no number is as if nothing was said.
+    for alpha in (math.nan, math.inf, "0.2", None):
+        np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay())
+    with pytest.raises(OptionError, match="from 0 to 1"):
+        saved(desk, {**request, "alpha": 1.5})
+    with pytest.raises(WritingError, match=r"Downloads are png.* or "):
+        saved(desk, {**request, "suffix": "gif"})
+    with pytest.raises(WritingError, match=r"use \.png"):
+        saved(desk, {**request, "suffix": "webm"})
+
+
+@pytest.mark.parametrize("alpha", [math.nan, math.inf, -0.1, 1.1])
+def test_an_alpha_that_is_no_share_is_refused(picture: np.ndarray, alpha: float) -> None:
+    with pytest.raises(OptionError, match="from 0 to 1"):
+        render.overlay(picture, np.ones((1, 1)), [0, 90], [0, 60], alpha=alpha)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ({"example": "café corner"}, "café-corner"),
+        ({"path": "/up/../../etc/pass wd?.png"}, "pass-wd-"),
+        ({"path": '/up/a"b\\c\n.jpeg'}, "a-b-c-"),
+        ({"path": "/up/" + "x" * 90 + ".png"}, "x" * 40),
+        ({"path": ""}, "picture"),
+        (None, "picture"),
+    ],
+)
+def test_names_of_downloads_are_tame(source: Any, name: str) -> None:
+    assert stem({"source": source}) == name
+
+
+@pytest.mark.parametrize("frame", [0, 2])
+def test_a_row_of_one_frame_lies_in_its_frame(
+    model: Any, picture: np.ndarray, tmp_path: Path, frame: int
+) -> None:
+    clip = np.stack([np.roll(picture, 9 * t, axis=1) for t in range(3)])
+    view = Lens(model, short_side=64).open(clip, spacetime=False)
+    row = view.query(50, 20, frame, block="layer2.1")
+    found = row_payload(view, "layer2.1", 50, 20, frame, "row", tmp_path)
+    weights = np.frombuffer(found["weights"].read_bytes(), "<f4").reshape(3, *row.map.shape[1:])
+    np.testing.assert_array_equal(weights[frame], row.map[0])
+    assert np.abs(row.map).max() > 0
+    assert not np.delete(weights, frame, axis=0).any()
+    assert found["cell"] == [frame, *row.query_cell[1:]]
+
+
+def test_an_answer_has_the_number_of_its_question(desk: Desk, uploads: Path) -> None:
+    def answers(request: dict[str, Any]) -> list[dict[str, Any]]:
+        return list(desk.answers(lambda: desk.save(request), request))
+
+    request = {**CENTRE, "source": upload(uploads, 0), "suffix": "csv"}
+    (found,) = answers({**request, "question": 7})
+    assert found["kind"] == "file" and found["question"] == 7
+    (failed,) = answers({**request, "question": 8, "block": "layer9"})
+    assert failed["kind"] == "error" and failed["question"] == 8
+    assert "layer2.1, layer3.1" in failed["message"] and failed["seq"] > found["seq"]
+    for odd in (True, "7", None, 7.0, {"path": "x"}):
+        assert "question" not in answers({**request, "question": odd})[0]
+
+
+def test_a_defect_is_one_sentence_without_its_cause(desk: Desk) -> None:
+    def broken() -> Any:
+        yield {"kind": "progress"}
+        raise RuntimeError("/secret/path")
+
+    first, last = desk.answers(broken, {"question": 1})
+    assert first["kind"] == "progress" and last["kind"] == "error" and last["question"] == 1
+    assert "secret" not in last["message"]
+
+
+def test_a_source_holds_plain_values_of_known_names() -> None:
+    said = {"path": "a", "frames": 3, "spacetime": False, "perFrame": True, "model": {"path": "x"}}
+    assert named(said) == {"path": "a", "frames": 3, "spacetime": False}
+    assert named(None) == named([1]) == {}
+
+
+@pytest.mark.parametrize("odd", [{"x": None}, {"y": "north"}, {"frame": math.inf}, {"block": ...}])
+def test_a_place_that_is_none_is_refused(odd: dict[str, Any]) -> None:
+    assert pointed({**CENTRE, "frame": None}) == (50, 20, 0, "layer2.1")
+    request = {k: v for k, v in {**CENTRE, **odd}.items() if v is not ...}
+    with pytest.raises(QueryError, match="point again"):
+        pointed(request)
+
+
+def test_a_picture_that_is_gone_is_said_to_be(desk: Desk) -> None:
+    with pytest.raises(MediaError, match="open it again"):
+        desk.block({"path": "/etc/passwd"}, "layer2.1")
+
+
+def test_a_link_of_before_a_model_was_renamed_opens_it_still(desk: Desk) -> None:
+    models = desk.views.models
+    assert models.called("collapsed") == models.called("labels_only") == "labels_only"
+    assert models.called("nobody") is models.called(["mine"]) is None
+    assert models.called("mine") == "mine"
+
+
+def test_the_page_is_told_the_scales_that_there_are(desk: Desk) -> None:
+    from nonlocal_viz.web.page import page_config
+
+    config = page_config(desk.views)
+    assert config["scales"] == list(render.SCALES) == ["linear", "gamma", "log"]
+    assert config["models"][0] == {"name": "mine", "title": "mine"}
+    assert set(config["maps"]["diverging"]) == set(render.DIVERGING)
