@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nonlocal_viz.probe.records import Call, Capture
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.watch import Watch
+
+#: How often one module is run again at most, whatever its size.
+_RUNS = 2000
 
 
 class Again:
@@ -20,6 +23,7 @@ class Again:
 
     def __init__(self, call: Call, nth: int = 0) -> None:
         self.call, self.nth = call, nth
+        self._runs = 0
         self._twin = _twin(call.module).eval()
 
     def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
@@ -49,6 +53,11 @@ class Again:
         return seen
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
+        self._runs += 1
+        if self._runs > _RUNS:
+            raise UnprovenError(
+                f"Its tokens were not all placed after {_RUNS} runs on changed input."
+            )
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
         at, tensor = tensors(args, kwargs)[self.nth]
         changed = change(tensor.detach().clone())
@@ -58,9 +67,7 @@ class Again:
         kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
         devices = [tensor.device] if tensor.device.type == "cuda" else []
         lowered = self.call.lowered
-        autocast = (
-            nullcontext() if lowered is None else torch.autocast(tensor.device.type, lowered)
-        )
+        autocast = nullcontext() if lowered is None else torch.autocast(tensor.device.type, lowered)
         with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast:
             self._twin(*args, **kwargs)
 
@@ -78,7 +85,8 @@ def tensors(
 ) -> list[tuple[int | str, Tensor]]:
     """(position or name, tensor) of all arguments that hold features, each tensor once."""
     found: dict[int, tuple[int | str, Tensor]] = {}
-    for at, value in (*enumerate(args), *kwargs.items()):
+    given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    for at, value in given:
         if isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 3:
             found.setdefault(id(value), (at, value))
     return list(found.values())

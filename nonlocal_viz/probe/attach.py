@@ -8,25 +8,22 @@ its tokens move (what is refused says at which step).
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.errors import ProbeError
-from nonlocal_viz.probe.again import Again, first_tensor, tensors
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
-from nonlocal_viz.probe.places import Positions, Unproven, laid_out, special_names
-from nonlocal_viz.probe.records import Call, Capture
+from nonlocal_viz.probe.reading import Reader, own_call, three
 from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
-#: How far rows may be from the network's own, relative, by the type that it computed in.
-_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
-#: More tokens in front of the cells than this are no special tokens that anybody has.
-_SPECIAL = 8
+_NONE_FOUND = (
+    "No attention over positions was found in this call: no scaled dot product attention, and no product "
+    "of queries and keys, behind a softmax or not, that is multiplied with values. "
+    "Squeeze-and-excitation, gates and pooling have none."
+)
 
 
 class Probe:
@@ -41,55 +38,66 @@ class Probe:
     def __init__(self, model: nn.Module, grid: Sequence[int] | None = None) -> None:
         _refuse_whole(model)
         self.model = model
-        self.grid = None if grid is None else _three(grid)
-        self.maps: dict[str, Affinity] = {}
-        self.calls: dict[str, list[Affinity]] = {}
+        self.grid = None if grid is None else three(grid)
+        self.maps: dict[str, Recorded] = {}
+        self.calls: dict[str, list[Recorded]] = {}
         self.refused: dict[str, str] = {}
         self._watch: Watch | None = None
 
     def __enter__(self) -> "Probe":
+        if self._watch is not None:
+            raise ProbeError("This probe is watching already; attach once more for a second one.")
+        self.maps, self.calls, self.refused = {}, {}, {}
         self._watch = Watch(self.model)
         self._watch.__enter__()
         return self
 
     def __exit__(self, kind: Any, *details: Any) -> None:
         watch, self._watch = self._watch, None
-        assert watch is not None
+        if watch is None:
+            return
         watch.__exit__(kind, *details)
         if kind is not None:
             return
         with torch.no_grad():
-            reader = _Reader(watch, self.grid)
-            counts: dict[tuple[int, str], int] = {}
-            seen = _with_softmax(watch.found)
-            own = [calls[_own(capture, calls)] for capture, calls in seen]
-            times = Counter(map(id, own))
-            for (capture, calls), call in zip(seen, own, strict=True):
-                if times[id(call)] > 1:
-                    self.maps.pop(capture.path, None)
-                    self.refused[capture.path] = (
-                        f"It computes {times[id(call)]} maps in one call and puts them together in a way "
-                        "of its own."
-                    )
-                    continue
-                number = counts.setdefault((id(calls[0]), capture.path), 0)
-                counts[id(calls[0]), capture.path] += 1
-                self._keep(reader, capture, calls, number)
+            self._read(watch)
+        for path, sentence in watch.lost.items():
+            if path not in self.maps:
+                self.refused.setdefault(path, sentence)
         if not self.maps and not self.refused:
-            raise ProbeError(
-                "No attention over positions was found in this call: no scaled dot product attention, "
-                "and no product of queries and keys, behind a softmax or not, that is multiplied with "
-                "values. Squeeze-and-excitation, gates and pooling have none."
-            )
+            raise ProbeError(_NONE_FOUND)
 
-    def _keep(
-        self, reader: "_Reader", capture: Capture, calls: tuple[Call, ...], number: int
-    ) -> None:
+    def _read(self, watch: Watch) -> None:
+        reader = Reader(watch, self.grid)
+        numbers: Counter[tuple[int, str]] = Counter()
+        seen = _with_softmax(watch.found)
+        own = [calls[own_call(capture, calls)] for capture, calls in seen]
+        times = Counter(map(id, own))
+        for (capture, calls), call in zip(seen, own, strict=True):
+            if times[id(call)] > 1:
+                self.maps.pop(capture.path, None)
+                self.refused[capture.path] = (
+                    f"It computes {times[id(call)]} maps in one call and puts them together in a way "
+                    "of its own."
+                )
+                continue
+            root = id(calls[0]), capture.path
+            self._keep(reader, capture, calls, numbers[root])
+            numbers[root] += 1
+
+    def _keep(self, reader: Reader, capture: Capture, calls: tuple[Call, ...], number: int) -> None:
         try:
             found = reader.read(capture, calls, number)
-        except Unproven as error:
-            if capture.path not in self.maps:
-                self.refused[capture.path] = str(error)
+        except UnprovenError as error:
+            self._refuse(capture.path, str(error))
+            return
+        except Exception as error:
+            # Somebody's module is run again here, and may do anything: a map in doubt is not shown.
+            self._refuse(
+                capture.path,
+                "Its tokens could not be placed: run again on changed input, it raised "
+                f"{type(error).__name__}: {str(error)[:200]}",
+            )
             return
         self.refused.pop(capture.path, None)
         self.calls.setdefault(capture.path, []).append(found)
@@ -98,12 +106,19 @@ class Probe:
         if shown is None or found.shape[1] >= shown.shape[1]:
             self.maps[capture.path] = found
 
+    def _refuse(self, path: str, sentence: str) -> None:
+        if path not in self.maps:
+            self.refused[path] = sentence
+
     def __repr__(self) -> str:
-        lines = [f"{'path':40} {'heads':>5} {'queries':>12} {'keys':>12}  proven to"]
+        lines = [
+            f"{'path':40} {'found as':8} {'heads':>5} {'queries':>12} {'keys':>12} special  proven to"
+        ]
         for path, a in self.maps.items():
-            proof = ", ".join(f"{k} {v:.0e}" for k, v in getattr(a, "proof", {}).items())
+            proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
             lines.append(
-                f"{path:40} {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12}  {proof}"
+                f"{path:40} captured {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12} "
+                f"{len(a.key_aside):7}  {proof}"
             )
         lines += [f"{path:40} refused: {why}" for path, why in self.refused.items()]
         return "\n".join(lines)
@@ -112,7 +127,7 @@ class Probe:
 def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
     """See every attention over positions of a network that nobody here wrote.
 
-    ``with attach(model) as probe: model(x)``; afterwards ``probe.maps[path]`` is an Affinity.
+    ``with attach(model) as probe: model(x)``; afterwards ``probe.maps[path]`` is an Affinity with a proof.
 
     Args:
         model: any module; it is called by its owner, as ever, within the block.
@@ -125,217 +140,14 @@ def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
     return Probe(model, grid)
 
 
-class _Reader:
-    """Turns captures into maps: where slots lie, and what the tokens are on the picture."""
-
-    def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
-        self._watch, self._given = watch, grid
-        self._positions: dict[int, Positions | None] = {}
-        self._again: dict[tuple[int, int], Again] = {}
-
-    def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
-        tolerance = _TOLERANCE.get(capture.query.dtype, 1e-4)
-        for name, error in capture.error.items():
-            if not error <= tolerance:
-                raise Unproven(
-                    f"Rows made of its queries and keys differ from the network's own {name} by "
-                    f"{error:.1e} of the greatest."
-                )
-        slots, placing, call = self._placed(capture, calls, number)
-        notes: list[str] = []
-        other = bool((slots.key == NOWHERE).all())
-        keys = None
-        if other:
-            slots, x, axes = self._other_keys(capture, slots, call, number, placing)
-            keys = self._read_positions(x, axes, slots.key_positions, calls[0], notes)
-            names = tuple(f"query {i + 1}" for i in range(slots.positions))
-            positions = Positions((0, 0, 0), names)
-        else:
-            first = first_tensor(call.args, call.kwargs)
-            assert first is not None
-            positions = self._read_positions(
-                first[1], slots.axes, slots.positions, calls[0], notes
-            )
-        found = laid_out(capture, slots, positions, placing, keys)
-        if capture.dropped:
-            notes.append("Dropout changed the weights that were used; these are those before it.")
-        return Recorded(
-            **{
-                **{f: getattr(found, f) for f in found.__dataclass_fields__},
-                "notes": tuple(notes),
-                "proof": dict(capture.error),
-            }
-        )
-
-    def _placed(
-        self, capture: Capture, calls: tuple[Call, ...], number: int
-    ) -> tuple[Slots, Placing, Call]:
-        root = first_tensor(calls[0].args, calls[0].kwargs)
-        batches: list[int | None] = [1]
-        if root is not None:
-            # Of tokens the images may stand behind the positions.
-            batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
-        own = _own(capture, calls)
-        # At last, whatever stands in front counts: frames and windows that a module is given as images.
-        for batch in dict.fromkeys([*batches, None]):
-            for call in reversed(calls[: own + 1]):
-                first = first_tensor(call.args, call.kwargs)
-                if first is None or not capture.path.startswith(call.path):
-                    continue
-                x = first[1]
-                path = capture.path[len(call.path) :].lstrip(".")
-                again = self._again.setdefault((id(call), 0), Again(call))
-                for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture)
-                    for axes in readings(x, x.shape[0] if batch is None else batch):
-                        slots = placing.slots(axes)
-                        if slots is not None and self._sensible(slots, call):
-                            return slots, placing, call
-        raise Unproven(
-            "No query of it follows one position of the input: it is not over positions, or mixes them."
-        )
-
-    def _sensible(self, slots: Slots, call: Call) -> bool:
-        """Keys that follow nothing are made of another input, or they are no positions at all."""
-        several = len(tensors(call.args, call.kwargs)) > 1
-        return several or bool((slots.key != NOWHERE).any())
-
-    def _other_keys(
-        self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
-    ) -> tuple[Slots, Tensor, Axes]:
-        path = capture.path[len(call.path) :].lstrip(".")
-        for nth, (_, x) in enumerate(tensors(call.args, call.kwargs)):
-            if nth == 0:
-                continue
-            again = self._again.setdefault((id(call), nth), Again(call, nth))
-            for axes in readings(x, slots.images):
-                found = Placing(again, path, number, x, capture).keys(axes)
-                if found is not None:
-                    key, count = found
-                    return replace(slots, key=key, key_positions=count), x, axes
-        raise Unproven("Its keys follow no position of any input: they are no places in a picture.")
-
-    def _read_positions(
-        self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
-    ) -> Positions:
-        if axes.positions == (2,) and x.ndim == 3:
-            # A sequence, features first, as convolutions have it.
-            return Positions((1, 1, count))
-        if len(axes.positions) > 1:
-            return Positions(_three([x.shape[a] for a in axes.positions]))
-        if count not in self._positions:
-            self._positions[count] = self._search(count, root, axes)
-        found = self._positions[count]
-        if found is None and not _is_picture(root):
-            rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
-            notes.append(
-                f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
-                "was given no picture; give grid=(H, W)."
-            )
-            return Positions((1, rows, count // rows))
-        if found is None:
-            raise Unproven(
-                f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
-            )
-        return found
-
-    def _search(self, count: int, root: Call, axes: Axes) -> Positions | None:
-        if self._given is not None:
-            cells = math.prod(self._given)
-            if 0 <= count - cells <= _SPECIAL:
-                return Positions(self._given, special_names(count - cells))
-        grids = list(self._watch.grids)
-        for grid in list(grids):
-            while min(grid) > 1:
-                grid = tuple(-(-side // 2) for side in grid)
-                grids.append(grid)
-        picture = first_tensor(root.args, root.kwargs)
-        if picture is not None and picture[1].ndim == 4:
-            grids += _square_patches(count, picture[1].shape[-2:])
-        fitting = [g for g in dict.fromkeys(grids) if 0 <= count - math.prod(g) <= _SPECIAL]
-        fitting.sort(key=lambda g: count - math.prod(g))
-        for grid in fitting:
-            positions = Positions(_three(grid), special_names(count - math.prod(grid)))
-            if picture is not None and self._seen(positions, count, root, picture[1], axes):
-                return positions
-        return None
-
-    def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
-    ) -> bool:
-        """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes)
-        if call is None or picture.ndim not in (4, 5):
-            return False
-        again = self._again.setdefault((id(root), 0), Again(root))
-        path = call.path[len(root.path) :].lstrip(".")
-        still = again.inputs(lambda x: x, path)
-        draw = torch.Generator().manual_seed(2)
-        for cell in torch.randperm(positions.cells, generator=draw)[:4].tolist():
-            changed = again.inputs(lambda x, c=cell: _at_cell(x, positions.grid, c), path)
-            moved = (changed[0] - still[0]).float()
-            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            if int(moved.argmax()) != cell + len(positions.before):
-                return False
-        return True
-
-    def _earliest(self, count: int, axes: Axes) -> Call | None:
-        for call in self._watch.calls:
-            first = first_tensor(call.args, call.kwargs)
-            if first is not None and first[1].ndim == 3 and call.path:
-                if first[1].shape[axes.positions[0]] == count:
-                    return call
-        return None
-
-
-def _own(capture: Capture, calls: tuple[Call, ...]) -> int:
-    """Which of the calls that a capture lay in is its module's; of a fast path the last, its parent's."""
-    for at, call in enumerate(calls):
-        if call.path == capture.path:
-            return at
-    return len(calls) - 1
-
-
 def _with_softmax(
     found: list[tuple[Capture, tuple[Call, ...]]],
 ) -> list[tuple[Capture, tuple[Call, ...]]]:
     """Where a call has a softmax of a product, products without one are its projections."""
-    soft = {id(calls[_own(c, calls)]) for c, calls in found if c.softmax}
-    return [(c, calls) for c, calls in found if c.softmax or id(calls[_own(c, calls)]) not in soft]
-
-
-def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
-    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
-    t, rest = divmod(cell, grid[1] * grid[2])
-    h, w = divmod(rest, grid[2])
-    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
-    ranges = [
-        slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
-        for at, n, k in zip((t, h, w), sides, grid, strict=True)
+    soft = {id(calls[own_call(c, calls)]) for c, calls in found if c.softmax}
+    return [
+        (c, calls) for c, calls in found if c.softmax or id(calls[own_call(c, calls)]) not in soft
     ]
-    where = ranges if picture.ndim == 5 else ranges[1:]
-    part = picture[(0, slice(None), *where)]
-    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    picture[(0, slice(None), *where)] = part + noise * picture.float().std().to(part.dtype)
-    return picture
-
-
-def _is_picture(root: Call) -> bool:
-    first = first_tensor(root.args, root.kwargs)
-    return first is not None and first[1].ndim > 3
-
-
-def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:
-    """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over."""
-    height, width = picture
-    found = []
-    for special in range(_SPECIAL + 1):
-        for rows in range(1, count - special + 1):
-            columns = (count - special) // rows
-            exact = rows * columns == count - special
-            if exact and height % rows == width % columns == 0 and height // rows == width // columns:
-                found.append((rows, columns))
-    return found
 
 
 def _refuse_whole(model: nn.Module) -> None:
@@ -348,11 +160,6 @@ def _refuse_whole(model: nn.Module) -> None:
         raise ProbeError(
             "A graph module has lost the modules that it was made from; attach to those instead."
         )
-
-
-def _three(grid: Sequence[int]) -> tuple[int, int, int]:
-    sides = [1, 1, *(int(side) for side in grid)][-3:]
-    return sides[0], sides[1], sides[2]
 
 
 def _grid(grid: tuple[int, int, int]) -> str:

@@ -77,9 +77,7 @@ class Slots:
 class Placing:
     """Finds the slots of one attention of a module that can run again."""
 
-    def __init__(
-        self, again: Again, path: str, number: int, x: Tensor, like: Capture
-    ) -> None:
+    def __init__(self, again: Again, path: str, number: int, x: Tensor, like: Capture) -> None:
         self._again, self._path, self._number, self._x = again, path, number, x
         self._like = like
         self._still = self._run(lambda x: x)

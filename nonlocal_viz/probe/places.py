@@ -7,12 +7,8 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
-from nonlocal_viz.probe.records import Capture
 from nonlocal_viz.probe.recorded import Recorded
-
-
-class Unproven(Exception):  # noqa: N818  it is what a map is, until shown otherwise
-    """Why a map is not shown, as a sentence."""
+from nonlocal_viz.probe.records import Capture, UnprovenError
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ def laid_out(
     input that the keys are made of.
 
     Raises:
-        Unproven: queries or keys cannot be placed.
+        UnprovenError: queries or keys cannot be placed.
     """
     slot, image, head = _queries(slots)
     query_grid, query_aside = _side(slots, slot, positions)
@@ -72,12 +68,12 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     numbers = torch.arange(groups * n)
     placed = flat >= 0
     if not bool(placed.any()):
-        raise Unproven("No query of it follows one position of the module's input.")
+        raise UnprovenError("No query of it follows one position of the module's input.")
     order = torch.argsort(flat[placed], stable=True)
     codes, at = flat[placed][order], numbers[placed][order]
     unique, counts = codes.unique(return_counts=True)
     if counts.min() != counts.max() or len(unique) % slots.images:
-        raise Unproven("Its queries stand for positions in different numbers of heads.")
+        raise UnprovenError("Its queries stand for positions in different numbers of heads.")
     heads = int(counts[0])
     each = len(unique) // slots.images
     slot = at.view(slots.images, each, heads).transpose(1, 2)
@@ -98,13 +94,11 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     names = positions.before + ("",) * positions.cells + positions.after
     special = tuple(names[int(p)] for p in asking)
     if not all(special) or n < 1:
-        raise Unproven("Only some of the positions ask, and they are no whole grid.")
+        raise UnprovenError("Only some of the positions ask, and they are no whole grid.")
     return (0, 0, 0), OffGrid(special)
 
 
-def _keys(
-    slots: Slots, image: Tensor, head: Tensor, grid: GridShape
-) -> tuple[Tensor, int]:
+def _keys(slots: Slots, image: Tensor, head: Tensor, grid: GridShape) -> tuple[Tensor, int]:
     """(token (L, m) of every key slot, how many lie outside the picture)."""
     token = torch.where(slots.key >= 0, slots.key % slots.positions, torch.full_like(slots.key, -1))
     outside = 0
@@ -178,11 +172,11 @@ def _mixed_keys(
     """Keys that are made of several positions each: the coarser grid on which they lie in order."""
     m = capture.key.shape[1]
     if positions.before or positions.after:
-        raise Unproven("Its keys mix positions, special tokens among them.")
+        raise UnprovenError("Its keys mix positions, special tokens among them.")
     for grid in _coarser(positions.grid, m):
         if _lies_on(grid, slots, positions, placing, image):
             return grid, NONE_ASIDE, torch.arange(m).repeat(len(slots.key), 1)
-    raise Unproven("Its keys mix positions, and lie in order on no coarser grid.")
+    raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
 
 
 def _coarser(grid: GridShape, count: int) -> list[GridShape]:

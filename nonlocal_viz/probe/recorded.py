@@ -1,4 +1,4 @@
-"""An affinity that was computed by somebody's network: its rows from the factors that were recorded there."""
+"""An affinity that somebody's network computed: its rows from the factors that were recorded there."""
 
 from dataclasses import dataclass, field, replace
 

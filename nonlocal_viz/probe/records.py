@@ -19,6 +19,10 @@ from nonlocal_viz.core.precision import wide
 Kind = Literal["mul", "add", "fill"]
 
 
+class UnprovenError(Exception):
+    """Why a map is not shown, as a sentence. It never leaves the package: it becomes a refusal."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation on the scores.

@@ -109,12 +109,12 @@ class Trail:
         if node.func in (_aten.transpose.int, _aten.permute.default, _aten.t.default):
             return self._permuted(node)
         if name == "masked_fill":
-            self._step("fill", node.args[1].bool(), float(node.args[2]))
+            self.add_step("fill", node.args[1].bool(), float(node.args[2]))
             return node.made[0]
         if name == "where":
             mask, _, value = node.args
             if isinstance(value, Tensor) and value.numel() == 1:
-                self._step("fill", ~mask, float(value))
+                self.add_step("fill", ~mask, float(value))
                 return node.made[1]
         if name in _ARITHMETIC:
             return self._arithmetic(name, node)
@@ -174,9 +174,9 @@ class Trail:
                 return None
             number = float(node.args[1])
             if name in ("mul", "div"):
-                self._step("mul", torch.tensor(number if name == "mul" else 1 / number))
+                self.add_step("mul", torch.tensor(number if name == "mul" else 1 / number))
             else:
-                self._step("add", torch.tensor(number), alpha if name == "add" else -alpha)
+                self.add_step("add", torch.tensor(number), alpha if name == "add" else -alpha)
             return node.made[0]
         ours = [
             at
@@ -190,12 +190,13 @@ class Trail:
             return None
         operand = tensors[1 - at]
         if name in ("mul", "div"):
-            self._step("mul", operand if name == "mul" else 1 / operand)
+            self.add_step("mul", operand if name == "mul" else 1 / operand)
         else:
-            self._step("add", operand, alpha if name == "add" else -alpha)
+            self.add_step("add", operand, alpha if name == "add" else -alpha)
         return node.made[at]
 
-    def _step(self, kind: Kind, operand: Tensor, value: float = 1.0) -> None:
+    def add_step(self, kind: Kind, operand: Tensor, value: float = 1.0) -> None:
+        """Notes one operation on the scores, its operand laid out as (*lead, rows, columns)."""
         operand = operand.detach()
         while operand.ndim < len(self.shape):
             operand = operand.unsqueeze(0)

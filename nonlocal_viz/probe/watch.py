@@ -5,6 +5,7 @@ and calls of modules are followed by hooks that belong to no module. Recorded ar
 products; what was recorded in a module is forgotten when its parent returns.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,11 +41,15 @@ class Watch(TorchDispatchMode):
     """
 
     def __init__(self, root: nn.Module, prove: bool = True) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[tuple[Capture, tuple[Call, ...]]] = []
         #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
         self.grids: dict[tuple[int, ...], None] = {}
-        #: Every call of a module, in order, with its first tensor's shape.
+        #: Shapes of what convolutions take and give: features first, whatever else has that shape.
+        self.convolved: set[tuple[int, ...]] = set()
+        #: {path: why} of what looks like an attention, and cannot be followed back to queries and keys.
+        self.lost: dict[str, str] = {}
+        #: Every call of a module, in order.
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
         self._prove = prove
@@ -64,11 +69,11 @@ class Watch(TorchDispatchMode):
                     self._end, with_kwargs=True, always_call=True
                 ),
             ]
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *details: Any) -> None:
-        super().__exit__(*details)
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
         if not self._inside:
             for handle in self._handles:
                 handle.remove()
@@ -121,6 +126,11 @@ class Watch(TorchDispatchMode):
         try:
             with torch.no_grad():
                 self._see(Node(func, args, kwargs, made, ()), out)
+        except Exception as error:
+            # The network's own call goes on, whatever we do not understand.
+            self.lost[self._owner().path] = (
+                f"It could not be read: {type(error).__name__}: {str(error)[:200]}"
+            )
         finally:
             self._busy = False
         return out
@@ -137,6 +147,7 @@ class Watch(TorchDispatchMode):
             self._mixed(node, first)
         elif "convolution" in str(node.func) or "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
+            self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         self._made[_key(first)] = Node(
             node.func, node.args, node.kwargs, node.made, tuple(first.shape)
         )
@@ -160,15 +171,13 @@ class Watch(TorchDispatchMode):
         groups = torch.arange(lead[0] * lead[1])
         # Several heads of queries may share the keys of one (multi-query, grouped).
         k, v = (t.repeat_interleave(lead[1] // t.shape[1], 1) for t in (k, v))
-        steps = [Step("mul", torch.tensor([[float(scale)]]).expand(1, 1, 1, 1), lead, groups)]
+        steps = [Step("mul", torch.tensor(float(scale)).view(1, 1, 1, 1), lead, groups)]
         if bias is not None:
             while bias.ndim < 4:
                 bias = bias.unsqueeze(0)
             steps.append(Step("add", _copy(bias), lead, groups))
-        self._add(
-            *(t.flatten(0, 1) for t in (q, k)), tuple(steps), True, v.flatten(0, 1), False, None,
-            y.flatten(0, 1),
-        )  # fmt: skip
+        q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
 
     def _whole(self, node: Node) -> None:
         """Queries, keys and values that a fast path computes inside of itself, by its own arguments."""
@@ -196,10 +205,10 @@ class Watch(TorchDispatchMode):
         step = Step("mul", scale, (q.shape[0], heads), groups)
         y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
         path = self._stack[-1].path
-        self._add(
-            *(t.flatten(0, 1) for t in (q, k)), (step,), True, v.flatten(0, 1), False, None,
-            y.flatten(0, 1), ".".join(filter(None, (path, "self_attn"))) if layer else path,
-        )  # fmt: skip
+        if layer:
+            path = f"{path}.self_attn".lstrip(".")
+        q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        self._add(Capture(path, q, k, (step,), True, v), None, y)
 
     def _mixed(self, node: Node, y: Tensor) -> None:
         """A product: is one of its factors made of weights?"""
@@ -207,8 +216,14 @@ class Watch(TorchDispatchMode):
             return
         for side in (0, 1):
             made = node.made[side]
-            if made is not None and self._traced(node, side, made, y):
-                return
+            if made is None or self._traced(node, side, made, y):
+                continue
+            if node.args[side].ndim == 3 and _is_weights(made):
+                self.lost[self._owner().path] = (
+                    "Weights of a softmax are multiplied with something there, but more lies between them "
+                    "and a product of queries and keys than scales, sums and masks (heads that are mixed, "
+                    "a gate, one softmax over all pairs), or there is no such product."
+                )
 
     def _traced(self, node: Node, side: int, made: Node | None, y: Tensor) -> bool:
         weights, value = node.args[side], node.args[1 - side]
@@ -231,35 +246,43 @@ class Watch(TorchDispatchMode):
         if v.shape[1] != factors[1].shape[1]:
             return False
         steps = tuple(reversed(trail.steps))
-        self._add(*factors, steps, softmax, v, dropped, w, y)
+        self._add(Capture(self._owner().path, *factors, steps, softmax, v, dropped), w, y)
         return True
 
-    def _add(
-        self,
-        query: Tensor,
-        key: Tensor,
-        steps: tuple[Step, ...],
-        softmax: bool,
-        value: Tensor,
-        dropped: bool,
-        weights: Tensor | None,
-        y: Tensor,
-        path: str | None = None,
-    ) -> None:
-        path = self._owner().path if path is None else path
-        capture = Capture(
-            path, _copy(query), _copy(key), steps, softmax, _copy(value), dropped
+    def _add(self, seen: Capture, weights: Tensor | None, y: Tensor) -> None:
+        """Keeps a capture of copies, held to the network's own weights (L, n, m) and output (L, n, E)."""
+        capture = replace(
+            seen, query=_copy(seen.query), key=_copy(seen.key), value=_copy(seen.value)
         )
-        if self._prove and not dropped:
+        if self._prove:
             draw = torch.Generator().manual_seed(0)
-            groups = torch.randint(len(query), (_ROWS,), generator=draw)
-            slots = torch.randint(query.shape[1], (_ROWS,), generator=draw)
+            groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
+            slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
             rows = capture.weights(groups, slots)
-            if weights is not None:
-                capture.error["weights"] = relative(rows, wide(weights[groups, slots]))
+            used = rows if weights is None else wide(weights[groups, slots])
+            if capture.dropped:
+                # Kept weights are all enlarged alike, the others are 0; which these are only the network
+                # knows, so that its own say how much, and the clean rows must have their pattern.
+                kept = used != 0
+                enlarged = used.sum() / (rows * kept).sum()
+                capture.error["weights"] = relative(rows * kept * enlarged, used)
+                rows = used
+            elif weights is not None:
+                capture.error["weights"] = relative(rows, used)
             mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
             capture.error["output"] = relative(mixed, wide(y[groups, slots]))
         self.found.append((capture, tuple(self._stack)))
+
+
+def _is_weights(node: Node | None) -> bool:
+    """Whether a tensor was made of a softmax, through what was seen."""
+    for _ in range(24):
+        if node is None:
+            return False
+        if node.func in SOFTMAXES:
+            return True
+        node = next((made for made in node.made if made is not None), None)
+    return False
 
 
 def _elementary(module: nn.Module) -> bool:
@@ -279,9 +302,9 @@ def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
         extra, a, b = product.args[:3]
         beta, alpha = product.kwargs.get("beta", 1), product.kwargs.get("alpha", 1)
         if beta:
-            trail._step("add", extra, float(beta))
+            trail.add_step("add", extra, float(beta))
         if alpha != 1:
-            trail._step("mul", torch.tensor(float(alpha)))
+            trail.add_step("mul", torch.tensor(float(alpha)))
     else:
         a, b = product.args[:2]
     if a.ndim == 2:
@@ -310,5 +333,3 @@ def _key(tensor: Tensor) -> Any:
 
 def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().clone()
-
-
