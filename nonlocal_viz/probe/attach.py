@@ -19,6 +19,8 @@ from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
+#: What a table calls the module that was attached to, whose path is empty.
+_ITSELF = "(itself)"
 _NONE_FOUND = (
     "No attention over positions was found in this call: no scaled dot product attention, and no product "
     "of queries and keys, behind a softmax or not, that is multiplied with values. "
@@ -117,10 +119,10 @@ class Probe:
         for path, a in self.maps.items():
             proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
             lines.append(
-                f"{path:40} captured {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12} "
+                f"{path or _ITSELF:40} captured {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12} "
                 f"{len(a.key_aside):7}  {proof}"
             )
-        lines += [f"{path:40} refused: {why}" for path, why in self.refused.items()]
+        lines += [f"{path or _ITSELF:40} refused: {why}" for path, why in self.refused.items()]
         return "\n".join(lines)
 
 

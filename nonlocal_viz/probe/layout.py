@@ -169,7 +169,8 @@ class Placing:
         found = self._run(lambda x: axes.shifted(x, where, seed))
         assert self._still is not None and found is not None
         pairs = ((found.query, self._still.query), (found.key, self._still.key))
-        return tuple((a - b).float().norm(dim=-1) for a, b in pairs)  # type: ignore[return-value]
+        query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
+        return query, key
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
         like = self._like

@@ -5,8 +5,10 @@ was seen to move with its place; anything else is an :class:`UnprovenError` that
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,13 +86,24 @@ class Reader:
                 again = self._again.setdefault((id(call), 0), Again(call))
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
-                    for axes in readings(x, x.shape[0] if batch is None else batch):
+                    for axes in self._readings(x, x.shape[0] if batch is None else batch):
                         slots = placing.slots(axes)
                         if slots is not None and self._sensible(slots, call):
                             return slots, placing, call
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
+
+    def _readings(self, x: Tensor, batch: int) -> Iterator[Axes]:
+        """The ways of reading x that its convolutions leave open: their channels are no positions."""
+        convolved = tuple(x.shape) in self._watch.convolved
+        for axes in readings(x, batch):
+            features_first = axes.positions[-1] == x.ndim - 1
+            sequence = axes.positions == (2,)
+            if (convolved and not features_first) or (sequence and not convolved):
+                continue
+            if features_first or x.shape[-1] > 1:
+                yield axes
 
     def _sensible(self, slots: Slots, call: Call) -> bool:
         """Keys that follow nothing are made of another input, or they are no positions at all."""
@@ -118,7 +131,9 @@ class Reader:
         self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
     ) -> Positions:
         if axes.positions == (2,) and x.ndim == 3:
-            # A sequence, features first, as convolutions have it.
+            notes.append(
+                f"Its {count} positions are a sequence, features first, as convolutions have it."
+            )
             return Positions((1, 1, count))
         if len(axes.positions) > 1:
             return Positions(three([x.shape[a] for a in axes.positions]))
@@ -143,7 +158,7 @@ class Reader:
             cells = math.prod(self._given)
             if 0 <= count - cells <= _SPECIAL:
                 return Positions(self._given, special_names(count - cells))
-        grids = list(self._watch.grids)
+        grids: list[tuple[int, ...]] = list(self._watch.grids)
         for grid in list(grids):
             while min(grid) > 1:
                 grid = tuple(-(-side // 2) for side in grid)
@@ -171,7 +186,7 @@ class Reader:
         still = again.inputs(lambda x: x, path)
         draw = torch.Generator().manual_seed(2)
         for cell in torch.randperm(positions.cells, generator=draw)[:4].tolist():
-            changed = again.inputs(lambda x, c=cell: _at_cell(x, positions.grid, c), path)
+            changed = again.inputs(partial(_at_cell, grid=positions.grid, cell=cell), path)
             moved = (changed[0] - still[0]).float()
             moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
             if int(moved.argmax()) != cell + len(positions.before):
@@ -181,9 +196,10 @@ class Reader:
     def _earliest(self, count: int, axes: Axes) -> Call | None:
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
-            if first is not None and first[1].ndim == 3 and call.path:
-                if first[1].shape[axes.positions[0]] == count:
-                    return call
+            if first is None or first[1].ndim != 3 or not call.path:
+                continue
+            if first[1].shape[axes.positions[0]] == count:
+                return call
         return None
 
 
@@ -201,13 +217,14 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
     h, w = divmod(rest, grid[2])
     sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
     ranges = [
-        slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
-        for at, n, k in zip((t, h, w), sides, grid, strict=True)
+        slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
+        for i, n, k in zip((t, h, w), sides, grid, strict=True)
     ]
     where = ranges if picture.ndim == 5 else ranges[1:]
-    part = picture[(0, slice(None), *where)]
+    at: Any = (0, slice(None), *where)
+    part = picture[at]
     noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    picture[(0, slice(None), *where)] = part + noise * picture.float().std().to(part.dtype)
+    picture[at] = part + noise * picture.float().std().to(part.dtype)
     return picture
 
 
@@ -219,7 +236,7 @@ def _is_picture(root: Call) -> bool:
 def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:
     """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over."""
     height, width = picture
-    found = []
+    found: list[tuple[int, ...]] = []
     for special in range(_SPECIAL + 1):
         for rows in range(1, count - special + 1):
             columns = (count - special) // rows

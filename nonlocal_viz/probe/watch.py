@@ -86,9 +86,13 @@ class Watch(TorchDispatchMode):
             self._marks.append(len(self._kept))
             self.calls.append(self._stack[-1])
 
-    def _end(self, module: nn.Module, _args: Any, kwargs: dict[str, Any], _output: Any) -> None:
+    def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
         if self._stack and self._stack[-1].module is module:
-            self._stack.pop().kwargs.update(kwargs)
+            call = self._stack.pop()
+            if (
+                len(given) == 2
+            ):  # keywords and output; after an exception PyTorch gives the output alone
+                call.kwargs.update(given[0])
             self._forget(self._marks.pop(), self._depth())
 
     def _depth(self) -> int:
