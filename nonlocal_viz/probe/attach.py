@@ -119,8 +119,8 @@ class Probe:
         for path, a in self.maps.items():
             proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
             lines.append(
-                f"{path or _ITSELF:40} captured {a.heads:5} {_grid(a.query_grid):>12} {_grid(a.key_grid):>12} "
-                f"{len(a.key_aside):7}  {proof}"
+                f"{path or _ITSELF:40} captured {a.heads:5} {_grid(a.query_grid):>12} "
+                f"{_grid(a.key_grid):>12} {len(a.key_aside):7}  {proof}"
             )
         lines += [f"{path or _ITSELF:40} refused: {why}" for path, why in self.refused.items()]
         return "\n".join(lines)

@@ -279,13 +279,14 @@ class Watch(TorchDispatchMode):
 
 
 def _is_weights(node: Node | None) -> bool:
-    """Whether a tensor was made of a softmax, through what was seen."""
-    for _ in range(24):
-        if node is None:
-            return False
-        if node.func in SOFTMAXES:
+    """Whether a tensor was made of a softmax, through anything but a product."""
+    todo = [node]
+    for _ in range(64):
+        made = todo.pop(0) if todo else None
+        if made is not None and made.func in SOFTMAXES:
             return True
-        node = next((made for made in node.made if made is not None), None)
+        if made is not None and made.func not in PRODUCTS:
+            todo += [before for before in made.made if before is not None]
     return False
 
 

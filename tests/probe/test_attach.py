@@ -169,6 +169,70 @@ def test_dropout_shows_the_clean_row_and_says_so() -> None:
     assert max(probe.maps[""].proof.values()) < 1e-4
 
 
+class Windows(nn.Module):
+    """Attention in 2 x 2 windows, shifted by one cell, of a 4 x 6 plane."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = Heads(fused=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        x = x.roll((-1, -1), (2, 3)).view(b, c, h // 2, 2, w // 2, 2)
+        x = self.attention(x.permute(0, 2, 4, 3, 5, 1).reshape(-1, 4, c))
+        x = x.view(b, h // 2, w // 2, 2, 2, c).permute(0, 5, 1, 3, 2, 4).reshape(b, c, h, w)
+        return x.roll((1, 1), (2, 3))
+
+
+def test_shifted_windows() -> None:
+    torch.manual_seed(0)
+    model = Windows().eval()
+    probe, _ = seen(model, torch.randn(2, 8, 4, 6))
+    a = probe.maps["attention"]
+    assert a.query_grid == a.key_grid == (1, 4, 6)
+    window = torch.arange(24).view(4, 6).roll((-1, -1), (0, 1)).view(2, 2, 3, 2)
+    cells = window.permute(0, 2, 1, 3).reshape(6, 4)
+    wanted = torch.zeros(2, 2, 24, 24)
+    used = model.attention.used.view(2, 6, 2, 4, 4)
+    for at, held in enumerate(cells):
+        wanted[:, :, held[:, None], held] = used[:, at]
+    torch.testing.assert_close(a.dense(heads=True), wanted)
+
+
+class Masked(nn.Module):
+    """Heads that share their keys, a relative bias and a causal mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.kv = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.bias = nn.Parameter(torch.randn(2, 6, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q(x).unflatten(-1, (2, 4)).transpose(1, 2)
+        k, v = self.kv(x).unsqueeze(1).chunk(2, -1)
+        later = torch.ones(6, 6, dtype=torch.bool).triu(1)
+        a = ((q @ k.mT) / 2 + self.bias).masked_fill(later, -torch.inf).softmax(-1)
+        self.used = a.detach().clone()
+        return (a @ v).transpose(1, 2).flatten(2)
+
+
+def test_masks_biases_and_shared_keys() -> None:
+    torch.manual_seed(0)
+    model = Masked().eval()
+    probe, _ = seen(model, torch.randn(2, 6, 8))
+    torch.testing.assert_close(probe.maps[""].dense(heads=True, off_grid=True), model.used)
+
+
+def test_autocast_is_compared_in_its_own_type_and_shown_in_float32() -> None:
+    torch.manual_seed(0)
+    model = PixelAttention().eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        probe, _ = seen(model, torch.randn(1, 6, 3, 5))
+    a = probe.maps[""].dense()
+    assert a.dtype == torch.float32
+    torch.testing.assert_close(a, model.used.float(), atol=2e-2, rtol=2e-2)
+
+
 def test_every_call_is_kept() -> None:
     block = PixelAttention().eval()
     probe, _ = seen(nn.Sequential(block, block), torch.randn(1, 6, 3, 4))
@@ -238,9 +302,9 @@ def test_what_looks_like_attention_is_not_shown(name: str) -> None:
 
 
 def test_no_attention_at_all_lists_what_was_looked_for() -> None:
-    with pytest.raises(ProbeError, match="scaled dot product attention, and no product"):
-        with nv.attach(nn.Sequential(nn.Linear(4, 4), nn.ReLU())) as probe:
-            probe.model(torch.randn(2, 4))
+    probe = nv.attach(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
+    with pytest.raises(ProbeError, match="scaled dot product attention, and no product"), probe:
+        probe.model(torch.randn(2, 4))
 
 
 @pytest.mark.parametrize("spoil", ["scale", "roll", "swap"])
