@@ -279,13 +279,13 @@ class Watch(TorchDispatchMode):
 
 
 def _is_weights(node: Node | None) -> bool:
-    """Whether a tensor was made of a softmax, through anything but a product."""
+    """Whether a tensor was made of a softmax, through whatever was seen (heads may be mixed)."""
     todo = [node]
     for _ in range(64):
         made = todo.pop(0) if todo else None
         if made is not None and made.func in SOFTMAXES:
             return True
-        if made is not None and made.func not in PRODUCTS:
+        if made is not None:
             todo += [before for before in made.made if before is not None]
     return False
 
