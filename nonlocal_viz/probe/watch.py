@@ -89,9 +89,8 @@ class Watch(TorchDispatchMode):
     def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
         if self._stack and self._stack[-1].module is module:
             call = self._stack.pop()
-            if (
-                len(given) == 2
-            ):  # keywords and output; after an exception PyTorch gives the output alone
+            # Keywords and output; after an exception PyTorch gives the output alone.
+            if len(given) == 2:
                 call.kwargs.update(given[0])
             self._forget(self._marks.pop(), self._depth())
 
