@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nonlocal_viz.core.resnet import NonLocalResNet
     from nonlocal_viz.core.source import About, Prepare, Source
     from nonlocal_viz.lens import Lens
+    from nonlocal_viz.probe.attach import attach
     from nonlocal_viz.row import Row
     from nonlocal_viz.view import View
     from nonlocal_viz.zoo.loading import load_model
@@ -40,6 +41,7 @@ _HOMES = {
     "Row": "row",
     "Source": "core.source",
     "View": "view",
+    "attach": "probe.attach",
     "load_model": "zoo.loading",
     "save_model": "zoo.saving",
 }
@@ -67,6 +69,7 @@ __all__ = [
     "Row",
     "Source",
     "View",
+    "attach",
     "diagnostics",
     "errors",
     "limits",

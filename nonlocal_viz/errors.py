@@ -49,5 +49,9 @@ class WritingError(NonlocalVizError):
     """A file cannot be written: another suffix than those known, no such folder, a full disk."""
 
 
+class ProbeError(NonlocalVizError):
+    """A network cannot be looked into, or has no attention that could be found; the message says why."""
+
+
 class BusyError(NonlocalVizError):
     """The service has more work than it accepts; trying again later is right."""

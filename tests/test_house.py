@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "media": set(),
     "render": {"core"},
     "zoo": {"core", "files", "resources"},
+    "probe": {"core"},
     "export": {"core", "files", "media", "render"},
     "row": {"core", "export"},
     "view": {"core", "row"},
@@ -40,12 +41,12 @@ ARROWS: dict[str, set[str]] = {
     "cli": {"commands"},
     "__main__": {"cli"},
     # Names only: every import of the package's front door is lazy or for the type checker.
-    "__init__": {"core", "lens", "media", "render", "row", "view", "zoo"},
+    "__init__": {"core", "lens", "media", "probe", "render", "row", "view", "zoo"},
 }
 #: module of others -> the parts that may import it
 OUTSIDERS = {
     "gradio": {"web"},
-    "torch": {"core", "evaluation", "lens", "training", "view", "web", "zoo"},
+    "torch": {"core", "evaluation", "lens", "probe", "training", "view", "web", "zoo"},
     "torchvision": {"core", "training", "zoo"},
     "safetensors": {"zoo"},
     "matplotlib": {"render"},

@@ -1,0 +1,116 @@
+"""Run a module once more on changed input, without a trace: what it is, was and keeps stays as it is."""
+
+import copy
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.watch import Watch
+
+#: How often one module is run again at most, whatever its size.
+_RUNS = 2000
+
+
+class Again:
+    """A module that ran, ready to run again: in eval mode, on a twin that shares its weights.
+
+    Hooks that people hung on it do not fire again; those of PyTorch's own (weight and spectral norm) do.
+    """
+
+    def __init__(self, call: Call, nth: int = 0) -> None:
+        self.call, self.nth = call, nth
+        self._runs = 0
+        self._twin = _twin(call.module).eval()
+
+    def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
+        """{path relative to the module: captures} where its first tensor is ``change`` of what it was."""
+        watch = Watch(self._twin, prove=False)
+        with watch:
+            self._run(change)
+        found: dict[str, list[Capture]] = {}
+        for capture, _ in watch.found:
+            found.setdefault(capture.path, []).append(capture)
+        return found
+
+    def inputs(self, change: Callable[[Tensor], Tensor], path: str) -> list[Tensor]:
+        """What the module at a relative path is called with, where the first tensor is changed."""
+        seen: list[Tensor] = []
+
+        def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            first = first_tensor(args, kwargs)
+            if first is not None:
+                seen.append(first[1].detach().clone())
+
+        handle = self._twin.get_submodule(path).register_forward_pre_hook(look, with_kwargs=True)
+        try:
+            self._run(change)
+        finally:
+            handle.remove()
+        return seen
+
+    def _run(self, change: Callable[[Tensor], Tensor]) -> None:
+        self._runs += 1
+        if self._runs > _RUNS:
+            raise UnprovenError(
+                f"Its tokens were not all placed after {_RUNS} runs on changed input."
+            )
+        args, kwargs = list(self.call.args), dict(self.call.kwargs)
+        at, tensor = tensors(args, kwargs)[self.nth]
+        changed = change(tensor.detach().clone())
+        if isinstance(at, int):
+            # Self-attention may be given one tensor as query, key and value.
+            args = [changed if a is tensor else a for a in args]
+        kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
+        devices = [tensor.device] if tensor.device.type == "cuda" else []
+        lowered = self.call.lowered
+        autocast = nullcontext() if lowered is None else torch.autocast(tensor.device.type, lowered)
+        with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast:
+            self._twin(*args, **kwargs)
+
+
+def first_tensor(
+    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
+) -> tuple[int | str, Tensor] | None:
+    """(position or name, tensor) of the first argument that holds features: floating, 3 axes or more."""
+    found = tensors(args, kwargs)
+    return found[0] if found else None
+
+
+def tensors(
+    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
+) -> list[tuple[int | str, Tensor]]:
+    """(position or name, tensor) of all arguments that hold features, each tensor once."""
+    found: dict[int, tuple[int | str, Tensor]] = {}
+    given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    for at, value in given:
+        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 3:
+            found.setdefault(id(value), (at, value))
+    return list(found.values())
+
+
+def _twin(module: nn.Module) -> nn.Module:
+    memo: dict[int, Any] = {}
+    for inner in module.modules():
+        for value in (*inner._parameters.values(), *inner._buffers.values(), *vars(inner).values()):
+            if isinstance(value, Tensor):
+                # Shared, not copied: also what a network keeps of its last call, graph and all.
+                memo[id(value)] = (
+                    nn.Parameter(value.detach(), requires_grad=False)
+                    if isinstance(value, nn.Parameter)
+                    else value.detach()
+                )
+    twin = copy.deepcopy(module, memo)
+    for inner in twin.modules():
+        for kind in ("_forward_hooks", "_forward_pre_hooks"):
+            hooks = getattr(inner, kind)
+            for key in [k for k, hook in hooks.items() if not _torchs(hook)]:
+                del hooks[key]
+    return twin
+
+
+def _torchs(hook: Any) -> bool:
+    return type(hook).__module__.startswith("torch.nn.utils")

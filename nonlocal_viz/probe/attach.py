@@ -1,0 +1,168 @@
+"""``attach``: what a network attends to, while its owner calls it as ever.
+
+Invariants: the call's results, generators, buffers, modes and hooks are those without us, also after
+an exception; and no map is kept that was not proven, by its own product with the values and by where
+its tokens move (what is refused says at which step).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from nonlocal_viz.errors import ProbeError
+from nonlocal_viz.probe.reading import Reader, own_call, three
+from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.watch import Watch
+
+#: What a table calls the module that was attached to, whose path is empty.
+_ITSELF = "(itself)"
+_NONE_FOUND = (
+    "No attention over positions was found in this call: no scaled dot product attention, and no product "
+    "of queries and keys, behind a softmax or not, that is multiplied with values. "
+    "Squeeze-and-excitation, gates and pooling have none."
+)
+
+
+class Probe:
+    """What was seen of a network.
+
+    Attributes:
+        maps: {path of a module: its map in the last call}.
+        calls: {path: its maps in every call, in order}.
+        refused: {path: why its map is not shown, a sentence}.
+    """
+
+    def __init__(self, model: nn.Module, grid: Sequence[int] | None = None) -> None:
+        _refuse_whole(model)
+        self.model = model
+        self.grid = None if grid is None else three(grid)
+        self.maps: dict[str, Recorded] = {}
+        self.calls: dict[str, list[Recorded]] = {}
+        self.refused: dict[str, str] = {}
+        self._watch: Watch | None = None
+
+    def __enter__(self) -> "Probe":
+        if self._watch is not None:
+            raise ProbeError("This probe is watching already; attach once more for a second one.")
+        self.maps, self.calls, self.refused = {}, {}, {}
+        self._watch = Watch(self.model)
+        self._watch.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, *details: Any) -> None:
+        watch, self._watch = self._watch, None
+        if watch is None:
+            return
+        watch.__exit__(kind, *details)
+        if kind is not None:
+            return
+        with torch.no_grad():
+            self._read(watch)
+        for path, sentence in watch.lost.items():
+            if path not in self.maps:
+                self.refused.setdefault(path, sentence)
+        if not self.maps and not self.refused:
+            raise ProbeError(_NONE_FOUND)
+
+    def _read(self, watch: Watch) -> None:
+        reader = Reader(watch, self.grid)
+        numbers: Counter[tuple[int, str]] = Counter()
+        seen = _with_softmax(watch.found)
+        own = [calls[own_call(capture, calls)] for capture, calls in seen]
+        times = Counter(map(id, own))
+        for (capture, calls), call in zip(seen, own, strict=True):
+            if times[id(call)] > 1:
+                self.maps.pop(capture.path, None)
+                self.refused[capture.path] = (
+                    f"It computes {times[id(call)]} maps in one call and puts them together in a way "
+                    "of its own."
+                )
+                continue
+            root = id(calls[0]), capture.path
+            self._keep(reader, capture, calls, numbers[root])
+            numbers[root] += 1
+
+    def _keep(self, reader: Reader, capture: Capture, calls: tuple[Call, ...], number: int) -> None:
+        try:
+            found = reader.read(capture, calls, number)
+        except UnprovenError as error:
+            self._refuse(capture.path, str(error))
+            return
+        except Exception as error:
+            # Somebody's module is run again here, and may do anything: a map in doubt is not shown.
+            self._refuse(
+                capture.path,
+                "Its tokens could not be placed: run again on changed input, it raised "
+                f"{type(error).__name__}: {str(error)[:200]}",
+            )
+            return
+        self.refused.pop(capture.path, None)
+        self.calls.setdefault(capture.path, []).append(found)
+        # Of one module on several grids the finest is shown, of its calls there the last.
+        shown = self.maps.get(capture.path)
+        if shown is None or found.shape[1] >= shown.shape[1]:
+            self.maps[capture.path] = found
+
+    def _refuse(self, path: str, sentence: str) -> None:
+        if path not in self.maps:
+            self.refused[path] = sentence
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{'path':40} {'found as':8} {'heads':>5} {'queries':>12} {'keys':>12} special  proven to"
+        ]
+        for path, a in self.maps.items():
+            proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
+            lines.append(
+                f"{path or _ITSELF:40} captured {a.heads:5} {_grid(a.query_grid):>12} "
+                f"{_grid(a.key_grid):>12} {len(a.key_aside):7}  {proof}"
+            )
+        lines += [f"{path or _ITSELF:40} refused: {why}" for path, why in self.refused.items()]
+        return "\n".join(lines)
+
+
+def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
+    """See every attention over positions of a network that nobody here wrote.
+
+    ``with attach(model) as probe: model(x)``; afterwards ``probe.maps[path]`` is an Affinity with a proof.
+
+    Args:
+        model: any module; it is called by its owner, as ever, within the block.
+        grid: (H, W) or (T, H, W) of the tokens, where it cannot be told from the network.
+
+    Raises:
+        ProbeError: the network is compiled, scripted or exported; or, when the block ends, no attention
+            was found in it.
+    """
+    return Probe(model, grid)
+
+
+def _with_softmax(
+    found: list[tuple[Capture, tuple[Call, ...]]],
+) -> list[tuple[Capture, tuple[Call, ...]]]:
+    """Where a call has a softmax of a product, products without one are its projections."""
+    soft = {id(calls[own_call(c, calls)]) for c, calls in found if c.softmax}
+    return [
+        (c, calls) for c, calls in found if c.softmax or id(calls[own_call(c, calls)]) not in soft
+    ]
+
+
+def _refuse_whole(model: nn.Module) -> None:
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ProbeError(
+            "A scripted or traced module runs without its Python modules; attach to the module that it "
+            "was made from."
+        )
+    if isinstance(model, torch.fx.GraphModule):
+        raise ProbeError(
+            "A graph module has lost the modules that it was made from; attach to those instead."
+        )
+
+
+def _grid(grid: tuple[int, int, int]) -> str:
+    return " x ".join(map(str, grid[1:] if grid[0] == 1 else grid)) if math.prod(grid) else "-"

@@ -1,0 +1,201 @@
+"""Where the slots of a capture lie: which token of the module's input each query and key is made of.
+
+Found by changing the input at some positions and watching which slots move (a slot that follows exactly
+the positions whose number has a bit set has that bit in its own). Never guessed: a slot that moves with
+nothing is no position (padding, learnt queries), one that moves with everything mixes them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.records import Capture
+
+#: How many times as far one half of the positions moves a slot as the other, where it follows that half.
+_CLEARLY = 2.5
+#: Where fewer slots than this share cannot be told, it may be chance.
+_FEW = 0.2
+#: Of the input's own spread: small, so that a normalisation over all positions hardly feels it.
+_NOISE = 0.05
+#: Of the farthest move: what rounding does to slots that do not move.
+_STILL = 1e-4
+#: In place of a position: the slot moves with none, or with several.
+NOWHERE, MIXED = -1, -2
+
+
+@dataclass(frozen=True)
+class Axes:
+    """How a module's input is read: which axis counts images, which positions, which features."""
+
+    batch: int
+    positions: tuple[int, ...]
+
+    def count(self, x: Tensor) -> tuple[int, int]:
+        """(images, positions of one)."""
+        positions = 1
+        for axis in self.positions:
+            positions *= x.shape[axis]
+        return x.shape[self.batch], positions
+
+    def shifted(self, x: Tensor, where: Tensor, seed: int = 5) -> Tensor:
+        """x with noise at the positions (images, positions) where ``where`` holds."""
+        axes = (self.batch, *self.positions)
+        mask = where.view([x.shape[a] for a in axes])
+        shape = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
+        order = sorted(range(len(axes)), key=lambda i: axes[i])
+        mask = mask.permute(order).reshape(shape)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x)
+        size = _NOISE * x.float().std().clamp_min(1e-3).to(x.dtype)
+        return torch.where(mask.to(x.device), x + noise * size, x)
+
+
+def readings(x: Tensor, batch: int) -> Iterator[Axes]:
+    """Every way of reading x that has ``batch`` images, the usual ones first."""
+    ways = {
+        3: (Axes(0, (1,)), Axes(0, (2,)), Axes(1, (0,))),
+        4: (Axes(0, (2, 3)), Axes(0, (1, 2))),
+        5: (Axes(0, (2, 3, 4)), Axes(0, (1, 2, 3))),
+    }
+    yield from (way for way in ways.get(x.ndim, ()) if x.shape[way.batch] == batch)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The position of every slot: query (L, n), key (L, m), numbers image * positions + position."""
+
+    axes: Axes
+    query: Tensor
+    key: Tensor
+    images: int
+    positions: int
+    key_positions: int
+
+
+class Placing:
+    """Finds the slots of one attention of a module that can run again."""
+
+    def __init__(self, again: Again, path: str, number: int, x: Tensor, like: Capture) -> None:
+        self._again, self._path, self._number, self._x = again, path, number, x
+        self._like = like
+        self._still = self._run(lambda x: x)
+
+    def slots(self, axes: Axes) -> Slots | None:
+        """The slots where the input is read in this way; None where that makes no sense of them."""
+        images, positions = axes.count(self._x)
+        if self._still is None or images * positions < 2:
+            return None
+        query, key = self._usual(axes, images, positions)
+        if query is None or key is None:
+            found = self._by_bits(axes, images, positions)
+            query = found[0] if query is None else query
+            key = found[1] if key is None else key
+        if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
+            return None
+        return Slots(axes, query, key, images, positions, positions)
+
+    def keys(self, axes: Axes) -> tuple[Tensor, int] | None:
+        """(positions of the key slots, how many there are in an image) where the keys are made of another
+        input than the queries; None where that makes no sense of them."""
+        images, positions = axes.count(self._x)
+        if self._still is None or images * positions < 2:
+            return None
+        key = self._usual(axes, images, positions)[1]
+        if key is None:
+            key = self._by_bits(axes, images, positions)[1]
+        if bool((key < 0).any()) or not _one_image_a_group(key, positions):
+            return None
+        return key, positions
+
+    def _usual(
+        self, axes: Axes, images: int, positions: int
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """The commonest layout, checked: image after image, heads within, positions in order."""
+        assert self._still is not None
+        usual = []
+        for factor in (self._still.query, self._still.key):
+            groups, slots = factor.shape[:2]
+            place = torch.arange(positions).repeat(groups, 1)
+            image = torch.arange(groups) // max(1, groups // images)
+            fits = slots == positions and groups % images == 0
+            usual.append(place + positions * image[:, None] if fits else None)
+        draw = torch.Generator().manual_seed(11)
+        for _ in range(2):
+            mask = torch.rand(images * positions, generator=draw) < 0.5
+            bits = self._bits(axes, mask.view(images, positions))
+            usual = [
+                u if u is not None and torch.equal(found, mask[u].long()) else None
+                for u, found in zip(usual, bits, strict=True)
+            ]
+        return usual[0], usual[1]
+
+    def _by_bits(self, axes: Axes, images: int, positions: int) -> tuple[Tensor, Tensor]:
+        numbers = torch.arange(images * positions)
+        place: list[Tensor | None] = [None, None]
+        for bit in range(max(1, int(images * positions - 1).bit_length())):
+            on = (numbers >> bit & 1).bool().view(images, positions)
+            for i, found in enumerate(self._bits(axes, on)):
+                before = place[i]
+                if before is None:
+                    place[i] = found
+                    continue
+                # One bit that cannot be told makes the slot one that mixes positions.
+                said = (before >= 0) & (found >= 0)
+                worse = torch.minimum(before, found)
+                place[i] = torch.where(said, before + (found << bit), worse)
+        query, key = place
+        assert query is not None and key is not None
+        return query, key
+
+    def _bits(self, axes: Axes, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Of every slot: 1 where it follows the positions marked, 0 where it follows the others,
+        :data:`NOWHERE` or :data:`MIXED`. What all positions share (a normalisation over them) moves every
+        slot a little: it follows what moves it three times as far as the rest does."""
+        on, off = (self.strength(axes, w) for w in (where, ~where))
+        bits = tuple(map(_followed, on, off))
+        unclear = max(float((b == MIXED).float().mean()) for b in bits)
+        if 0 < unclear < _FEW:
+            # A few that cannot be told may be chance: other noise tells.
+            again = [self.strength(axes, w, seed) for w in (where, ~where) for seed in (6, 7)]
+            on = tuple(sum(parts) for parts in zip(on, *again[:2], strict=True))
+            off = tuple(sum(parts) for parts in zip(off, *again[2:], strict=True))
+            bits = tuple(map(_followed, on, off))
+        return bits[0], bits[1]
+
+    def strength(self, axes: Axes, where: Tensor, seed: int = 5) -> tuple[Tensor, Tensor]:
+        """How far each query slot (L, n) and key slot (L, m) moves where the input does."""
+        found = self._run(lambda x: axes.shifted(x, where, seed))
+        assert self._still is not None and found is not None
+        pairs = ((found.query, self._still.query), (found.key, self._still.key))
+        query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
+        return query, key
+
+    def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+        like = self._like
+        found = [
+            capture
+            for capture in self._again.captures(change).get(self._path, [])
+            if capture.softmax == like.softmax
+            and capture.query.shape == like.query.shape
+            and capture.key.shape == like.key.shape
+        ]
+        return found[self._number] if self._number < len(found) else None
+
+
+def _one_image_a_group(query: Tensor, positions: int) -> bool:
+    """The queries of a group look at the same keys: in a right reading they are of one image."""
+    image = torch.where(query >= 0, query // positions, torch.full_like(query, -1))
+    least = torch.where(image >= 0, image, image.max(1, keepdim=True).values).min(1).values
+    return bool((least == image.max(1).values).all())
+
+
+def _followed(on: Tensor, off: Tensor) -> Tensor:
+    """1, 0, NOWHERE or MIXED by how far slots move with one half of the positions and with the other."""
+    found = torch.full(on.shape, MIXED)
+    found[on > _CLEARLY * off] = 1
+    found[off > _CLEARLY * on] = 0
+    still = _STILL * torch.maximum(on.max(), off.max())
+    found[(on <= still) & (off <= still)] = NOWHERE
+    return found

@@ -1,0 +1,213 @@
+"""From slots to the tokens of a map: heads, special tokens, cells in raster order, padding behind them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
+from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.probe.records import Capture, UnprovenError
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What the positions of a module's input are: names before the cells, the grid, names after."""
+
+    grid: GridShape
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        return self.grid[0] * self.grid[1] * self.grid[2]
+
+    @property
+    def aside(self) -> OffGrid:
+        return OffGrid(self.before, self.after)
+
+
+def special_names(count: int) -> tuple[str, ...]:
+    """Names of the tokens in front of the cells: a class token, then registers."""
+    return ("class", *(f"register {i}" for i in range(1, count)))[:count]
+
+
+def laid_out(
+    capture: Capture,
+    slots: Slots,
+    positions: Positions,
+    placing: Placing,
+    keys: Positions | None = None,
+) -> Recorded:
+    """The map of a capture over the tokens of its module's input; ``keys`` are the positions of another
+    input that the keys are made of.
+
+    Raises:
+        UnprovenError: queries or keys cannot be placed.
+    """
+    slot, image, head = _queries(slots)
+    query_grid, query_aside = _side(slots, slot, positions)
+    if keys is not None:
+        token = slots.key % slots.key_positions
+        key_grid, key_aside = keys.grid, keys.aside
+    elif bool((slots.key == MIXED).any()):
+        key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
+    else:
+        token, padding = _keys(slots, image, head, positions.grid)
+        named = tuple(f"padding {i + 1}" for i in range(padding))
+        key_grid = positions.grid
+        key_aside = OffGrid(positions.before, positions.after + named)
+    return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside)
+
+
+def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
+    """(slot (B, H, N') of every position that asks, image (L,) and head (L,) of every group)."""
+    groups, n = slots.query.shape
+    flat = slots.query.reshape(-1)
+    numbers = torch.arange(groups * n)
+    placed = flat >= 0
+    if not bool(placed.any()):
+        raise UnprovenError("No query of it follows one position of the module's input.")
+    order = torch.argsort(flat[placed], stable=True)
+    codes, at = flat[placed][order], numbers[placed][order]
+    unique, counts = codes.unique(return_counts=True)
+    if counts.min() != counts.max() or len(unique) % slots.images:
+        raise UnprovenError("Its queries stand for positions in different numbers of heads.")
+    heads = int(counts[0])
+    each = len(unique) // slots.images
+    slot = at.view(slots.images, each, heads).transpose(1, 2)
+    image = torch.full((groups,), -1)
+    head = torch.full((groups,), -1)
+    for b in range(slots.images):
+        for h in range(heads):
+            image[slot[b, h] // n], head[slot[b, h] // n] = b, h
+    return slot, image, head
+
+
+def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, OffGrid]:
+    """The grid and the names of the tokens that ask: all positions, or the special ones alone."""
+    if slot.shape[2] == slots.positions:
+        return positions.grid, positions.aside
+    n = slots.query.shape[1]
+    asking = slots.query.reshape(-1)[slot[0, 0]] % slots.positions
+    names = positions.before + ("",) * positions.cells + positions.after
+    special = tuple(names[int(p)] for p in asking)
+    if not all(special) or n < 1:
+        raise UnprovenError("Only some of the positions ask, and they are no whole grid.")
+    return (0, 0, 0), OffGrid(special)
+
+
+def _keys(slots: Slots, image: Tensor, head: Tensor, grid: GridShape) -> tuple[Tensor, int]:
+    """(token (L, m) of every key slot, how many lie outside the picture)."""
+    token = torch.where(slots.key >= 0, slots.key % slots.positions, torch.full_like(slots.key, -1))
+    outside = 0
+    pairs = {(int(b), int(h)) for b, h in zip(image, head, strict=True) if b >= 0}
+    for b, h in pairs:
+        groups = torch.nonzero((image == b) & (head == h))[:, 0]
+        part = token[groups]
+        if bool((part == NOWHERE).any()):
+            places = _planes(part, grid, slots.positions)
+            nowhere = part == NOWHERE
+            numbers = places[nowhere].unique()
+            part[nowhere] = slots.positions + torch.searchsorted(numbers, places[nowhere])
+            token[groups] = part
+            outside = max(outside, len(numbers))
+    return token, outside
+
+
+def _planes(token: Tensor, grid: GridShape, positions: int) -> Tensor:
+    """A number for every slot (G, m) of the windows of one image and head, those off the picture
+    included: equal where two windows share a place, and in raster order of the padded picture.
+
+    Windows that tile a plane have their places by their order. Where the plane is the padded picture,
+    rolled round its edge, the roll is taken back. Windows that overlap are laid out from the cells
+    that they hold. Else every slot is a place of its own.
+    """
+    count, m = token.shape
+    _, height, width = grid
+    slot = torch.arange(count)[:, None] * m + torch.arange(m)
+    specials = positions - height * width * grid[0]
+    if grid[0] != 1 or specials:
+        return slot
+    cell = torch.where(token >= 0, token, torch.zeros_like(token))
+    row, column, on = cell // width, cell % width, token >= 0
+    for wh, ww in sorted(_windows(m), key=lambda w: abs(w[0] - w[1])):
+        across, down = -(-width // ww), -(-height // wh)
+        a, b = torch.arange(m) // ww, torch.arange(m) % ww
+        if across * down == count and len(token[on].unique()) == int(on.sum()):
+            group = torch.arange(count)[:, None]
+            plane_row = group // across * wh + a
+            plane_column = group % across * ww + b
+            return _unrolled(row, column, on, plane_row, plane_column, down * wh, across * ww)
+        # Overlapping windows: one cell that a window holds says where all of it lies.
+        first = on.int().argmax(1, keepdim=True)
+        top = row.gather(1, first) - a[first]
+        left = column.gather(1, first) - b[first]
+        r, c = top + a, left + b
+        if bool(((r == row) & (c == column))[on].all()):
+            return (r - r.min()) * (int(c.max() - c.min()) + 1) + c - c.min()
+    return slot
+
+
+def _unrolled(
+    row: Tensor, column: Tensor, on: Tensor, plane_row: Tensor, plane_column: Tensor,
+    height: int, width: int,
+) -> Tensor:  # fmt: skip
+    down = ((row - plane_row) % height)[on]
+    right = ((column - plane_column) % width)[on]
+    if bool((down == down[0]).all()) and bool((right == right[0]).all()):
+        plane_row = (plane_row + down[0]) % height
+        plane_column = (plane_column + right[0]) % width
+    return plane_row * width + plane_column
+
+
+def _windows(slots: int) -> list[tuple[int, int]]:
+    return [(h, slots // h) for h in range(1, slots + 1) if slots % h == 0]
+
+
+def _mixed_keys(
+    capture: Capture, slots: Slots, positions: Positions, placing: Placing, image: Tensor
+) -> tuple[GridShape, OffGrid, Tensor]:
+    """Keys that are made of several positions each: the coarser grid on which they lie in order."""
+    m = capture.key.shape[1]
+    if positions.before or positions.after:
+        raise UnprovenError("Its keys mix positions, special tokens among them.")
+    for grid in _coarser(positions.grid, m):
+        if _lies_on(grid, slots, positions, placing, image):
+            return grid, NONE_ASIDE, torch.arange(m).repeat(len(slots.key), 1)
+    raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
+
+
+def _coarser(grid: GridShape, count: int) -> list[GridShape]:
+    found: dict[GridShape, None] = {}
+    for t in sorted({grid[0] // s for s in range(1, grid[0] + 1)}, reverse=True):
+        for s in range(1, max(grid[1:]) + 1):
+            for h in (grid[1] // s, -(-grid[1] // s)):
+                for w in (grid[2] // s, -(-grid[2] // s)):
+                    if t * h * w == count:
+                        found[(t, h, w)] = None
+    for h in range(1, grid[1] + 1):
+        if count % h == 0 and count // h <= grid[2]:
+            found[(1, h, count // h)] = None
+    return list(found)
+
+
+def _lies_on(
+    grid: GridShape, slots: Slots, positions: Positions, placing: Placing, image: Tensor
+) -> bool:
+    draw = torch.Generator().manual_seed(3)
+    first = image == 0
+    for key in torch.randperm(grid[0] * grid[1] * grid[2], generator=draw)[:4].tolist():
+        t, rest = divmod(key, grid[1] * grid[2])
+        h, w = divmod(rest, grid[2])
+        where = torch.zeros((slots.images, *positions.grid), dtype=torch.bool)
+        ranges = [
+            slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
+            for at, n, k in zip((t, h, w), positions.grid, grid, strict=True)
+        ]
+        where[0, ranges[0], ranges[1], ranges[2]] = True
+        moved = placing.strength(slots.axes, where.view(slots.images, -1))[1][first]
+        if not bool((moved.argmax(1) == key).all()):
+            return False
+    return True

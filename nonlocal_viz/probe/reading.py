@@ -1,0 +1,255 @@
+"""From captures to maps: where their slots lie, and what the tokens are on the picture.
+
+Invariant: what is returned was held against the network's own weights and output, and every token of it
+was seen to move with its place; anything else is an :class:`UnprovenError` that says at which step.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.probe.again import Again, first_tensor, tensors
+from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
+from nonlocal_viz.probe.places import Positions, laid_out, special_names
+from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.watch import Watch
+
+#: How far rows may be from the network's own, relative, by the type that it computed in.
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+#: More tokens in front of the cells than this are no special tokens that anybody has.
+_SPECIAL = 8
+
+
+class Reader:
+    """Turns captures into maps: where slots lie, and what the tokens are on the picture."""
+
+    def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
+        self._watch, self._given = watch, grid
+        self._positions: dict[int, Positions | None] = {}
+        self._again: dict[tuple[int, int], Again] = {}
+
+    def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
+        tolerance = _TOLERANCE.get(capture.query.dtype, 1e-4)
+        for name, error in capture.error.items():
+            if not error <= tolerance:
+                raise UnprovenError(
+                    f"Rows made of its queries and keys differ from the network's own {name} by "
+                    f"{error:.1e} of the greatest."
+                )
+        slots, placing, call = self._placed(capture, calls, number)
+        notes: list[str] = []
+        other = bool((slots.key == NOWHERE).all())
+        keys = None
+        if other:
+            slots, x, axes = self._other_keys(capture, slots, call, number, placing)
+            keys = self._read_positions(x, axes, slots.key_positions, calls[0], notes)
+            names = tuple(f"query {i + 1}" for i in range(slots.positions))
+            positions = Positions((0, 0, 0), names)
+        else:
+            first = first_tensor(call.args, call.kwargs)
+            assert first is not None
+            positions = self._read_positions(first[1], slots.axes, slots.positions, calls[0], notes)
+        found = laid_out(capture, slots, positions, placing, keys)
+        if capture.dropped:
+            notes.append("Dropout changed the weights that were used; these are those before it.")
+        return Recorded(
+            **{
+                **{f: getattr(found, f) for f in found.__dataclass_fields__},
+                "notes": tuple(notes),
+                "proof": dict(capture.error),
+            }
+        )
+
+    def _placed(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call]:
+        root = first_tensor(calls[0].args, calls[0].kwargs)
+        batches: list[int | None] = [1]
+        if root is not None:
+            # Of tokens the images may stand behind the positions.
+            batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
+        own = own_call(capture, calls)
+        # At last, whatever stands in front counts: frames and windows that a module is given as images.
+        for batch in dict.fromkeys([*batches, None]):
+            for call in reversed(calls[: own + 1]):
+                first = first_tensor(call.args, call.kwargs)
+                if first is None or not capture.path.startswith(call.path):
+                    continue
+                x = first[1]
+                path = capture.path[len(call.path) :].lstrip(".")
+                again = self._again.setdefault((id(call), 0), Again(call))
+                for nth in dict.fromkeys((number, 0)):
+                    placing = Placing(again, path, nth, x, capture)
+                    for axes in self._readings(x, x.shape[0] if batch is None else batch):
+                        slots = placing.slots(axes)
+                        if slots is not None and self._sensible(slots, call):
+                            return slots, placing, call
+        raise UnprovenError(
+            "No query of it follows one position of the input: it is not over positions, or mixes them."
+        )
+
+    def _readings(self, x: Tensor, batch: int) -> Iterator[Axes]:
+        """The ways of reading x that its convolutions leave open: their channels are no positions."""
+        convolved = tuple(x.shape) in self._watch.convolved
+        for axes in readings(x, batch):
+            features_first = axes.positions[-1] == x.ndim - 1
+            sequence = axes.positions == (2,)
+            if (convolved and not features_first) or (sequence and not convolved):
+                continue
+            if features_first or x.shape[-1] > 1:
+                yield axes
+
+    def _sensible(self, slots: Slots, call: Call) -> bool:
+        """Keys that follow nothing are made of another input, or they are no positions at all."""
+        several = len(tensors(call.args, call.kwargs)) > 1
+        return several or bool((slots.key != NOWHERE).any())
+
+    def _other_keys(
+        self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
+    ) -> tuple[Slots, Tensor, Axes]:
+        path = capture.path[len(call.path) :].lstrip(".")
+        for nth, (_, x) in enumerate(tensors(call.args, call.kwargs)):
+            if nth == 0:
+                continue
+            again = self._again.setdefault((id(call), nth), Again(call, nth))
+            for axes in readings(x, slots.images):
+                found = Placing(again, path, number, x, capture).keys(axes)
+                if found is not None:
+                    key, count = found
+                    return replace(slots, key=key, key_positions=count), x, axes
+        raise UnprovenError(
+            "Its keys follow no position of any input: they are no places in a picture."
+        )
+
+    def _read_positions(
+        self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
+    ) -> Positions:
+        if axes.positions == (2,) and x.ndim == 3:
+            notes.append(
+                f"Its {count} positions are a sequence, features first, as convolutions have it."
+            )
+            return Positions((1, 1, count))
+        if len(axes.positions) > 1:
+            return Positions(three([x.shape[a] for a in axes.positions]))
+        if count not in self._positions:
+            self._positions[count] = self._search(count, root, axes)
+        found = self._positions[count]
+        if found is None and not _is_picture(root):
+            rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
+            notes.append(
+                f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
+                "was given no picture; give grid=(H, W)."
+            )
+            return Positions((1, rows, count // rows))
+        if found is None:
+            raise UnprovenError(
+                f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
+            )
+        return found
+
+    def _search(self, count: int, root: Call, axes: Axes) -> Positions | None:
+        if self._given is not None:
+            cells = math.prod(self._given)
+            if 0 <= count - cells <= _SPECIAL:
+                return Positions(self._given, special_names(count - cells))
+        grids: list[tuple[int, ...]] = list(self._watch.grids)
+        for grid in list(grids):
+            while min(grid) > 1:
+                grid = tuple(-(-side // 2) for side in grid)
+                grids.append(grid)
+        picture = first_tensor(root.args, root.kwargs)
+        if picture is not None and picture[1].ndim == 4:
+            grids += _square_patches(count, picture[1].shape[-2:])
+        fitting = [g for g in dict.fromkeys(grids) if 0 <= count - math.prod(g) <= _SPECIAL]
+        fitting.sort(key=lambda g: count - math.prod(g))
+        for grid in fitting:
+            positions = Positions(three(grid), special_names(count - math.prod(grid)))
+            if picture is not None and self._seen(positions, count, root, picture[1], axes):
+                return positions
+        return None
+
+    def _seen(
+        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
+    ) -> bool:
+        """Whether tokens move where the picture is changed at their cells."""
+        call = self._earliest(count, axes)
+        if call is None or picture.ndim not in (4, 5):
+            return False
+        again = self._again.setdefault((id(root), 0), Again(root))
+        path = call.path[len(root.path) :].lstrip(".")
+        still = again.inputs(lambda x: x, path)
+        draw = torch.Generator().manual_seed(2)
+        for cell in torch.randperm(positions.cells, generator=draw)[:4].tolist():
+            changed = again.inputs(partial(_at_cell, grid=positions.grid, cell=cell), path)
+            moved = (changed[0] - still[0]).float()
+            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
+            if int(moved.argmax()) != cell + len(positions.before):
+                return False
+        return True
+
+    def _earliest(self, count: int, axes: Axes) -> Call | None:
+        for call in self._watch.calls:
+            first = first_tensor(call.args, call.kwargs)
+            if first is None or first[1].ndim != 3 or not call.path:
+                continue
+            if first[1].shape[axes.positions[0]] == count:
+                return call
+        return None
+
+
+def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
+    """Which of the calls that a capture lay in is its module's; of a fast path the last, its parent's."""
+    for at, call in enumerate(calls):
+        if call.path == capture.path:
+            return at
+    return len(calls) - 1
+
+
+def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
+    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
+    t, rest = divmod(cell, grid[1] * grid[2])
+    h, w = divmod(rest, grid[2])
+    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
+    ranges = [
+        slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
+        for i, n, k in zip((t, h, w), sides, grid, strict=True)
+    ]
+    where = ranges if picture.ndim == 5 else ranges[1:]
+    at: Any = (0, slice(None), *where)
+    part = picture[at]
+    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
+    picture[at] = part + noise * picture.float().std().to(part.dtype)
+    return picture
+
+
+def _is_picture(root: Call) -> bool:
+    first = first_tensor(root.args, root.kwargs)
+    return first is not None and first[1].ndim > 3
+
+
+def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:
+    """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over."""
+    height, width = picture
+    found: list[tuple[int, ...]] = []
+    for special in range(_SPECIAL + 1):
+        for rows in range(1, count - special + 1):
+            columns = (count - special) // rows
+            exact = rows * columns == count - special
+            if (
+                exact
+                and height % rows == width % columns == 0
+                and height // rows == width // columns
+            ):
+                found.append((rows, columns))
+    return found
+
+
+def three(grid: Sequence[int]) -> tuple[int, int, int]:
+    sides = [1, 1, *(int(side) for side in grid)][-3:]
+    return sides[0], sides[1], sides[2]

@@ -1,0 +1,122 @@
+"""What was computed between a product of queries with keys and the use of its weights, as data.
+
+A :class:`Capture` is one call of one attention: the two factors, the steps from their product to the
+scores, how the scores became weights, and the values that these mixed. Groups (images x windows x heads, in
+whatever order the network keeps them) are flattened in front; within a group there are n query slots and m
+key slots.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nonlocal_viz.core.precision import wide
+
+#: What can happen to a score on its way to the softmax.
+Kind = Literal["mul", "add", "fill"]
+
+
+class UnprovenError(Exception):
+    """Why a map is not shown, as a sentence. It never leaves the package: it becomes a refusal."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on the scores.
+
+    ``mul``: s * operand; ``add``: s + value * operand; ``fill``: ``value`` where the operand is True.
+
+    Attributes:
+        operand: (*lead, n, m), any of these 1 where all are alike.
+        lead: the shape in front, of the scores at that point.
+        group: (L,), the flat index in ``lead`` of each of the capture's groups.
+    """
+
+    kind: Kind
+    operand: Tensor
+    lead: tuple[int, ...] = ()
+    group: Tensor | None = None
+    value: float = 1.0
+
+    def at(self, groups: Tensor, slots: Tensor) -> Tensor:
+        """The operand at rows (group, slot), (R, m) or (R, 1)."""
+        operand = self.operand
+        index: tuple[Tensor, ...] = ()
+        if self.lead and self.group is not None:
+            found = torch.unravel_index(self.group[groups], self.lead)
+            sizes = operand.shape[: len(self.lead)]
+            index = tuple(
+                place if size > 1 else torch.zeros_like(place)
+                for place, size in zip(found, sizes, strict=True)
+            )
+        row = slots if operand.shape[-2] > 1 else torch.zeros_like(slots)
+        return operand[(*index, row)]
+
+
+@dataclass
+class Capture:
+    """One attention in one call.
+
+    Attributes:
+        path: of the module that computed it.
+        query (L, n, D), key (L, m, D): the factors of the product.
+        steps: from the product to the scores.
+        softmax: whether the scores went through one, over the keys; else they are the weights.
+        value: (L, m, E), what the weights mixed.
+        dropped: whether dropout changed the weights that were used.
+        error: how far rows recomputed from this are from the network's own, at rows drawn at random.
+    """
+
+    path: str
+    query: Tensor
+    key: Tensor
+    steps: tuple[Step, ...]
+    softmax: bool
+    value: Tensor
+    dropped: bool = False
+    error: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> int:
+        """L."""
+        return self.query.shape[0]
+
+    def weights(self, groups: Tensor, slots: Tensor) -> Tensor:
+        """Rows (R, m) of weights, of query slots (R,) in groups (R,); float32, or float64."""
+        query = wide(self.query[groups, slots]).unsqueeze(1)
+        score = (query @ wide(self.key)[groups].mT)[:, 0]
+        for step in self.steps:
+            operand = step.at(groups, slots)
+            if step.kind == "mul":
+                score = score * operand
+            elif step.kind == "add":
+                score = score + step.value * operand
+            else:
+                score = score.masked_fill(operand, step.value)
+        if not self.softmax:
+            return score
+        # A query that may look at nothing has no weight; PyTorch says NaN, or 0 in newer kernels.
+        alone = torch.isneginf(score).all(-1, keepdim=True)
+        return score.masked_fill(alone, 0.0).softmax(-1).masked_fill(alone, 0.0)
+
+
+def relative(found: Tensor, wanted: Tensor) -> float:
+    """The greatest difference as a share of the greatest size; infinite where one is not finite."""
+    found, wanted = torch.nan_to_num(found), torch.nan_to_num(wanted)
+    size = float(wanted.abs().max().clamp_min(1e-12))
+    worst = float((found - wanted).abs().max()) / size
+    return worst if math.isfinite(worst) else math.inf
+
+
+@dataclass(frozen=True)
+class Call:
+    """A module that ran: its path, itself, what it was called with, and what autocast lowered it to."""
+
+    path: str
+    module: nn.Module
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    lowered: torch.dtype | None = None

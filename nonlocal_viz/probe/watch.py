@@ -1,0 +1,339 @@
+"""Watch a network run: which modules are called with what, and every attention that they compute.
+
+Nothing about the run changes: a dispatch mode sees each operation after PyTorch has chosen its kernel,
+and calls of modules are followed by hooks that belong to no module. Recorded are operations between two
+products; what was recorded in a module is forgotten when its parent returns.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as global_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.records import Call, Capture, Step, relative
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail
+
+_aten = torch.ops.aten
+_FUSED = {
+    _aten._scaled_dot_product_flash_attention_for_cpu.default,
+    _aten._scaled_dot_product_flash_attention.default,
+    _aten._scaled_dot_product_efficient_attention.default,
+    _aten._scaled_dot_product_cudnn_attention.default,
+}
+#: The fast paths of nn.MultiheadAttention and nn.TransformerEncoderLayer: one kernel for all of it.
+_WHOLE = {
+    _aten._native_multi_head_attention.default,
+    _aten._transformer_encoder_layer_fwd.default,
+}
+#: Rows that each capture is held to.
+_ROWS = 8
+
+
+class Watch(TorchDispatchMode):
+    """While entered, attentions that modules of ``root`` compute are added to :attr:`found`.
+
+    Attributes:
+        found: (capture, the calls that it lay in, the outermost first), in order.
+    """
+
+    def __init__(self, root: nn.Module, prove: bool = True) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[tuple[Capture, tuple[Call, ...]]] = []
+        #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
+        self.grids: dict[tuple[int, ...], None] = {}
+        #: Shapes of what convolutions take and give: features first, whatever else has that shape.
+        self.convolved: set[tuple[int, ...]] = set()
+        #: {path: why} of what looks like an attention, and cannot be followed back to queries and keys.
+        self.lost: dict[str, str] = {}
+        #: Every call of a module, in order.
+        self.calls: list[Call] = []
+        self._paths = {id(m): name for name, m in root.named_modules()}
+        self._prove = prove
+        self._stack: list[Call] = []
+        self._made: dict[Any, Node] = {}
+        self._kept: list[tuple[Any, Tensor, int]] = []
+        self._marks: list[int] = []
+        self._handles: list[Any] = []
+        self._busy = False
+        self._inside = False
+
+    def __enter__(self) -> "Watch":
+        if not self._inside:
+            self._handles = [
+                global_hooks.register_module_forward_pre_hook(self._begin),
+                global_hooks.register_module_forward_hook(
+                    self._end, with_kwargs=True, always_call=True
+                ),
+            ]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
+        if not self._inside:
+            for handle in self._handles:
+                handle.remove()
+            self._forget(0, -1)
+
+    def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        path = self._paths.get(id(module))
+        if path is not None:
+            self._stack.append(Call(path, module, args, {}, _lowered(args)))
+            self._marks.append(len(self._kept))
+            self.calls.append(self._stack[-1])
+
+    def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
+        if self._stack and self._stack[-1].module is module:
+            call = self._stack.pop()
+            # Keywords and output; after an exception PyTorch gives the output alone.
+            if len(given) == 2:
+                call.kwargs.update(given[0])
+            self._forget(self._marks.pop(), self._depth())
+
+    def _depth(self) -> int:
+        return sum(not _elementary(call.module) for call in self._stack)
+
+    def _forget(self, mark: int, depth: int) -> None:
+        """Of what was made since, forget what lay deeper than the module's own parent looks."""
+        kept = []
+        for entry in self._kept[mark:]:
+            if entry[2] > depth + 1:
+                self._made.pop(entry[0], None)
+            else:
+                kept.append(entry)
+        self._kept[mark:] = kept
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._busy or not self._stack:
+            return func(*args, **kwargs)
+        if func._can_decompose():
+            # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
+            self._inside, before = True, self._inside
+            try:
+                with self:
+                    parts = func.decompose(*args, **kwargs)
+            finally:
+                self._inside = before
+            if parts is not NotImplemented:
+                return parts
+        made = tuple(self._made.get(_key(t)) for t in args if isinstance(t, Tensor))
+        out = func(*args, **kwargs)
+        self._busy = True
+        try:
+            with torch.no_grad():
+                self._see(Node(func, args, kwargs, made, ()), out)
+        except Exception as error:
+            # The network's own call goes on, whatever we do not understand.
+            self.lost[self._owner().path] = (
+                f"It could not be read: {type(error).__name__}: {str(error)[:200]}"
+            )
+        finally:
+            self._busy = False
+        return out
+
+    def _see(self, node: Node, out: Any) -> None:
+        first = out[0] if isinstance(out, tuple | list) else out
+        if not isinstance(first, Tensor) or first.ndim < 2 or first.layout is not torch.strided:
+            return
+        if node.func in _FUSED:
+            self._fused(node, first)
+        elif node.func in _WHOLE:
+            self._whole(node)
+        elif node.func in PRODUCTS:
+            self._mixed(node, first)
+        elif "convolution" in str(node.func) or "conv" in str(node.func):
+            self.grids[tuple(first.shape[2:])] = None
+            self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
+        self._made[_key(first)] = Node(
+            node.func, node.args, node.kwargs, node.made, tuple(first.shape)
+        )
+        self._kept.append((_key(first), first, self._depth()))
+
+    def _owner(self) -> Call:
+        """The innermost module that somebody wrote: Softmax, Dropout and their like are its parts."""
+        for call in reversed(self._stack):
+            if not _elementary(call.module):
+                return call
+        return self._stack[0]
+
+    def _fused(self, node: Node, y: Tensor) -> None:
+        q, k, v = node.args[:3]
+        bias = node.kwargs.get("attn_mask")
+        if node.func is _aten._scaled_dot_product_efficient_attention.default:
+            bias = node.args[3]
+        scale = node.kwargs.get("scale")
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        lead = tuple(q.shape[:2])
+        groups = torch.arange(lead[0] * lead[1])
+        # Several heads of queries may share the keys of one (multi-query, grouped).
+        k, v = (t.repeat_interleave(lead[1] // t.shape[1], 1) for t in (k, v))
+        steps = [Step("mul", torch.tensor(float(scale)).view(1, 1, 1, 1), lead, groups)]
+        if bias is not None:
+            while bias.ndim < 4:
+                bias = bias.unsqueeze(0)
+            steps.append(Step("add", _copy(bias), lead, groups))
+        q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
+
+    def _whole(self, node: Node) -> None:
+        """Queries, keys and values that a fast path computes inside of itself, by its own arguments."""
+        layer = node.func is _aten._transformer_encoder_layer_fwd.default
+        if layer:
+            x, _, heads, weight, bias = node.args[:5]
+            if node.args[8]:  # the norm comes first
+                x = torch.nn.functional.layer_norm(
+                    x, x.shape[-1:], node.args[10], node.args[11], node.args[9]
+                )
+            given, mask = (x, x, x), node.args[18] if len(node.args) > 18 else None
+        else:
+            given, heads = node.args[:3], node.args[4]
+            weight, bias = node.args[5:7]
+            mask = node.args[9] if len(node.args) > 9 else None
+        if mask is not None or any(t.is_nested for t in given):
+            return
+        parts = zip(given, weight.chunk(3), bias.chunk(3), strict=True)
+        q, k, v = (
+            torch.nn.functional.linear(t, w, b).unflatten(-1, (heads, -1)).transpose(1, 2)
+            for t, w, b in parts
+        )
+        groups = torch.arange(q.shape[0] * heads)
+        scale = torch.tensor(q.shape[-1] ** -0.5).view(1, 1, 1, 1)
+        step = Step("mul", scale, (q.shape[0], heads), groups)
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        path = self._stack[-1].path
+        if layer:
+            path = f"{path}.self_attn".lstrip(".")
+        q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        self._add(Capture(path, q, k, (step,), True, v), None, y)
+
+    def _mixed(self, node: Node, y: Tensor) -> None:
+        """A product: is one of its factors made of weights?"""
+        if node.func is _aten.baddbmm.default:
+            return
+        for side in (0, 1):
+            made = node.made[side]
+            if made is None or self._traced(node, side, made, y):
+                continue
+            if node.args[side].ndim == 3 and _is_weights(made):
+                self.lost[self._owner().path] = (
+                    "Weights of a softmax are multiplied with something there, but more lies between them "
+                    "and a product of queries and keys than scales, sums and masks (heads that are mixed, "
+                    "a gate, one softmax over all pairs), or there is no such product."
+                )
+
+    def _traced(self, node: Node, side: int, made: Node | None, y: Tensor) -> bool:
+        weights, value = node.args[side], node.args[1 - side]
+        trail = Trail.of(weights, side)
+        made = _walk(trail, made, (*SOFTMAXES, *PRODUCTS))
+        if made is None:
+            return False
+        softmax = made.func in SOFTMAXES
+        dropped = trail.dropped
+        if softmax:
+            if trail.steps or made.args[1] % len(made.shape) != trail.column:
+                return False
+            made = _walk(trail, made.made[0], PRODUCTS)
+            if made is None:
+                return False
+        factors = _factors(made, trail)
+        v = value if side == 0 else value.mT
+        v, w, y = (t if t.ndim == 3 else t.unsqueeze(0) for t in (v, weights, y))
+        w, y = (w, y) if side == 0 else (w.mT, y.mT)
+        if v.shape[1] != factors[1].shape[1]:
+            return False
+        steps = tuple(reversed(trail.steps))
+        self._add(Capture(self._owner().path, *factors, steps, softmax, v, dropped), w, y)
+        return True
+
+    def _add(self, seen: Capture, weights: Tensor | None, y: Tensor) -> None:
+        """Keeps a capture of copies, held to the network's own weights (L, n, m) and output (L, n, E)."""
+        capture = replace(
+            seen, query=_copy(seen.query), key=_copy(seen.key), value=_copy(seen.value)
+        )
+        if self._prove:
+            draw = torch.Generator().manual_seed(0)
+            groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
+            slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
+            rows = capture.weights(groups, slots)
+            used = rows if weights is None else wide(weights[groups, slots])
+            if capture.dropped:
+                # Kept weights are all enlarged alike, the others are 0; which these are only the network
+                # knows, so that its own say how much, and the clean rows must have their pattern.
+                kept = used != 0
+                enlarged = used.sum() / (rows * kept).sum()
+                capture.error["weights"] = relative(rows * kept * enlarged, used)
+                rows = used
+            elif weights is not None:
+                capture.error["weights"] = relative(rows, used)
+            mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
+            capture.error["output"] = relative(mixed, wide(y[groups, slots]))
+        self.found.append((capture, tuple(self._stack)))
+
+
+def _is_weights(node: Node | None) -> bool:
+    """Whether a tensor was made of a softmax, through whatever was seen (heads may be mixed)."""
+    todo = [node]
+    for _ in range(64):
+        made = todo.pop(0) if todo else None
+        if made is not None and made.func in SOFTMAXES:
+            return True
+        if made is not None:
+            todo += [before for before in made.made if before is not None]
+    return False
+
+
+def _elementary(module: nn.Module) -> bool:
+    ours = type(module).__module__.startswith("torch.nn.modules")
+    return ours and not isinstance(module, nn.MultiheadAttention)
+
+
+def _walk(trail: Trail, node: Node | None, ends: Any) -> Node | None:
+    while node is not None and node.func not in ends:
+        node = trail.back(node)
+    return node
+
+
+def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
+    """query (L, n, D) and key (L, m, D) of the product at the end of a trail."""
+    if product.func is _aten.baddbmm.default:
+        extra, a, b = product.args[:3]
+        beta, alpha = product.kwargs.get("beta", 1), product.kwargs.get("alpha", 1)
+        if beta:
+            trail.add_step("add", extra, float(beta))
+        if alpha != 1:
+            trail.add_step("mul", torch.tensor(float(alpha)))
+    else:
+        a, b = product.args[:2]
+    if a.ndim == 2:
+        a, b = a.unsqueeze(0), b.unsqueeze(0)
+    if trail.merged is not None:
+        rows = a.reshape(-1, a.shape[-1])
+        return rows[trail.merged], b.mT[trail.merged[:, 0] // a.shape[1]]
+    a, b = a[trail.group], b.mT[trail.group]
+    return (a, b) if trail.row[0] < trail.column else (b, a)
+
+
+def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
+    device = next((a.device.type for a in args if isinstance(a, Tensor)), "cpu")
+    if not torch.amp.is_autocast_available(device) or not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)
+
+
+def _key(tensor: Tensor) -> Any:
+    try:
+        storage = tensor.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError):  # nested and sparse tensors have none
+        return id(tensor)
+    return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone()
