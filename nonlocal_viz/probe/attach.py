@@ -109,8 +109,9 @@ class Probe:
             self.maps[capture.path] = found
 
     def _refuse(self, path: str, sentence: str) -> None:
-        if path not in self.maps:
-            self.refused[path] = sentence
+        # The map of an earlier call would pass for that of the last.
+        self.maps.pop(path, None)
+        self.refused[path] = sentence
 
     def __repr__(self) -> str:
         lines = [
