@@ -230,19 +230,33 @@ class NonLocalBlock(nn.Module):
         return self._residual(x, aggregate(pairwise, queries, keys, values), frames), affinity
 
     @overload
-    def forward(self, x: Tensor, return_nl_map: Literal[False] = False) -> Tensor: ...
+    def forward(
+        self, x: Tensor, return_nl_map: Literal[False] = False, frames: int = 1
+    ) -> Tensor: ...
 
     @overload
-    def forward(self, x: Tensor, return_nl_map: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    def forward(
+        self, x: Tensor, return_nl_map: Literal[True], frames: int = 1
+    ) -> tuple[Tensor, Tensor]: ...
 
-    def forward(self, x: Tensor, return_nl_map: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """z (B, C, *spatial), or with ``return_nl_map`` (z, map): map (B, N, M), dense.
+    @overload
+    def forward(
+        self, x: Tensor, return_nl_map: Literal["factored"], frames: int = 1
+    ) -> tuple[Tensor, Factored]: ...
+
+    def forward(
+        self, x: Tensor, return_nl_map: bool | Literal["factored"] = False, frames: int = 1
+    ) -> Tensor | tuple[Tensor, Tensor] | tuple[Tensor, Factored]:
+        """z (B, C, *spatial), or with ``return_nl_map`` (z, map): map (B, N, M), dense; with
+        ``"factored"`` (z, affinity), in factored form. ``frames`` as for :meth:`attend`.
 
         Raises:
             ShapeError: see :meth:`attend`.
-            MapTooLargeError: the map was asked for and is beyond the bound in limits.py.
+            MapTooLargeError: the dense map was asked for and is beyond the bound in limits.py.
         """
-        z, affinity = self.attend(x)
+        z, affinity = self.attend(x, frames)
+        if return_nl_map == "factored":
+            return z, affinity
         return (z, affinity.dense()) if return_nl_map else z
 
     def _key_projection(self, convolution: nn.Module) -> nn.Module:

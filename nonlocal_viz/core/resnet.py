@@ -257,7 +257,9 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         for name, residual_block in self.places():
             x = residual_block(x)
             if block_key(name) in self.nl:
-                x, maps[name] = self.block(name).attend(x, clip if spacetime else 1)
+                # Called as the module that it is, so that hooks on it fire.
+                frames = clip if spacetime else 1
+                x, maps[name] = self.block(name)(x, "factored", frames)
         pooled = self.avgpool(x).flatten(1)
         logits = self.fc(pooled.unflatten(0, (-1, clip)).mean(1))
         return (logits, maps) if return_nl_map else logits

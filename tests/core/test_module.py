@@ -195,3 +195,20 @@ def test_an_ordinary_step_keeps_no_map(monkeypatch: pytest.MonkeyPatch) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         block(x).square().mean().backward()
+
+
+def test_hooks_on_a_block_within_a_network_fire() -> None:
+    from nonlocal_viz.core.resnet import NonLocalResNet
+
+    model = NonLocalResNet(18, ["layer2.0", "layer3.1"]).eval()
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    for name in model.block_names:
+        model.block(name).register_forward_hook(
+            lambda _m, _i, out, name=name: seen.append((name, tuple(out[0].shape)))
+        )
+    with torch.no_grad():
+        model(torch.randn(2, 3, 3, 32, 32))
+    assert seen == [("layer2.0", (6, 128, 4, 4)), ("layer3.1", (6, 256, 2, 2))]
+    block, x = make("embedded_gaussian"), example()
+    z, affinity = block(x, "factored", 2)
+    assert affinity.query_grid == (2, 3, 3) and torch.equal(z, block.attend(x, 2)[0])
