@@ -5,7 +5,7 @@ Invariant: no map (N x M) is kept. A row costs O(M D), whatever it is made of; o
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -32,6 +32,8 @@ class Affinity(ABC):
         query_aside, key_aside: names of the tokens that lie on no cell.
         instantiation: what the block calls its pairwise function; a label for people.
         notes: sentences about this map that whoever looks at it should know.
+        proof: how far it is from what the network computed, relative, by what was compared; empty for
+            maps that the network itself answers with.
     """
 
     query_grid: GridShape
@@ -40,6 +42,7 @@ class Affinity(ABC):
     key_aside: OffGrid
     instantiation: str
     notes: tuple[str, ...]
+    proof: Mapping[str, float]
 
     @property
     @abstractmethod

@@ -4,8 +4,8 @@ Invariant: a :class:`Factored` holds O((N + M) D) numbers, never the map (N x M)
 row is O(M D), a column O(N D) after one pass that finds the normalisers.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -79,6 +79,7 @@ class Factored(Affinity):
     output: tuple[Tensor, Tensor | None] | None = None
     instantiation: str = ""
     notes: tuple[str, ...] = ()
+    proof: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for side, factor in ((self.queries, self.query), (self.keys, self.key)):

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class Again:
     def __init__(self, call: Call, nth: int = 0) -> None:
         self.call, self.nth = call, nth
         self._runs = 0
-        self._twin = _twin(call.module).eval()
+        self._twin = twin_of(call.module).eval()
 
     def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
         """{path relative to the module: captures} where its first tensor is ``change`` of what it was."""
@@ -66,10 +66,15 @@ class Again:
             args = [changed if a is tensor else a for a in args]
         kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
         devices = [tensor.device] if tensor.device.type == "cuda" else []
-        lowered = self.call.lowered
-        autocast = nullcontext() if lowered is None else torch.autocast(tensor.device.type, lowered)
-        with torch.random.fork_rng(devices=devices), torch.no_grad(), autocast:
+        with torch.random.fork_rng(devices=devices), torch.no_grad(), lowered(self.call, tensor):
             self._twin(*args, **kwargs)
+
+
+def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
+    """The autocast that a call ran under."""
+    if call.lowered is None:
+        return nullcontext()
+    return torch.autocast(tensor.device.type, call.lowered)
 
 
 def first_tensor(
@@ -92,10 +97,15 @@ def tensors(
     return list(found.values())
 
 
-def _twin(module: nn.Module) -> nn.Module:
+def twin_of(module: nn.Module, own_buffers: bool = False) -> nn.Module:
+    """The module once more, with the same weights and without anybody's hooks.
+
+    With ``own_buffers`` its buffers are copies, so that it can run in training mode; else they are shared.
+    """
     memo: dict[int, Any] = {}
     for inner in module.modules():
-        for value in (*inner._parameters.values(), *inner._buffers.values(), *vars(inner).values()):
+        buffers = () if own_buffers else inner._buffers.values()
+        for value in (*inner._parameters.values(), *buffers, *vars(inner).values()):
             if isinstance(value, Tensor):
                 # Shared, not copied: also what a network keeps of its last call, graph and all.
                 memo[id(value)] = (

@@ -7,15 +7,17 @@ its tokens move (what is refused says at which step).
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.errors import ProbeError
+from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.reading import Reader, own_call, three
-from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
@@ -41,9 +43,10 @@ class Probe:
         _refuse_whole(model)
         self.model = model
         self.grid = None if grid is None else three(grid)
-        self.maps: dict[str, Recorded] = {}
-        self.calls: dict[str, list[Recorded]] = {}
+        self.maps: dict[str, Affinity] = {}
+        self.calls: dict[str, list[Affinity]] = {}
         self.refused: dict[str, str] = {}
+        self._by_family: frozenset[str] = frozenset()
         self._watch: Watch | None = None
 
     def __enter__(self) -> "Probe":
@@ -69,10 +72,19 @@ class Probe:
         if not self.maps and not self.refused:
             raise ProbeError(_NONE_FOUND)
 
+    def _read_families(self, watch: Watch) -> set[str]:
+        """Maps of modules whose family is known; their paths."""
+        for call, output in watch.outputs:
+            family = family_of(call.module)
+            assert family is not None
+            self._keep(call.path, partial(family.read, call, output), family=True)
+        return {call.path for call, _ in watch.outputs}
+
     def _read(self, watch: Watch) -> None:
+        known = self._read_families(watch)
         reader = Reader(watch, self.grid)
         numbers: Counter[tuple[int, str]] = Counter()
-        seen = _with_softmax(watch.found)
+        seen = [(c, calls) for c, calls in _with_softmax(watch.found) if c.path not in known]
         own = [calls[own_call(capture, calls)] for capture, calls in seen]
         times = Counter(map(id, own))
         for (capture, calls), call in zip(seen, own, strict=True):
@@ -84,29 +96,30 @@ class Probe:
                 )
                 continue
             root = id(calls[0]), capture.path
-            self._keep(reader, capture, calls, numbers[root])
+            self._keep(capture.path, partial(reader.read, capture, calls, numbers[root]))
             numbers[root] += 1
 
-    def _keep(self, reader: Reader, capture: Capture, calls: tuple[Call, ...], number: int) -> None:
+    def _keep(self, path: str, read: Callable[[], Affinity], family: bool = False) -> None:
         try:
-            found = reader.read(capture, calls, number)
+            found = read()
         except UnprovenError as error:
-            self._refuse(capture.path, str(error))
+            self._refuse(path, str(error))
             return
         except Exception as error:
             # Somebody's module is run again here, and may do anything: a map in doubt is not shown.
             self._refuse(
-                capture.path,
-                "Its tokens could not be placed: run again on changed input, it raised "
+                path,
+                "It could not be read: run again, its module raised "
                 f"{type(error).__name__}: {str(error)[:200]}",
             )
             return
-        self.refused.pop(capture.path, None)
-        self.calls.setdefault(capture.path, []).append(found)
+        self.refused.pop(path, None)
+        self._by_family = self._by_family | {path} if family else self._by_family
+        self.calls.setdefault(path, []).append(found)
         # Of one module on several grids the finest is shown, of its calls there the last.
-        shown = self.maps.get(capture.path)
+        shown = self.maps.get(path)
         if shown is None or found.shape[1] >= shown.shape[1]:
-            self.maps[capture.path] = found
+            self.maps[path] = found
 
     def _refuse(self, path: str, sentence: str) -> None:
         # The map of an earlier call would pass for that of the last.
@@ -118,9 +131,10 @@ class Probe:
             f"{'path':40} {'found as':8} {'heads':>5} {'queries':>12} {'keys':>12} special  proven to"
         ]
         for path, a in self.maps.items():
+            found_as = "family  " if path in self._by_family else "captured"
             proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
             lines.append(
-                f"{path or _ITSELF:40} captured {a.heads:5} {_grid(a.query_grid):>12} "
+                f"{path or _ITSELF:40} {found_as} {a.heads:5} {_grid(a.query_grid):>12} "
                 f"{_grid(a.key_grid):>12} {len(a.key_aside):7}  {proof}"
             )
         lines += [f"{path or _ITSELF:40} refused: {why}" for path, why in self.refused.items()]

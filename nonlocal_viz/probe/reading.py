@@ -17,11 +17,9 @@ from nonlocal_viz.probe.again import Again, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import Positions, laid_out, special_names
 from nonlocal_viz.probe.recorded import Recorded
-from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
 from nonlocal_viz.probe.watch import Watch
 
-#: How far rows may be from the network's own, relative, by the type that it computed in.
-_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
 
@@ -35,9 +33,9 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
-        tolerance = _TOLERANCE.get(capture.query.dtype, 1e-4)
+        allowed = tolerance(capture.query.dtype)
         for name, error in capture.error.items():
-            if not error <= tolerance:
+            if not error <= allowed:
                 raise UnprovenError(
                     f"Rows made of its queries and keys differ from the network's own {name} by "
                     f"{error:.1e} of the greatest."

@@ -19,6 +19,15 @@ from nonlocal_viz.core.precision import wide
 Kind = Literal["mul", "add", "fill"]
 
 
+#: How far rows may be from the network's own, relative, by the type that it computed in.
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """How far rows may be from those of a network that computes in this type, of the greatest."""
+    return _TOLERANCE.get(dtype, 1e-4)
+
+
 class UnprovenError(Exception):
     """Why a map is not shown, as a sentence. It never leaves the package: it becomes a refusal."""
 

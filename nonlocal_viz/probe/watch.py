@@ -14,6 +14,7 @@ from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.records import Call, Capture, Step, relative
 from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail
 
@@ -49,6 +50,8 @@ class Watch(TorchDispatchMode):
         self.convolved: set[tuple[int, ...]] = set()
         #: {path: why} of what looks like an attention, and cannot be followed back to queries and keys.
         self.lost: dict[str, str] = {}
+        #: (call, what it gave out) of modules whose family reads them itself.
+        self.outputs: list[tuple[Call, Any]] = []
         #: Every call of a module, in order.
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
@@ -92,6 +95,8 @@ class Watch(TorchDispatchMode):
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
+                if self._prove and family_of(module) is not None:
+                    self.outputs.append((call, _kept(given[1])))
             self._forget(self._marks.pop(), self._depth())
 
     def _depth(self) -> int:
@@ -333,6 +338,12 @@ def _key(tensor: Tensor) -> Any:
     except (NotImplementedError, RuntimeError):  # nested and sparse tensors have none
         return id(tensor)
     return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
+
+
+def _kept(output: Any) -> Any:
+    """A copy of the first tensor of an output: its owner may add to it in place."""
+    first = output[0] if isinstance(output, tuple | list) else output
+    return _copy(first) if isinstance(first, Tensor) else None
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -115,26 +115,6 @@ def test_tokens_with_a_class_and_registers(fused: bool) -> None:
     torch.testing.assert_close(a.dense(heads=True, off_grid=True), model.block.used)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "embedded_gaussian"])
-def test_our_own_blocks_with_pooled_keys(name: str) -> None:
-    torch.manual_seed(0)
-    block = nv.NonLocalBlock(6, instantiation=name).eval()
-    x = torch.randn(1, 6, 4, 4)
-    probe, _ = seen(block, x)
-    a = probe.maps[""]
-    assert (a.query_grid, a.key_grid) == ((1, 4, 4), (1, 2, 2))
-    wanted = block.attend(x)[1].dense()
-    torch.testing.assert_close(a.dense(), wanted, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["dot_product", "concatenation"])
-def test_our_own_blocks_that_compute_no_map_show_none(name: str) -> None:
-    probe = nv.attach(nv.NonLocalBlock(6, instantiation=name).eval())
-    with contextlib.suppress(ProbeError), probe:
-        probe.model(torch.randn(1, 6, 4, 4))
-    assert not probe.maps
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_multihead_attention(batch_first: bool, training: bool) -> None:
