@@ -6,7 +6,7 @@ from torch import nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.probe.families import families, family_of
+from nonlocal_viz.probe.families import families, family_of, global_context
 from nonlocal_viz.probe.families import nonlocal_block as family
 from nonlocal_viz.probe.records import Call, UnprovenError
 
@@ -78,3 +78,29 @@ def test_what_does_not_come_out_again_is_not_shown(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(nv.Pairwise, "weights", lambda _self, score, _may=None: score / 7)
     with pytest.raises(UnprovenError, match="rows made again"):
         family.read(call, z)
+
+
+def test_a_global_context_block_has_one_map_for_all_queries() -> None:
+    module, x = global_context.example()
+    with torch.no_grad(), nv.attach(nn.Sequential(nn.Identity(), module)) as probe:
+        probe.model(x)
+    a = probe.maps["1"]
+    row = module.conv_mask(x).flatten(2).softmax(-1)
+    torch.testing.assert_close(a.dense(), row.expand(-1, 30, -1))
+    torch.testing.assert_close(a.column((2, 3)), row[..., 15].expand(-1, 30))
+    assert "one map" in a.notes[0] and a.query_grid == a.key_grid == (1, 5, 6)
+    call = Call("", module, (x,), {})
+    with torch.no_grad(), pytest.raises(UnprovenError, match="output made again"):
+        global_context.read(call, 1.01 * module(x))
+
+    class Mean(type(module)):
+        """Looks the same, and pools evenly: the mask is not what it mixes by."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.channel_add_conv(x.mean((2, 3), keepdim=True)) + 0 * self.conv_mask(x)
+
+    even = Mean()
+    with torch.no_grad(), nv.attach(even) as probe:
+        even(x)
+    assert not probe.maps and "context" in probe.refused[""]
+    assert not global_context.recognises(nn.Conv2d(2, 1, 1))

@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 
 from nonlocal_viz import render
 from nonlocal_viz.errors import MediaError, OptionError, QueryError, WritingError
+from nonlocal_viz.export import suffixes
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.web.canvas import canvas_html
 from nonlocal_viz.web.desk import Desk, inline, pointed, stem
 from nonlocal_viz.web.payload import row_payload
 from nonlocal_viz.web.views import Views, named
@@ -223,3 +226,12 @@ def test_the_page_is_told_the_scales_that_there_are(desk: Desk) -> None:
     assert config["scales"] == list(render.SCALES) == ["linear", "gamma", "log"]
     assert config["models"][0] == {"name": "mine", "title": "mine"}
     assert set(config["maps"]["diverging"]) == set(render.DIVERGING)
+
+
+def test_the_page_offers_what_can_be_written_and_every_scale() -> None:
+    """The buttons and options are words for people; what they stand for stands once, in Python."""
+    html = canvas_html()
+    offered = set(re.findall(r'data-save="(\w+)"', html))
+    assert {f".{suffix}" for suffix in offered} == set(suffixes(clip=True)) - {".arrows.png"}
+    scales = html.split('data-set="scale"')[1].split("</select>")[0]
+    assert re.findall(r'<option value="(\w+)"', scales) == list(render.SCALES)

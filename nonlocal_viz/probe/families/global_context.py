@@ -1,0 +1,98 @@
+"""Global context blocks: one map for all queries, the softmax of a 1x1 convolution of the keys.
+
+Cao et al., "GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond", 2019, section 3.3;
+mmcv's and mmdetection's ``ContextBlock`` have this structure.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.factored import Factored
+from nonlocal_viz.core.pairwise import Pairwise
+from nonlocal_viz.probe.again import first_tensor, lowered, twin_of
+from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+
+_SAME_FOR_ALL = (
+    "There is one map, whatever the query: every position gets the same sum of all values."
+)
+#: What the pooled context goes through next, in the blocks that are known.
+_AFTER = ("channel_add_conv", "channel_mul_conv")
+
+
+def recognises(module: nn.Module) -> bool:
+    """Whether it has a convolution to one mask, and convolutions behind the pooled context."""
+    mask = getattr(module, "conv_mask", None)
+    has_map = isinstance(mask, nn.Conv2d) and mask.out_channels == 1
+    return has_map and any(_behind(module))
+
+
+def read(call: Call, output: Any) -> Affinity:
+    """The one row, as the unary row of every query. The proof: the context that it makes is what the
+    convolutions behind it are given, and the module made again gives what it gave.
+
+    Raises:
+        UnprovenError: either differs.
+    """
+    first = first_tensor(call.args, call.kwargs)
+    if first is None or first[1].ndim != 4:
+        raise UnprovenError("A global context block is given (B, C, H, W).")
+    x = first[1].detach()
+    twin = twin_of(call.module, own_buffers=True)
+    seen: list[Tensor] = []
+    for module in _behind(twin):
+        module.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    with torch.no_grad(), lowered(call, x):
+        again = twin(x)
+        score = twin.get_submodule("conv_mask")(x)
+    row = score.flatten(2).float().softmax(-1)
+    context = (x.flatten(2).float() @ row.mT).flatten(1)
+    proof = {"output": relative(again, output)}
+    if not seen:
+        raise UnprovenError("Nothing behind the pooled context was called.")
+    proof["context"] = relative(context, seen[0].flatten(1).float())
+    for what, error in proof.items():
+        if not error <= tolerance(call.lowered or x.dtype):
+            raise UnprovenError(
+                f"The block's {what} made again differs by {error:.1e} of the greatest."
+            )
+    batch, _, height, width = x.shape
+    nothing = row.new_zeros(batch, 1, height * width, 1)
+    grid = (1, height, width)
+    return Factored(
+        Pairwise(rectify=True, normalise="count"),
+        nothing,
+        nothing,
+        grid,
+        grid,
+        unary=row,
+        instantiation="global context",
+        notes=(_SAME_FOR_ALL,),
+        proof=proof,
+    )
+
+
+def example() -> tuple[nn.Module, Tensor]:
+    """A block of the smallest kind: the context through a convolution, added everywhere."""
+    torch.manual_seed(0)
+    return _Example().eval(), torch.randn(2, 4, 5, 6)
+
+
+class _Example(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_mask = nn.Conv2d(4, 1, 1)
+        self.channel_add_conv = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = self.conv_mask(x).flatten(2).softmax(-1)
+        context = (x.flatten(2) @ mask.mT).unsqueeze(-1)
+        added: Tensor = x + self.channel_add_conv(context)
+        return added
+
+
+def _behind(module: nn.Module) -> list[nn.Module]:
+    found = (getattr(module, name, None) for name in _AFTER)
+    return [inner for inner in found if isinstance(inner, nn.Module)]
