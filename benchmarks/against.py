@@ -17,12 +17,12 @@ import torch
 from benchmarks.timing import Ratio, table
 
 ROOT = Path(__file__).parent.parent
-INSTANTIATIONS = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 
 
 def cases() -> dict[str, Callable[[], Any]]:
     """What is timed: {words: run}, with the package that this process imports."""
     from nonlocal_viz.core.block import NonLocalBlock
+    from nonlocal_viz.core.pairwise import INSTANTIATIONS
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.zoo import load_model
 

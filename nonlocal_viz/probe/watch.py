@@ -153,13 +153,12 @@ class Watch(TorchDispatchMode):
             self._whole(node)
         elif node.func in PRODUCTS:
             self._mixed(node, first)
-        elif "convolution" in str(node.func) or "conv" in str(node.func):
+        elif "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
-        self._made[_key(first)] = Node(
-            node.func, node.args, node.kwargs, node.made, tuple(first.shape)
-        )
-        self._kept.append((_key(first), first, self._depth()))
+        key = _key(first)
+        self._made[key] = replace(node, shape=tuple(first.shape))
+        self._kept.append((key, first, self._depth()))
 
     def _owner(self) -> Call:
         """The innermost module that somebody wrote: Softmax, Dropout and their like are its parts."""
@@ -175,15 +174,14 @@ class Watch(TorchDispatchMode):
             bias = node.args[3]
         scale = node.kwargs.get("scale")
         scale = q.shape[-1] ** -0.5 if scale is None else scale
-        lead = tuple(q.shape[:2])
-        groups = torch.arange(lead[0] * lead[1])
         # Several heads of queries may share the keys of one (multi-query, grouped).
-        k, v = (t.repeat_interleave(lead[1] // t.shape[1], 1) for t in (k, v))
-        steps = [Step("mul", torch.tensor(float(scale)).view(1, 1, 1, 1), lead, groups)]
+        k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], 1) for t in (k, v))
+        scaled = _scaled(q, scale)
+        steps = [scaled]
         if bias is not None:
             while bias.ndim < 4:
                 bias = bias.unsqueeze(0)
-            steps.append(Step("add", _copy(bias), lead, groups))
+            steps.append(replace(scaled, kind="add", operand=_copy(bias)))
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
         self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
 
@@ -208,9 +206,7 @@ class Watch(TorchDispatchMode):
             torch.nn.functional.linear(t, w, b).unflatten(-1, (heads, -1)).transpose(1, 2)
             for t, w, b in parts
         )
-        groups = torch.arange(q.shape[0] * heads)
-        scale = torch.tensor(q.shape[-1] ** -0.5).view(1, 1, 1, 1)
-        step = Step("mul", scale, (q.shape[0], heads), groups)
+        step = _scaled(q, q.shape[-1] ** -0.5)
         y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
         path = self._stack[-1].path
         if layer:
@@ -280,6 +276,13 @@ class Watch(TorchDispatchMode):
             mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
             capture.error["output"] = relative(mixed, wide(y[groups, slots]))
         self.found.append((capture, tuple(self._stack)))
+
+
+def _scaled(query: Tensor, scale: float) -> Step:
+    """The step from the product of a fused kernel's query (B, H, n, D) with its keys to the scores."""
+    lead = query.shape[0], query.shape[1]
+    operand = torch.tensor(float(scale)).view(1, 1, 1, 1)
+    return Step("mul", operand, lead, torch.arange(lead[0] * lead[1]))
 
 
 def _is_weights(node: Node | None) -> bool:
