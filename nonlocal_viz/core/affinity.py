@@ -114,7 +114,7 @@ class Affinity(ABC):
         Raises:
             QueryError: there is no such cell, or no token of that name.
         """
-        return self.rows([query], heads=heads, off_grid=off_grid)[..., 0, :]
+        return self.rows([query], heads=heads, off_grid=off_grid).select(-2, 0)
 
     def rows(
         self, queries: Sequence[Place] | Tensor, *, heads: bool = False, off_grid: bool = False

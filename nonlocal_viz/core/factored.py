@@ -237,7 +237,7 @@ class Factored(Affinity):
 
     def _scores(self, queries: _Tokens, keys: slice = slice(None)) -> Tensor:
         with full_precision(self.query.device):
-            query, key = wide(_picked(self.query, queries)), wide(self.key[:, :, keys])
+            query, key = wide(_picked(self.query, queries)), wide(_picked(self.key, keys))
             bias = None
             if self.bias is not None:
                 table, places = wide(self.bias.table), self.bias.key[keys]
@@ -300,7 +300,10 @@ class Factored(Affinity):
 
 
 def _picked(factor: Tensor, tokens: _Tokens) -> Tensor:
-    return factor[:, :, tokens] if isinstance(tokens, slice) else factor.index_select(2, tokens)
+    if isinstance(tokens, Tensor):
+        return factor.index_select(2, tokens)
+    # All of them is the commonest, and a view of all is no cheaper than one of some.
+    return factor if tokens == slice(None) else factor[:, :, tokens]
 
 
 def _check_extras(map_: Factored) -> None:
