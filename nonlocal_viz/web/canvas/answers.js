@@ -18,13 +18,26 @@ export function answersFor(session) {
       if (asked) asked.got = { index, direction, weights };
       session.refresh();
     },
-    file: download,
-    working: (words) => session.controls.working(words),
+    file: (name, url) => {
+      session.fail("");
+      download(name, url);
+    },
+    waiting: (waiting) => session.waits.show(waiting),
     failed: (words) => {
       session.fail(words);
       session.showFields();
     },
   };
+}
+
+/** Nobody waits any more: what was shown before is shown still. @param {Session} session */
+export function stopLooking(session) {
+  session.turn++;
+  session.desk.cancelLook();
+  session.root.dataset.state = "ready";
+  if (session.open) session.wanted = session.open.block.name;
+  else session.fail("No picture is open yet; choose one below.");
+  session.showFields();
 }
 
 /** @param {Session} session @param {View} view @param {Block} block its first */

@@ -8,14 +8,16 @@ import { linkQuery } from "./core/link.js";
 import { cmapOf, plainLook } from "./core/look.js";
 import { PinList } from "./core/pinlist.js";
 import { modelOf, withModel } from "./core/source.js";
-import { answersFor } from "./answers.js";
+import { answersFor, stopLooking } from "./answers.js";
 import { deedsOf } from "./keymap.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
-import { one, ownIds } from "./parts/elements.js";
+import { ownIds } from "./parts/elements.js";
 import { Intake, refusal } from "./parts/intake.js";
 import { listenToKeys } from "./parts/keys.js";
+import { Notice } from "./parts/notice.js";
 import { Scene } from "./parts/scene.js";
+import { Waits } from "./parts/waiting.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
 /** @typedef {import("./core/answer.js").Block} Block */
@@ -50,7 +52,6 @@ export class Session {
     this.asked = new URLSearchParams(location.search);
     /** The browser's number of a drawing that is due. */
     this.due = 0;
-    this.error = one(root, ".nlv-error");
     this.company = new Company(root);
     ownIds(root, this.company.before);
     this.scene = new Scene(root, config.maps, {
@@ -61,8 +62,9 @@ export class Session {
     this.controls = new Controls(root, config.models, {
       model: (name) => this.chooseModel(name), block: (name) => this.chooseBlock(name), look: (changes) => this.setLook(changes),
       clip: (changes) => this.resample(changes), save: (suffix) => this.save(suffix), link: () => this.copyLink(),
-      cancel: () => this.desk.cancel(),
     });
+    this.notice = new Notice(root, () => this.scene.stage.picture.focus());
+    this.waits = new Waits(root, { again: () => this.desk.again(), stop: () => stopLooking(this), stopSaves: () => this.desk.cancelSaves() });
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
       file: (file) => this.openFile(file), failed: fail,
       example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
@@ -134,15 +136,14 @@ export class Session {
   /** @param {string} words */
   busy(words) {
     this.root.dataset.state = "busy";
-    this.scene.readout.set("busy", words);
+    this.waits.begin(words);
     this.fail("");
   }
 
   /** @param {string} words */
   fail(words) {
-    this.error.textContent = words;
-    this.error.hidden = !words;
-    if (words) this.root.dataset.state = "ready";
+    this.notice.show(words);
+    if (words && !this.desk.looking) this.root.dataset.state = "ready";
   }
 
   // What people do.
@@ -261,15 +262,9 @@ export class Session {
   async openFile(file) {
     const refused = refusal(file, this.config.bounds);
     if (refused) { this.fail(refused); return; }
-    this.busy(`Opening ${file.name}`);
-    this.desk.forget();
-    const turn = ++this.turn;
-    try {
-      const { path } = await this.host.upload(file);
-      if (turn === this.turn) this.openSource({ path, ...this.model }, `Looking at ${file.name}`);
-    } catch {
-      if (turn === this.turn) this.fail("The picture could not be sent to the server; check the connection and try again.");
-    }
+    this.busy(`Sending ${file.name}`);
+    const turn = ++this.turn, path = await this.desk.sendFile(file);
+    if (path !== null && turn === this.turn) this.openSource({ path, ...this.model }, `Looking at ${file.name}`);
   }
 
   /** @param {string} suffix */

@@ -15,7 +15,7 @@ function session(query = "") {
     open: null, answer: "old", point: { x: 0, y: 0, t: 0 }, frame: 0, wanted: "", pins: new PinList(), ownModel: "own",
     look: { direction: "row" }, asked: new URLSearchParams(query), config: { scales: ["linear", "log"] },
     scene: { open: write("scene"), colours: { names: { sequential: ["magma"], diverging: ["berlin"] } }, stage: { whenLoaded: write("whenLoaded") } },
-    intake: { mark: write("mark") }, controls: { working: write("working") }, shown: write("shown"), refresh: write("refresh"), drawPins: write("drawPins"),
+    intake: { mark: write("mark") }, waits: { show: write("waits") }, shown: write("shown"), refresh: write("refresh"), drawPins: write("drawPins"),
     fail: write("fail"), showFields: write("showFields"),
   };
   return { own, done, on: answersFor(own) };
@@ -91,6 +91,6 @@ test("a row that the server sent is kept by its block", () => {
 test("a failure leaves the fields as they were", () => {
   const { done, on } = session();
   on.failed("No.");
-  on.working("Writing");
-  assert.deepEqual(done, [["fail", "No."], ["showFields"], ["working", "Writing"]]);
+  on.waiting("for it");
+  assert.deepEqual(done, [["fail", "No."], ["showFields"], ["waits", "for it"]]);
 });

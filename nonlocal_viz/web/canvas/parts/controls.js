@@ -1,12 +1,12 @@
 // The fields and buttons beside the picture.
 
-import { all, one, say } from "./elements.js";
+import { all, one } from "./elements.js";
 
 /** @typedef {import("../core/look.js").Look} Look */
 /** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 /** @typedef {{ model: (name: string) => void, block: (name: string) => void, look: (changes: Partial<Look>) => void,
  *   clip: (changes: { frames: number } | { spacetime: boolean }) => void, save: (suffix: string) => void,
- *   link: () => void, cancel: () => void }} Listener */
+ *   link: () => void }} Listener */
 
 /** What a field is called in the page -> what it says of the look. @type {Record<string, keyof Look>} */
 const LOOK = {
@@ -25,8 +25,6 @@ export class Controls {
     this.fields = Object.fromEntries(all(root, "[data-set]").map((field) => [field.dataset.set, field]));
     this.keys = /** @type {HTMLDialogElement} */ (one(root, ".nlv-keys"));
     this.linkButton = one(root, '[data-do="link"]');
-    this.work = one(root, ".nlv-working");
-    this.workWords = one(this.work, '[data-text="working"]');
     this.remote = one(root, ".nlv-remote");
     models.forEach(({ name, title }) => this.models.add(new Option(title, name)));
     // A phone shows the picture first and the controls when they are asked for.
@@ -47,7 +45,6 @@ export class Controls {
     this.spacetime.addEventListener("change", () => on.clip({ spacetime: Boolean(this.spacetime.value) }));
     for (const button of all(root, "[data-save]")) button.addEventListener("click", () => on.save(button.dataset.save || ""));
     one(root, '[data-do="keys"]').addEventListener("click", () => this.showKeys());
-    one(root, '[data-do="cancel"]').addEventListener("click", () => on.cancel());
     this.linkButton.addEventListener("click", () => on.link());
   }
 
@@ -71,12 +68,6 @@ export class Controls {
     this.frames.value = String(frames);
     this.spacetime.value = spacetime ? "1" : "";
     this.remote.hidden = held;
-  }
-
-  /** How far a long download is; "" when there is none. @param {string} words */
-  working(words) {
-    say(this.workWords, words);
-    this.work.hidden = !words;
   }
 
   /** @param {string} words */
