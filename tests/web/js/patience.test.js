@@ -181,8 +181,10 @@ test("a download in trouble holds up the next until it is done or cancelled, and
   await tick(1000);
   await say({ kind: "error", question: 1, message: "No." });
   assert.deepEqual(asked.map(([, { suffix }]) => suffix), ["png", "png", "csv"]);
+  desk.cancelLook(); // nothing is wrong with it
+  assert.ok(desk.has("save"));
   await say({ kind: "trouble", question: 2, why: "lost" });
-  desk.cancelSaves();
+  desk.cancelLook();
   assert.deepEqual(waits(), { look: null, save: null, trouble: null });
   desk.save({ suffix: "npz" });
   assert.equal(asked.at(-1)[1].suffix, "npz");

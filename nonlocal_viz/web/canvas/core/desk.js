@@ -119,9 +119,10 @@ export class Desk {
     for (const [number] of this.of("save")) this.stop(number);
   }
 
-  /** What is shown stays. */
+  /** What is shown stays. Who cancels what is in trouble means that, too. */
   cancelLook() {
     this.rowWanted = null;
+    if (this.of("save").some(([, { patience }]) => patience.trouble)) this.cancelSaves();
     for (const [number] of this.of(...LOOKS, "row")) this.stop(number);
     this.nextSave();
   }
