@@ -31,8 +31,10 @@ ARROWS: dict[str, set[str]] = {
     "probe": {"core"},
     "export": {"core", "files", "media", "render"},
     "row": {"core", "export"},
-    "view": {"core", "row"},
-    "lens": {"core", "media", "view"},
+    "view": {"core", "encoding", "row"},
+    "turns": set(),
+    "encoding": {"core", "turns"},
+    "lens": {"core", "encoding", "media", "view"},
     "sheet": {"core", "lens", "media", "render", "view", "zoo"},
     "training": {"core", "files", "media", "zoo"},
     "evaluation": _SEES | {"training"},
@@ -46,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
 #: module of others -> the parts that may import it
 OUTSIDERS = {
     "gradio": {"web"},
-    "torch": {"core", "evaluation", "lens", "probe", "training", "view", "web", "zoo"},
+    "torch": {"core", "encoding", "evaluation", "lens", "probe", "training", "view", "web", "zoo"},
     "torchvision": {"core", "training", "zoo"},
     "safetensors": {"zoo"},
     "matplotlib": {"render"},
