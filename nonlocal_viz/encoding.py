@@ -39,9 +39,9 @@ class Encoding:
     @classmethod
     def of(cls, encoded: Encoded) -> "Encoding":
         """One that is complete."""
-        found = [Found(name, affinity) for name, affinity in encoded.affinities.items()]
-        encoding = cls(iter([*found, Told(encoded.logits)]), tuple(encoded.affinities), 1)
-        encoding.finish()
+        encoding = cls(iter(()), tuple(encoded.affinities), 1)
+        encoding._maps, encoding._logits = dict(encoded.affinities), encoded.logits
+        encoding._steps = None
         return encoding
 
     @property
@@ -76,13 +76,18 @@ class Encoding:
 
         Whoever stops listening stops the work; whoever asks again goes on from there.
         """
-        while not (self.complete if block is None else block in self._maps):
-            said = self._step()
+        while not self._has(block):
+            said = self._step(block)
             if said is not None:
                 yield said
 
-    def _step(self) -> Step | None:
+    def _has(self, block: str | None) -> bool:
+        return self.complete if block is None else block in self._maps
+
+    def _step(self, block: str | None) -> Step | None:
         with self._lock:
+            if self._has(block):
+                return None  # somebody else took the last step meanwhile
             if self._failure is not None:
                 raise self._failure
             if self._steps is None:

@@ -4,6 +4,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nonlocal_viz.encoding import Encoding
 from nonlocal_viz.errors import BlockError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.turns import Turns
+from nonlocal_viz.zoo import load_model
 
 FORMS = ("embedded_gaussian", "gaussian", "dot_product", "concatenation")
 
@@ -151,6 +153,11 @@ def test_a_block_of_somebodys_own_is_asked_itself() -> None:
     torch.testing.assert_close(lazy.logits, whole.logits, rtol=1e-4, atol=1e-5)
 
 
+def test_one_frame_by_itself_looks_at_all_frames_that_there_are() -> None:
+    view = Lens(network(), 32).open(clip(1), frames=1, spacetime=False, lazy=True)
+    assert view.spacetime and view.query(3, 3).map.shape == (1, 4, 6)
+
+
 def test_a_pickled_view_is_complete_and_needs_no_network() -> None:
     model = network()
     ran, _ = layers_run(model)
@@ -187,6 +194,7 @@ def test_two_threads_take_each_step_once() -> None:
             time.sleep(0.001)
             yield Step("", i, 40)
         yield Found("a", "map")  # type: ignore[arg-type]
+        taken.append(-1)
 
     encoding = Encoding(steps(), ("a",), 1)
     got: list[object] = []
@@ -226,6 +234,23 @@ def test_a_turn_is_given_back_after_a_failure() -> None:
         pass
 
 
+def test_a_clip_costs_as_many_turns_as_it_has_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices: list[int] = []
+
+    class Counted(Turns):
+        def turn(self, price: int) -> AbstractContextManager[None]:
+            prices.append(price)
+            return super().turn(price)
+
+    monkeypatch.setattr("nonlocal_viz.encoding._TURNS", Counted())
+    lens = Lens(network(), 32)
+    for lazy in (True, False):
+        lens.open(clip(), frames=5, lazy=lazy).affinity("layer2.1")
+        lens.open(clip(1)[0], lazy=lazy).affinity("layer2.1")
+        assert set(prices[:-1]) == {5} and prices[-1] == 1
+        prices.clear()
+
+
 def test_a_photo_goes_between_the_steps_of_a_clip() -> None:
     lens = Lens(network(), 32)
     view = lens.open(clip(), frames=5, lazy=True)
@@ -234,3 +259,8 @@ def test_a_photo_goes_between_the_steps_of_a_clip() -> None:
     # The clip stands still in the middle; nothing of it is held.
     assert lens.open(clip(1)[0]).query(3, 3).map.size
     assert list(steps)
+
+
+def test_a_loaded_model_lies_in_memory_as_convolutions_are_quickest() -> None:
+    weight = load_model("default", "cpu").layer3[0].conv2.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
