@@ -5,6 +5,7 @@ is answered from the factored affinities, in O(M D) a row. Pixels are always tho
 original picture, whatever the network saw (see :mod:`nonlocal_viz.core.geometry`).
 """
 
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -81,11 +82,17 @@ class Lens:
                 stride=stride,
                 limits=self.limits,
             )
-            return self._encode(clip.frames, clip.times, spacetime, lazy)
-        return self._encode(open_image(source, self.limits)[None], (0.0,), True, lazy)
+            return self._encode(clip.frames, clip.times, _name(source), spacetime, lazy)
+        image = open_image(source, self.limits)
+        return self._encode(image[None], (0.0,), _name(source), True, lazy)
 
     def _encode(
-        self, images: np.ndarray, times: tuple[float, ...], spacetime: bool, lazy: bool
+        self,
+        images: np.ndarray,
+        times: tuple[float, ...],
+        name: str,
+        spacetime: bool,
+        lazy: bool,
     ) -> View:
         count, height, width = images.shape[:3]
         prepare = self.source.prepare
@@ -93,7 +100,8 @@ class Lens:
         x = _prepared(images, resized, prepare)
         pixels = x[:, :, 0] if count == 1 else x
         encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
-        return View(images, times, encoding, resized, self.source.about, spacetime=spacetime)
+        about = self.source.about
+        return View(images, times, encoding, resized, about, spacetime=spacetime, name=name)
 
     def _encoded_size(
         self, width: int, height: int, clip: bool, wanted: int | None
@@ -108,6 +116,14 @@ class Lens:
         about = self.source.about
         assumed = "".join(f"\n  assumed: {said}" for said in about.assumptions)
         return f"Lens({about.name}, blocks {', '.join(about.blocks) or 'unknown'}){assumed}"
+
+
+def _name(source: Any) -> str:
+    """The name of a file, without its folder and fit to be printed; of anything else the empty one."""
+    named = getattr(source, "name", source) if not isinstance(source, PurePath) else source
+    if not isinstance(named, str | PurePath):
+        return ""
+    return "".join(c if c.isprintable() else "?" for c in Path(named).name)
 
 
 def _prepared(images: np.ndarray, size: tuple[int, int], prepare: Prepare) -> torch.Tensor:

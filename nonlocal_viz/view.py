@@ -26,6 +26,7 @@ class View:
         times: T seconds: when each frame is shown.
         spacetime: whether a position looks at all frames or at its own alone.
         about: what the network says of itself, its assumptions included.
+        name: of the file that was opened; empty where it has none.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class View:
         about: About,
         *,
         spacetime: bool,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.frames, self.times, self.about = frames, times, about
         self.frames.setflags(write=False)
         self._encoding, self._resized = encoding, resized
@@ -172,6 +175,8 @@ class View:
             instantiation=affinity.instantiation,
             signed=affinity.signed,
             is_distribution=whole and direction == "row",
+            model=self.about.name,
+            picture=self.name,
         )
 
     def frame_number(self, frame: int) -> int:

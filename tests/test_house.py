@@ -22,6 +22,7 @@ _SEES = {"core", "media", "render", "row", "view", "lens", "zoo", "files", "expo
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "version": set(),
     "resources": set(),
     "files": set(),
     "core": set(),
@@ -29,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "render": {"core"},
     "zoo": {"core", "files", "resources"},
     "probe": {"core"},
-    "export": {"core", "files", "media", "render"},
+    "export": {"core", "files", "media", "render", "version"},
     "row": {"core", "export"},
     "view": {"core", "encoding", "row"},
     "turns": set(),
@@ -43,7 +44,7 @@ ARROWS: dict[str, set[str]] = {
     "cli": {"commands"},
     "__main__": {"cli"},
     # Names only: every import of the package's front door is lazy or for the type checker.
-    "__init__": {"core", "lens", "media", "probe", "render", "row", "view", "zoo"},
+    "__init__": {"version", "core", "lens", "media", "probe", "render", "row", "view", "zoo"},
 }
 #: module of others -> the parts that may import it
 OUTSIDERS = {
