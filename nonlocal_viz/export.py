@@ -59,7 +59,7 @@ class Shown(Protocol):
     def signed(self) -> bool: ...
     @property
     def shares(self) -> tuple[float, ...]: ...
-    def strongest(self, count: int) -> "Sequence[Strong]": ...
+    def peaks(self, count: int) -> "Sequence[Strong]": ...
 
 
 class Strong(Protocol):
@@ -133,13 +133,16 @@ def strip(row: Shown, **options: Any) -> np.ndarray:
 
 
 def arrows(row: Shown, suffix: str = "png", count: int = 20) -> bytes:
-    """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+    """As the paper's Figure 3: frames in a row, arrows from the query to the strongest places.
+
+    Places, not cells: the twenty strongest cells of a row are often neighbours of one another.
+    """
     return render.arrows(
         list(row.frames),
         row.times,
         row.query_cell[0],
         row.query_rect,
-        [(key.cell[0], key.rect, key.weight) for key in row.strongest(count)],
+        [(key.cell[0], key.rect, key.weight) for key in row.peaks(count)],
         suffix=suffix,
         metadata=metadata(row),
     )

@@ -176,14 +176,15 @@ class Row:
         return export.strip(self, **options)
 
     def arrows(self, suffix: str = "png", count: int = 20) -> bytes:
-        """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+        """As the paper's Figure 3: frames in a row, arrows from the query to the strongest of
+        :meth:`peaks`."""
         return export.arrows(self, suffix, count)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write the row: ``.png`` the overlay at the photo's size (``caption=True``: a figure with its
         colour bar and a line that says what it is), of a clip the film strip (or one ``frame``);
         ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a
-        figure: with its colour bar, of a clip with arrows to the strongest 20 cells
+        figure: with its colour bar, of a clip with arrows to the strongest 20 places
         (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`. Every file but the
         csv says which picture, model, block and query it is of.
 

@@ -174,4 +174,4 @@ def test_figures_of_a_clip_have_arrows(
     assert json.loads(drawn[0][2]["Description"])["frame"] == 3
     frames, times, marked, rect, keys = drawn[0][0]
     assert len(frames) == 5 and times == view.times and marked == 3 and rect == row.query_rect
-    assert keys == [(k.cell[0], k.rect, k.weight) for k in row.strongest(20)]
+    assert keys == [(k.cell[0], k.rect, k.weight) for k in row.peaks(20)]
