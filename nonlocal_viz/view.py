@@ -113,6 +113,18 @@ class View:
             self._grids[name] = Grid.build(self.size, cells, resize=self._resized)
         return self._grids[name]
 
+    def fineness(self, block: str) -> tuple[int, int] | None:
+        """Rows and columns of cells in a frame, which a lazy view may know before it computes the map;
+        None where it does not. Raises BlockError as :meth:`affinity`."""
+        name, about = self._name(block), self.about.blocks.get(block)
+        found = self._encoding.found.get(name)
+        if found is not None:
+            return found.query_grid[1:]
+        if about is None or about.stride is None:
+            return None
+        width, height = self._resized
+        return -(-height // about.stride), -(-width // about.stride)
+
     def key_grid(self, block: str | None = None) -> Grid:
         """As :meth:`query_grid`, for keys: coarser when the block pools them."""
         return self.query_grid(block).coarsened(self.whole(block).key_grid)

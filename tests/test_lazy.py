@@ -153,6 +153,22 @@ def test_a_block_of_somebodys_own_is_asked_itself() -> None:
     torch.testing.assert_close(lazy.logits, whole.logits, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("stride", [32, 8])
+@pytest.mark.parametrize("size", [(48, 64), (33, 97), (40, 8), (70, 71)])
+def test_how_fine_a_block_is_is_known_before_it_has_run(size: tuple[int, int], stride: int) -> None:
+    torch.manual_seed(0)
+    blocks = ("layer1.0", "layer2.1", "layer3.0", "layer4.2")
+    model = NonLocalResNet(50, blocks, 5, output_stride=stride).eval()
+    ran, _ = layers_run(model)
+    view = Lens(model, 33).open(np.zeros((*size, 3), np.uint8), lazy=True)
+    before = [view.fineness(name) for name in blocks]
+    assert ran == []
+    assert before == [view.query_grid(name).cells[1:] for name in blocks]
+    assert before == [view.fineness(name) for name in blocks]
+    with pytest.raises(BlockError):
+        view.fineness("layer9.9")
+
+
 def test_one_frame_by_itself_looks_at_all_frames_that_there_are() -> None:
     view = Lens(network(), 32).open(clip(1), frames=1, spacetime=False, lazy=True)
     assert view.spacetime and view.query(3, 3).map.shape == (1, 4, 6)

@@ -9,6 +9,7 @@ the paper's C2D baseline with non-local blocks. theta, phi, g and W_z are 1x1 co
 weights of an image model are the weights of the clip model.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
@@ -138,6 +139,7 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
                 block.inter_channels,
                 embedded=block.theta is not None,
                 use_scale=block.use_scale and block.scale != 1.0,
+                stride=self._stride(name),
             )
             for name, block in told.items()
         }
@@ -181,6 +183,12 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
             twin = NonLocalResNet(**told)
         refuse_difference(self, twin)
         return told
+
+    def _stride(self, name: str) -> int:
+        """Pixels of the input a cell, behind a residual block."""
+        stages = [getattr(self, f"layer{s}")[0] for s in range(2, int(name[5]) + 1)]
+        steps: list[int] = [stage.downsample[0].stride[0] for stage in stages]
+        return 4 * math.prod(steps)
 
     def stem(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> what the first residual block reads, (B, 64, H / 4, W / 4)."""

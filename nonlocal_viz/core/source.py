@@ -46,12 +46,15 @@ class BlockAbout:
         inner_channels: D, of theta, phi and g.
         embedded: whether theta and phi are learnt; False: x itself is compared (Gaussian).
         use_scale: whether scores are divided by the root of their number of channels.
+        stride: pixels of the prepared picture from one cell to the next; None where nobody knows before
+            it has run.
     """
 
     input_channels: int
     inner_channels: int
     embedded: bool = True
     use_scale: bool = False
+    stride: int | None = None
 
 
 @dataclass(frozen=True)
