@@ -9,8 +9,10 @@ again. There is no per-person state to mix up.
 
 import json
 import math
+import re
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,25 @@ class Views:
                 self._kept.popitem(last=False)
         return view
 
+    def asked(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """The source that the query of an address names, as far as it is here: else the first example,
+        and the browser says what is missing."""
+        source: dict[str, Any] = {"example": query.get("example")}
+        if "example" not in query and "upload" in query:
+            source = {"path": query["upload"]}
+        try:
+            self._find(source)
+        except (MediaError, OSError, ValueError):
+            source = {"example": next(iter(self.examples))}
+        if model := self.models.called(query.get("model")):
+            source["model"] = model
+        for name in ("frames", "start", "stride"):
+            if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", query.get(name, "")):
+                source[name] = float(query[name])
+        if not 1 <= source.get("frames", 1) <= self.limits.clip_frames:
+            del source["frames"]
+        return source | ({"spacetime": False} if query.get("spacetime") == "0" else {})
+
     @property
     def nbytes(self) -> int:
         """Bytes that the kept views hold."""
@@ -116,7 +137,8 @@ class Views:
                 return f"example {example.name}", example.path
             if isinstance(source.get("path"), str):
                 # What the browser names is not trusted: only files that gradio itself took in.
-                path = Path(source["path"]).resolve()
+                # An address names it by its place within that folder.
+                path = (self._uploads / source["path"]).resolve()
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
         raise MediaError("That picture is no longer here; open it again.")

@@ -14,6 +14,15 @@ export function withModel(source, name, own) {
   return name === own ? plain : { ...plain, model: name };
 }
 
+/** An upload as an address names it: the folder, which is a hash of its content, and the file; nothing of the machine. @param {string} path */
+export const handleOf = (path) => path.split(/[\\/]/).slice(-2).join("/");
+
+/** Whether two sources are one view: file, model and sampling. @param {Source} a @param {Source} b */
+export function sameView(a, b) {
+  const whole = (/** @type {Source} */ s) => [s.model || "", s.frames || 8, s.spacetime !== false, s.start || 0, s.stride || 0].join("*");
+  return sameFile(a, b) && whole(a) === whole(b);
+}
+
 /** The sampled frame nearest to a time. @param {number[]} times seconds @param {number} now */
 export function nearestFrame(times, now) {
   return times.reduce((best, time, t) => (Math.abs(time - now) < Math.abs(times[best] - now) ? t : best), 0);
