@@ -5,7 +5,7 @@ import { queryOf } from "./restoring.js";
 import { Session } from "./session.js";
 
 /** For tests and for people's own scripts: what is painted, read-only. @param {Session} session */
-function shownBy(session) {
+export function shownBy(session) {
   return {
     get ready() { return session.root.dataset.state === "ready" && session.draws > 0; },
     get answer() {
