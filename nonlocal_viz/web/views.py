@@ -74,7 +74,8 @@ class Views:
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
 
     def get(self, source: object) -> View:
-        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``, with the name of a
+        """The view of a source: ``{"example": name}`` or ``{"upload": file}``, by its place within the
+        folder of uploads or (``path``) as a whole path, with the name of a
         ``model`` if it is not the page's own; for clips with ``frames`` (count), ``start`` and
         ``stride`` (seconds) and ``spacetime`` (bool), all optional.
 
@@ -111,7 +112,7 @@ class Views:
         and the browser says what is missing."""
         source: dict[str, Any] = {"example": query.get("example")}
         if "example" not in query and "upload" in query:
-            source = {"path": query["upload"]}
+            source = {"upload": query["upload"]}
         try:
             self._find(source)
         except (MediaError, OSError, ValueError):
@@ -135,17 +136,17 @@ class Views:
             example = self.examples.get(str(source.get("example")))
             if example is not None:
                 return f"example {example.name}", example.path
-            if isinstance(source.get("path"), str):
+            named = source.get("upload") or source.get("path")
+            if isinstance(named, str):
                 # What the browser names is not trusted: only files that gradio itself took in.
-                # An address names it by its place within that folder.
-                path = (self._uploads / source["path"]).resolve()
+                path = (self._uploads / named).resolve()
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
         raise MediaError("That picture is no longer here; open it again.")
 
 
 #: What a source may say.
-_SAID = ("example", "path", "model", "frames", "start", "stride", "spacetime")
+_SAID = ("example", "upload", "path", "model", "frames", "start", "stride", "spacetime")
 
 
 def named(source: object) -> dict[str, Any]:

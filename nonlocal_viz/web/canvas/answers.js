@@ -27,6 +27,7 @@ export function answersFor(session) {
       session.showFields();
       // What was asked for did not come: the address says what is shown still.
       session.returning = false;
+      session.news = "";
       session.said();
     },
   };
@@ -60,7 +61,7 @@ function openView(session, view, block) {
 
 /** Pins stay with their picture, and are there again when it is. @param {Session} session @param {import("./session.js").Open} before @param {View} view */
 function anotherPicture(session, before, view) {
-  const file = ({ example, path } = before.source) => `${example || ""} ${path || ""}`;
+  const file = ({ example, upload } = before.source) => `${example || ""} ${upload || ""}`;
   session.shelf.set(file(), session.pins);
   session.pins = session.shelf.get(file(view.source)) || new PinList();
   session.past.forget();

@@ -110,6 +110,7 @@ export class Pinning {
     session.remember("the query was moved");
     session.frame = t;
     session.pointed.hold({ x: pin.x, y: pin.y, t });
+    session.news = `Pin ${pin.number}.`;
     session.look.direction = pin.direction;
     if (pin.model !== now.model || pin.sampling !== now.sampling) {
       const source = { ...withModel(open.source, pin.model, session.ownModel), ...(pin.sampling ? { spacetime: true, ...sampled(pin.sampling) } : {}) };

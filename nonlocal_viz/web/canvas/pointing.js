@@ -28,7 +28,7 @@ export class Pointing {
     session.remember("the query was moved");
     session.pointed.hold(point);
     session.draw();
-    session.announce(`Held at ${placeWords(session.pointed.resting, session.isClip)}.`);
+    session.news = `Held at ${placeWords(session.pointed.resting, session.isClip)}.`;
     session.speak();
     session.said(true);
   }

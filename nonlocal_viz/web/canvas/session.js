@@ -140,13 +140,12 @@ export class Session {
   }
 
   /** To those who hear the page. @param {string} words */
-  announce(words) {
-    this.news = words;
-    this.scene.readout.spoken.textContent = words;
-  }
+  announce(words) { this.scene.readout.spoken.textContent = words; }
 
+  /** What is shown, for them, behind what was done. */
   speak() {
     if (this.answer) this.scene.speak(this.answer, this.news);
+    else this.announce(this.news);
     this.news = "";
   }
 
@@ -210,7 +209,7 @@ export class Session {
   chooseBlock(name) {
     if (!this.open) return;
     this.wanted = name;
-    this.news ||= `Block ${name}.`;
+    this.news = `Block ${name}.`;
     const kept = this.open.blocks.get(name);
     if (kept) {
       this.open.block = kept;
@@ -254,7 +253,7 @@ export class Session {
     const turn = ++this.turn;
     try {
       const { path } = await this.host.upload(file);
-      if (turn === this.turn) this.openSource({ path: handleOf(path), ...this.model }, `Looking at ${file.name}`);
+      if (turn === this.turn) this.openSource({ upload: handleOf(path), ...this.model }, `Looking at ${file.name}`);
     } catch {
       if (turn === this.turn) this.fail("The picture could not be sent to the server; check the connection and try again.");
     }

@@ -4,7 +4,10 @@ import { Address } from "../../../nonlocal_viz/web/canvas/address.js";
 import { browser } from "./fakes.js";
 
 const query = (text) => new URLSearchParams(text);
-const sayer = (search = "", ours = true) => { const page = browser(search), backs = []; return { page, backs, address: new Address(ours, (asked) => backs.push(asked)) }; };
+function sayer(search = "", ours = true) {
+  const page = browser(search), backs = [];
+  return { page, backs, address: new Address(ours, (asked) => backs.push(asked)) };
+}
 
 test("the address is told at once, then at most now and then, and of many the last", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });

@@ -51,7 +51,7 @@ test("pins stay with their picture", () => {
   open(one, { example: "b" });
   assert.deepEqual([session.pins.length, session.past.words], [0, ""]);
   session.pinning.pin({ x: 25, y: 5, t: 0 });
-  open(one, { path: "a" });
+  open(one, { upload: "a" });
   assert.equal(session.pins.length, 0);
   open(one, { example: "a" });
   assert.deepEqual(session.pins.pins.map((pin) => [pin.number, pin.x]), [[1, 12], [2, 45]]);

@@ -31,7 +31,8 @@ export function canvas({ search = "", of = one, start = [12, 8, 0], page = brows
   const text = (name) => root.lists["[data-text]"].find((e) => e.dataset.text === name).textContent;
   const open = (what, from, first = {}, times = null) => {
     const frames = Array.from({ length: what.meta.queries.cells[0] }, (_, t) => ({ url: `/${t}` }));
-    const view = { source: from, width: 50, height: 30, frames, title: "A", times: times || frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
+    const view = { source: from, width: 50, height: 30, frames,
+      title: "A", times: times || frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
       classes: [["cat", 0.9]], about: { name: "own", title: "Own", assumptions }, first: { ...what.meta, ...first } };
     session.desk.on.view(view, factors ? bytes(what.bytes) : null);
   };

@@ -3,7 +3,8 @@ import test from "node:test";
 import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../nonlocal_viz/web/canvas/core/link.js";
 import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/web/canvas/core/source.js";
 
-const look = { direction: "column", cmap: "viridis", signedCmap: "berlin", colourScale: "log", alpha: 0.3, smooth: true, grid: false, colour: true, arrows: false };
+const look = { direction: "column", cmap: "viridis", signedCmap: "berlin", colourScale: "log", alpha: 0.3,
+  smooth: true, grid: false, colour: true, arrows: false };
 const shown = { source: { example: "dog" }, block: "layer2.1", point: { x: 12.34, y: 56.78, t: 3 }, held: true, frame: 3, signed: true, look, pins: [] };
 const offer = { scales: ["linear", "gamma", "log"], sequential: ["magma", "viridis"], diverging: ["berlin", "coolwarm"] };
 const opened = { width: 100, height: 80, times: [0, 1, 2, 3, 4, 5, 6, 7], source: { example: "dog" }, blocks: ["layer2.1", "layer3.1"] };
@@ -12,7 +13,7 @@ const back = (query, changes = {}) => restored(new URLSearchParams(String(query)
 test("a link says all that is shown", () => {
   assert.equal(String(linkQuery(shown)), "example=dog&block=layer2.1&x=12.34&y=56.78&frame=3&held=1&show=column&cmap=berlin&scale=log&alpha=0.3"
     + "&on=smooth+colour&cmap=viridis");
-  const clip = linkQuery({ ...shown, source: { path: "abc/my clip.mp4", model: "dot_product", frames: 16, spacetime: false }, frame: 5, held: false });
+  const clip = linkQuery({ ...shown, source: { upload: "abc/my clip.mp4", model: "dot_product", frames: 16, spacetime: false }, frame: 5, held: false });
   assert.deepEqual(["upload", "model", "frames", "spacetime", "large", "held"].map((name) => clip.get(name)),
     ["abc/my clip.mp4", "dot_product", "16", "0", "5", null]);
   for (const name of [...clip.keys()]) assert.ok(NAMES.includes(name), name);
@@ -29,13 +30,20 @@ test("whatever is shown comes back from its address", () => {
   const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647, of = (list) => list[Math.floor(random() * list.length)];
   const place = (size) => Math.round(random() * (size - 0.01) * 100) / 100, whole = (n) => Math.floor(random() * n), bool = () => random() < 0.5;
   for (let round = 0; round < 300; round++) {
-    const source = { ...of([{ example: "dog" }, { path: "0f3a/a photo & more.jpg" }, { path: "0f3a/\u00fcml*aut.png" }]), ...(bool() ? { model: "a*b c" } : {}),
-      ...(bool() ? { frames: of([4, 8, 16]) } : {}), ...(bool() ? { spacetime: false } : {}), ...(bool() ? { start: 1.5, stride: 0.25 } : {}) };
-    const pins = Array.from({ length: whole(12) }, (_, i) => ({ number: 3 * i + 1 + whole(2), x: place(100), y: place(80), time: whole(7000) / 1000,
-      sampling: of(["", "8", "16-"]), direction: of(["row", "column"]), block: of(["layer2.1", "blocks.3.attn"]), model: of(["own", "a*b c"]), answer: null }));
-    const state = { source, block: of(opened.blocks), point: { x: place(100), y: place(80), t: whole(8) }, held: bool(), frame: whole(8), signed: bool(), pins,
+    const source = {
+      ...of([{ example: "dog" }, { upload: "0f3a/a photo & more.jpg" }, { upload: "0f3a/\u00fcml*aut.png" }]), ...(bool() ? { model: "a*b c" } : {}),
+      ...(bool() ? { frames: of([4, 8, 16]) } : {}), ...(bool() ? { spacetime: false } : {}), ...(bool() ? { start: 1.5, stride: 0.25 } : {}),
+    };
+    const pins = Array.from({ length: whole(12) }, (_, i) => ({
+      number: 3 * i + 1 + whole(2), x: place(100), y: place(80), time: whole(7000) / 1000,
+      sampling: of(["", "8", "16-"]), direction: of(["row", "column"]), block: of(["layer2.1", "blocks.3.attn"]), model: of(["own", "a*b c"]), answer: null,
+    }));
+    const state = {
+      source, block: of(opened.blocks), point: { x: place(100), y: place(80), t: whole(8) }, held: bool(), frame: whole(8),
+      signed: bool(), pins,
       look: { direction: of(["row", "column"]), cmap: of(offer.sequential), signedCmap: of(offer.diverging), colourScale: of(offer.scales),
-        alpha: whole(21) / 20, smooth: bool(), grid: bool(), colour: bool(), arrows: bool() } };
+        alpha: whole(21) / 20, smooth: bool(), grid: bool(), colour: bool(), arrows: bool() },
+    };
     const text = String(linkQuery(state)), found = back(text, { source });
     assert.deepEqual(sourceAsked(new URLSearchParams(text)), source);
     assert.deepEqual([found.point, found.held, found.frame ?? state.point.t, found.look, found.pins, found.missed],
@@ -45,8 +53,10 @@ test("whatever is shown comes back from its address", () => {
 
 test("what makes no sense is not obeyed, and is said", () => {
   const senseless = { "x=-1&y=5": /\(-1, 5\) lies outside/, "x=100&y=5": /outside/, "x=5&y=80": /outside/, "x=5": /outside/, "x=a&y=b": /\(a, b\)/,
-    "frame=8": /no frame 8/, "frame=-1": /no frame -1/, "frame=x": /no frame x/, "large=9": /no frame 9/, "show=all": /\u201call\u201d is neither row nor column/,
-    "scale=cubic": /\u201ccubic\u201d is no scale/, "cmap=jet": /no colours \u201cjet\u201d/, "alpha=2": /no opacity/, "alpha=x": /no opacity/, "pin=1": /1 of its pins/,
+    "frame=8": /no frame 8/, "frame=-1": /no frame -1/, "frame=x": /no frame x/, "large=9": /no frame 9/,
+    "show=all": /\u201call\u201d is neither row nor column/,
+    "scale=cubic": /\u201ccubic\u201d is no scale/, "cmap=jet": /no colours \u201cjet\u201d/, "alpha=2": /no opacity/,
+    "alpha=x": /no opacity/, "pin=1": /1 of its pins/,
     "pin=1*500*5*0**row*b*m": /pins/, "pin=1*5*5*0*x*row*b*m": /pins/, "pin=1*5*5*0**up*b*m": /pins/, "pin=0*5*5*0**row*b*m": /pins/,
     "pin=1**5*0**row*b*m": /pins/, "pin=1*5*5*0**row*b": /pins/, "pin=1*5*5*-1**row*b*m": /pins/, "example=cat": /no example \u201ccat\u201d/,
     "upload=a/b": /no longer on this server/, "model=m": /no model \u201cm\u201d/, "block=layer9": /no block \u201clayer9\u201d/ };
@@ -73,7 +83,7 @@ test("the picture of an address", () => {
 
 test("sources", () => {
   assert.ok(sameFile({ example: "a", frames: 4 }, { example: "a", model: "m" }));
-  assert.ok(!sameFile({ example: "a" }, { example: "b" }) && !sameFile({ path: "a" }, { path: "b" }) && !sameFile({ example: "a" }, { path: "a" }));
+  assert.ok(!sameFile({ example: "a" }, { example: "b" }) && !sameFile({ upload: "a" }, { upload: "b" }) && !sameFile({ example: "a" }, { upload: "a" }));
   assert.ok(!sameFile(null, { example: "a" }) && !sameFile(null, null));
   assert.ok(sameView({ example: "a" }, { example: "a", frames: 8, spacetime: true }));
   for (const change of [{ frames: 4 }, { spacetime: false }, { model: "m" }, { start: 1 }, { stride: 1 }, { example: "b" }]) {

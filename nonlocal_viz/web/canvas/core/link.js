@@ -30,9 +30,9 @@ export function linkQuery({ source, block, point: { x, y, t }, held, frame, sign
 }
 
 /** @param {Source} source @returns {Record<string, string>} */
-function sourceQuery({ example, path, model, frames, spacetime, start, stride }) {
+function sourceQuery({ example, upload, model, frames, spacetime, start, stride }) {
   return {
-    ...(example ? { example } : {}), ...(path && !example ? { upload: path } : {}), ...(model ? { model } : {}),
+    ...(example ? { example } : {}), ...(upload && !example ? { upload } : {}), ...(model ? { model } : {}),
     ...(frames ? { frames: String(frames) } : {}), ...(spacetime === false ? { spacetime: "0" } : {}),
     ...(start ? { start: String(start) } : {}), ...(stride ? { stride: String(stride) } : {}),
   };
@@ -40,11 +40,11 @@ function sourceQuery({ example, path, model, frames, spacetime, start, stride })
 
 /** The picture that an address asks for, and how; null where it names none. @param {URLSearchParams} asked @returns {Source | null} */
 export function sourceAsked(asked) {
-  const example = asked.get("example"), path = asked.get("upload"), model = asked.get("model");
-  if (!example && !path) return null;
+  const example = asked.get("example"), upload = asked.get("upload"), model = asked.get("model");
+  if (!example && !upload) return null;
   const number = (/** @type {string} */ name) => (+(asked.get(name) || 0) > 0 ? { [name]: +(asked.get(name) || 0) } : {});
   return {
-    ...(example ? { example } : { path: path || "" }), ...(model ? { model } : {}), ...number("frames"), ...number("start"), ...number("stride"),
+    ...(example ? { example } : { upload: upload || "" }), ...(model ? { model } : {}), ...number("frames"), ...number("start"), ...number("stride"),
     ...(asked.get("spacetime") === "0" ? { spacetime: false } : {}),
   };
 }
@@ -92,7 +92,7 @@ export function restored(asked, opened, offer) {
 function missedSource(asked, { source, blocks }) {
   const missed = [], [example, upload, other, block] = ["example", "upload", "model", "block"].map((name) => asked.get(name));
   if (example && source.example !== example) missed.push(`there is no example \u201c${example}\u201d`);
-  else if (upload && !example && source.path !== upload) missed.push("its picture is no longer on this server, so open it again");
+  else if (upload && !example && source.upload !== upload) missed.push("its picture is no longer on this server, so open it again");
   // The server answers to former names of a model, and by its own where it knows none.
   if (other && !source.model) missed.push(`there is no model \u201c${other}\u201d`);
   if (block && !blocks.includes(block)) missed.push(`this model has no block \u201c${block}\u201d`);

@@ -3,7 +3,7 @@
 /** @typedef {import("../protocol.js").Source} Source */
 
 /** Without the model; null is no file. @param {Source | null} a @param {Source | null} b */
-export const sameFile = (a, b) => Boolean(a && b) && a?.example === b?.example && a?.path === b?.path;
+export const sameFile = (a, b) => Boolean(a && b) && a?.example === b?.example && a?.upload === b?.upload;
 
 /** The model that looks; the page's own, which is not named, is `own`. @param {Source | null} source @param {string} own */
 export const modelOf = (source, own) => (source && source.model) || own;
