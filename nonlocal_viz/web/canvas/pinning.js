@@ -2,7 +2,7 @@
 
 import { answerTo } from "./core/answer.js";
 import { placeWords } from "./core/held.js";
-import { ofWords, pinPlace, sampled, sameOf, samplingOf } from "./core/pinlist.js";
+import { askWords, ofWords, pinPlace, sampled, sameOf, samplingOf } from "./core/pinlist.js";
 import { modelOf, nearestFrame, withModel } from "./core/source.js";
 
 /** @typedef {import("./core/pinlist.js").Pin} Pin */
@@ -94,7 +94,7 @@ export class Pinning {
       if (added) asked.push(added.number);
     }
     if (asked.length) session.past.remember(asked.length === 1 ? "a pin was asked again" : "pins were asked again", before);
-    session.announce(asked.length ? `${this.of.block} asked at ${asked.length} places: pins ${asked.join(", ")}.` : "These places are pinned already.");
+    session.announce(asked.length ? `Asked again: ${asked.length === 1 ? "pin" : "pins"} ${asked.join(", ")}.` : "These places are pinned already.");
     session.draw();
     this.changed();
   }
@@ -160,7 +160,8 @@ export class Pinning {
   draw() {
     const { session } = this, now = this.of;
     if (!session.open) return;
-    session.scene.drawPins(this.cards, this.foreign.length ? now.block : "", session.frame, session.look);
+    const asks = new Set(this.foreign.map((pin) => askWords(pin, now)));
+    session.scene.drawPins(this.cards, asks.size > 1 ? "what is shown" : [...asks].join(), session.frame, session.look);
   }
 
   /** The marks alone. */
@@ -171,7 +172,7 @@ export class Pinning {
     const now = this.of;
     return this.list.pins.map((pin) => {
       const t = this.frameOf(pin);
-      return { pin, t, place: pinPlace(pin, t), of: ofWords(pin, now), foreign: !sameOf(pin, now), block: now.block };
+      return { pin, t, place: pinPlace(pin, t), of: ofWords(pin, now), foreign: !sameOf(pin, now), ask: askWords(pin, now) };
     });
   }
 }

@@ -129,7 +129,7 @@ export class Session {
   remember(words, run) { this.past.remember(words, this.kept, run); }
 
   /** The line at the picture. */
-  showState() { this.line.show(stateWords(this.pointed, this.isClip, this.scene.stage.touched), this.past.words); }
+  showState() { this.line.show(stateWords(this.pointed, this.isClip, this.scene.stage.touched), this.pointed.held, this.past.words); }
 
   /** What the address says of the state, in a moment, or as an entry of its own. @param {boolean} [entry] */
   said(entry = false) {

@@ -47,7 +47,7 @@ test("pins of another block stay in sight and are asked of the present one, behi
   second.fire("click");
   assert.deepEqual(tool.pinned.map(({ number, block, x }) => [number, block, x]), [[1, "layer2.1", 5], [2, "layer2.1", 25], [3, "layer3.0", 25]]);
   ask.fire("click");
-  assert.deepEqual([numbers(tool), root.querySelector(".nlv-spoken").textContent], [[1, 4, 2, 3], "layer3.0 asked at 1 places: pins 4."]);
+  assert.deepEqual([numbers(tool), root.querySelector(".nlv-spoken").textContent], [[1, 4, 2, 3], "Asked again: pin 4."]);
   ask.fire("click");
   assert.equal(root.querySelector(".nlv-spoken").textContent, "These places are pinned already.");
   session.pointing.undo();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ofWords, pinPlace, PinList, sampled, sameOf, samplingOf } from "../../../nonlocal_viz/web/canvas/core/pinlist.js";
+import { askWords, ofWords, pinPlace, PinList, sampled, sameOf, samplingOf } from "../../../nonlocal_viz/web/canvas/core/pinlist.js";
 
 const of = { model: "own", sampling: "", block: "layer2.1", direction: "row" };
 const bare = (x, more = {}) => ({ ...of, x, y: 5, time: 0, answer: null, ...more });
@@ -83,5 +83,8 @@ test("what a pin is called", () => {
   assert.equal(ofWords(bare(1, { block: "layer3.1" }), of), "of layer3.1");
   assert.equal(ofWords(bare(1, { model: "other", direction: "column" }), of), "of layer2.1 of other, column");
   assert.equal(ofWords(bare(1, { sampling: "4-" }), { ...of, sampling: "8" }), "layer2.1, 4 frames, each by itself");
+  assert.equal(askWords(bare(1, { block: "b" }), of), "layer2.1");
+  assert.equal(askWords(bare(1, { model: "b", block: "b", direction: "column", sampling: "4" }), { ...of, sampling: "8-" }),
+    "own, layer2.1, the row, 8 frames, each by itself");
   assert.equal(ofWords(bare(1, { sampling: "4" }), { ...of, sampling: "8" }), "layer2.1, 4 frames");
 });

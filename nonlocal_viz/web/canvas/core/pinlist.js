@@ -87,6 +87,13 @@ export function ofWords({ model, sampling, block, direction }, shown) {
   ].join(", ");
 }
 
+/** What is asked where a pin is asked again: what is shown, as far as the pin differs. @param {Of} pin @param {Of} shown */
+export function askWords(pin, shown) {
+  const differs = (/** @type {keyof Of} */ name) => pin[name] !== shown[name];
+  return [...(differs("model") ? [shown.model] : []), ...(differs("block") ? [shown.block] : []), ...(differs("direction") ? [`the ${shown.direction}`] : []),
+    ...(differs("sampling") ? [samplingWords(shown.sampling)] : [])].join(", ");
+}
+
 /** @param {string} sampling */
 function samplingWords(sampling) {
   const { frames, spacetime } = sampled(sampling);

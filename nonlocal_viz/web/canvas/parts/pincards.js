@@ -6,8 +6,8 @@ import { loaded, outline, paintCells } from "./paint.js";
 
 /** @typedef {import("../core/answer.js").Answer} Answer */
 /** @typedef {import("../core/pinlist.js").Pin} Pin */
-/** @typedef {{ pin: Pin, t: number, place: string, of: string, foreign: boolean, block: string }} Card a pin and its words; t: the frame
- * that is nearest to it; block: the one that is shown */
+/** @typedef {{ pin: Pin, t: number, place: string, of: string, foreign: boolean, ask: string }} Card a pin and its words; t: the frame
+ * that is nearest to it; ask: what it can be asked again of */
 /** @typedef {{ photos: HTMLImageElement[], width: number, height: number, paintFor: (answer: Answer) => import("../core/look.js").Paint }} Ground
  * what a pin is painted on, and how */
 /** @typedef {{ go: (pin: Pin) => void, remove: (pin: Pin) => void, move: (pin: Pin, by: number) => void, again: (pin: Pin) => void,
@@ -26,7 +26,7 @@ export class PinCards {
     one(root, '[data-do="clearpins"]').addEventListener("click", () => on.clear());
   }
 
-  /** @param {Card[]} cards @param {string} ask a block that some of them can be asked of, "" where none can @param {Ground} ground */
+  /** @param {Card[]} cards @param {string} ask what some of them can be asked again of, "" where none can @param {Ground} ground */
   show(cards, ask, ground) {
     const at = this.focused();
     this.box.hidden = !cards.length;
@@ -57,7 +57,7 @@ export class PinCards {
   }
 
   /** @param {Card} card @param {number} index @param {Ground} ground */
-  card({ pin, t, place, of, foreign, block }, index, ground) {
+  card({ pin, t, place, of, foreign, ask }, index, ground) {
     const { number, answer } = pin, card = make("div", foreign ? "nlv-pin foreign" : "nlv-pin"), bar = make("div", "nlv-pinbar");
     card.dataset.pin = String(number);
     card.setAttribute("role", "listitem");
@@ -70,7 +70,7 @@ export class PinCards {
     bar.append(
       this.button("before", "nlv-small", `Move pin ${number} to the front`, "\u2190", () => this.on.move(pin, -1)),
       this.button("after", "nlv-small", `Move pin ${number} to the back`, "\u2192", () => this.on.move(pin, 1)),
-      ...(foreign ? [this.button("again", "nlv-small wide", `Ask pin ${number} of ${block}, too`, `Ask ${block}`, () => this.on.again(pin))] : []),
+      ...(foreign ? [this.button("again", "nlv-small wide", `Ask pin ${number} of ${ask}, too`, `Ask ${ask}`, () => this.on.again(pin))] : []),
       this.button("away", "nlv-small away", `Remove pin ${number}`, "\u00d7", () => this.on.remove(pin)),
     );
     card.append(go, bar);

@@ -65,7 +65,7 @@ export class Scene {
       (t === frame && answer ? [/** @type {[number, import("../core/grid.js").Rect, boolean]} */ ([number, answer.rect, foreign])] : [])));
   }
 
-  /** @param {Card[]} cards @param {string} ask the block that pins of others can be asked of, "" where none are @param {number} frame @param {Look} look */
+  /** @param {Card[]} cards @param {string} ask what they can be asked again of, "" if nothing @param {number} frame @param {Look} look */
   drawPins(cards, ask, frame, look) {
     this.markPins(cards, frame);
     const { photos, size } = this.stage;

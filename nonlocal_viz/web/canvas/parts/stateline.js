@@ -21,13 +21,14 @@ export class StateLine {
     one(root, '[data-do="closenote"]').addEventListener("click", () => this.note(""));
   }
 
-  /** @param {ReturnType<typeof import("../core/held.js").stateWords>} now @param {string} undo what can be undone, "" if nothing */
-  show({ state, words, more }, undo) {
+  /** @param {ReturnType<typeof import("../core/held.js").stateWords>} now
+   * @param {boolean} held @param {string} undo what can be undone, "" if nothing */
+  show({ state, words, more }, held, undo) {
     this.line.dataset.pointed = state;
     say(this.words, words);
     say(this.more, more);
     // A button that is not to be pressed keeps its place.
-    this.letGo.disabled = state === "resting";
+    this.letGo.disabled = !held;
     this.undo.disabled = !undo;
     this.undo.title = undo ? `Undo: ${undo} (z)` : "";
   }

@@ -60,7 +60,7 @@ export class Zoom {
 
   /** The picture got its size. */
   show() {
-    this.words.textContent = this.level > 1 ? `${Math.round(100 * this.level)} %` : "whole";
+    this.words.textContent = this.level > 1 ? `${Math.round(100 * this.level)} %` : "Fit";
     this.less.disabled = this.level <= 1;
     this.stage.picture.classList.toggle("zoomed", this.level > 1);
   }
