@@ -197,16 +197,18 @@ def progress(steps: Iterable[Step]) -> Answers:
 
 
 def _steps(view: View, block: str) -> Iterable[Step]:
-    """What is left to compute of a block, step by step; for now a view is whole when it is there."""
-    view.affinity(block)
-    return ()
+    """What is left to compute of a block, step by step."""
+    return view.steps(block)
 
 
 def title_of(source: object) -> str:
     """What a picture is called: an example by its name, an upload as its file was; letters that move others
     about, or that nobody sees, are left out."""
     given = source if isinstance(source, dict) else {}
-    name = str(given.get("example") or Path(str(given.get("path") or "picture")).name)
+    name = str(
+        given.get("example")
+        or Path(str(given.get("upload") or given.get("path") or "picture")).name
+    )
     seen = "".join(c for c in name if c.isprintable()).strip()
     return seen if len(seen) <= 80 else f"{seen[:60]}\N{HORIZONTAL ELLIPSIS}{seen[-16:]}"
 

@@ -68,14 +68,10 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
     """
 
     def start(request: dict[str, Any]) -> Answers:
-        asked = request.get("query")
-        asked = asked if isinstance(asked, dict) else {}
-        examples = desk.views.examples
-        name = str(asked.get("example"))
-        source = {"example": name if name in examples else next(iter(examples))}
-        if model := desk.views.models.called(asked.get("model")):
-            source["model"] = model
-        return desk.open(source, asked.get("block"))
+        query = request.get("query")
+        known = query.items() if isinstance(query, dict) else ()
+        asked = {name: value for name, value in known if isinstance(value, str)}
+        return desk.open(desk.views.asked(asked), asked.get("block"))
 
     def picture(request: dict[str, Any]) -> Answers:
         return desk.open(request.get("source"), request.get("block"))

@@ -73,10 +73,10 @@ export interface Block {
   factors: File | null;
 }
 
-/** Which picture or clip is looked at, by which model (the page's own unless named), and how a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself). */
+/** Which picture or clip is looked at: an example by its name, an upload by its place within the folder of uploads (a hash of its content, and its name); by which model (the page's own unless named), and how a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself). */
 export interface Source {
   example?: string;
-  path?: string;
+  upload?: string;
   model?: string;
   frames?: number;
   start?: number;

@@ -6,6 +6,7 @@ import { fetched } from "./fetched.js";
 import { SendingError } from "./line.js";
 import { gaveUp, Patience } from "./patience.js";
 import { readable, Sent } from "./sent.js";
+import { handleOf } from "./source.js";
 import { LOOKS, waitedFor } from "./waited.js";
 
 /** @typedef {import("../protocol.js").Answer} Said */
@@ -94,7 +95,7 @@ export class Desk {
   send(number, open) {
     // A row that is asked again is the one that is wanted by now.
     if (open.kind === "row" && this.rowWanted) open.question = this.takeRow();
-    this.host.trigger(open.kind, { ...this.sent.asOfNow(open.question), question: number });
+    this.host.trigger(open.kind, { ...open.question, question: number });
   }
 
   /** What was asked before is of no interest any more. */
@@ -139,7 +140,7 @@ export class Desk {
   /** @param {Source} source @param {string} block */
   openBlock(source, block) { this.ask("block", { source, block }); }
 
-  /** Send a file. @param {File} file @returns {Promise<string | null>} where the server has it; null: nobody waits for it any more */
+  /** Send a file. @param {File} file @returns {Promise<string | null>} what the server calls it; null: nobody waits for it any more */
   sendFile(file) {
     this.forget();
     return new Promise((resolve) => {
@@ -147,8 +148,9 @@ export class Desk {
       this.put(number, "upload", {}, true, {
         words, stopped: () => resolve(null),
         go: () => this.transfer(number, file, (path) => {
-          this.sent.keep(path, file);
-          if (this.end(number)) resolve(path);
+          const upload = handleOf(path);
+          this.sent.keep(upload, file);
+          if (this.end(number)) resolve(upload);
         }),
       });
     });
@@ -226,13 +228,12 @@ export class Desk {
   /** Whether a failure is one that a later try mends. @param {import("../protocol.js").ErrorAnswer} said
    * @param {number} number @param {Open} open */
   recovers(said, number, open) {
-    const { source } = open.question, file = this.sent.fileOf(source);
+    const file = this.sent.fileOf(open.question.source);
     if (said.why === "busy") open.patience.failed("full");
     else if (said.why === "gone" && file && !open.resent) {
       // The server was begun anew and has lost what it was given; the browser has it still.
       open.words = `Sending ${file.name} again`;
-      this.transfer(number, file, (now) => {
-        this.sent.places.set(source.path, now);
+      this.transfer(number, file, () => {
         open.resent = true;
         open.words = "";
         open.go();
@@ -277,10 +278,7 @@ export class Desk {
     }
     const factors = await bring(said.first.factors);
     if (said.kind === "block") return () => this.on.block(said.first, factors);
-    // A file that was sent again lies elsewhere; for the page it is the one that it was.
-    const path = open.question.source?.path;
-    const view = path ? { ...said, source: { ...said.source, path } } : said;
-    return () => { this.forget(); this.on.view(view, factors); };
+    return () => { this.forget(); this.on.view(said, factors); };
   }
 
   /** @param {string} message @param {Open} open */

@@ -1,5 +1,5 @@
-// Files that were sent: where the server has them, and what to send again when it has lost them. For the page
-// a file is called by the place that it first had, however often the server was begun anew since.
+// Files that were sent, to be sent again when the server has lost them. A file is called by its content, so that
+// it has the same name on every server.
 
 /** @typedef {import("../protocol.js").Source} Source */
 
@@ -8,27 +8,19 @@ const FILES = 8;
 
 export class Sent {
   constructor() {
-    /** By the first place, the newest last. @type {Map<string, File>} */
+    /** By the name that the server knows it by, the newest last. @type {Map<string, File>} */
     this.files = new Map();
-    /** The first place -> that of now. @type {Map<string, string>} */
-    this.places = new Map();
   }
 
-  /** @param {string} path @param {File} file */
-  keep(path, file) {
-    this.files.delete(path);
-    this.files.set(path, file);
+  /** @param {string} upload @param {File} file */
+  keep(upload, file) {
+    this.files.delete(upload);
+    this.files.set(upload, file);
     for (const oldest of [...this.files.keys()].slice(0, -FILES)) this.files.delete(oldest);
   }
 
   /** @param {Source | undefined} source */
-  fileOf(source) { return source?.path ? this.files.get(source.path) : undefined; }
-
-  /** A question as the server of now understands it. @template {{ source?: Source }} T @param {T} question @returns {T} */
-  asOfNow(question) {
-    const now = this.places.get(question.source?.path ?? "");
-    return now ? { ...question, source: { ...question.source, path: now } } : question;
-  }
+  fileOf(source) { return source?.upload ? this.files.get(source.upload) : undefined; }
 }
 
 /** Whether a file is still where it was chosen. @param {File} file */
