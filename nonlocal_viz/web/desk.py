@@ -65,6 +65,7 @@ class Desk:
                 "alt": example.alt if example else "the picture that you opened",
                 "start": list(start),
                 **self._kept(picture_payload(view, Path(folder), limits)),
+                "best": self.views.models.best_block(source.get("model")),
                 "first": self._kept(block_payload(view, name, Path(folder), limits)),
             }
 

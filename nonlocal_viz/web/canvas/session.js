@@ -1,7 +1,7 @@
 // One canvas: what it shows now, and what follows when something is pointed at, chosen or answered.
 // The parts know no session; it hands each of them what it needs and hears what they were told.
 
-import { answerTo, cellAsked } from "./core/answer.js";
+import { answerTo, cellAsked, markOf } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { linkQuery } from "./core/link.js";
@@ -98,7 +98,7 @@ export class Session {
   /** A block without factors: its row comes from the server. @param {Source} source @param {Block} block */
   wantRow(source, block) {
     const { direction } = this.look, index = cellAsked(block, this.point, direction);
-    if (block.held || index < 0) return;
+    if (block.holds(direction) || index < 0) return;
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
     this.desk.wantRow({ source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
   }
@@ -116,8 +116,8 @@ export class Session {
     if (!this.open) return;
     const { block, picture, source } = this.open, { signed } = block.meta;
     this.controls.showPicture({
-      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), blocks: picture.blocks, block: block.name,
-      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false, held: block.held,
+      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
+      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false, held: block.holds(this.look.direction),
     });
   }
 
@@ -169,14 +169,14 @@ export class Session {
     this.scene.markPins(this.shownPins, frame);
   }
 
-  /** A thumbnail is pointed at; a key of another frame brings that frame forward. @param {number} slot -1: none */
+  /** A crop is pointed at; a region of another frame brings that frame forward. @param {number} slot -1: none */
   markKey(slot) {
-    const { answer } = this, key = answer?.stats.peaks[slot];
-    if (!answer || key === undefined) { this.scene.stage.markKey(null); return; }
-    [this.frame] = answer.grid.unflat(key);
+    const mark = this.answer && markOf(this.answer, slot);
+    if (!mark) { this.scene.stage.markKey(null); return; }
+    this.frame = mark.t;
     this.draw();
     this.scene.markPins(this.shownPins, this.frame);
-    this.scene.stage.markKey(answer.grid.rect(key));
+    this.scene.stage.markKey(mark.rect);
   }
 
   /** @param {number} dh @param {number} dw cells */

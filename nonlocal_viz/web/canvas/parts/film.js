@@ -2,7 +2,7 @@
 
 import { middle } from "../core/grid.js";
 import { frameOf, frameShares, strongest } from "../core/stats.js";
-import { percent } from "../core/words.js";
+import { percent } from "../core/numbers.js";
 import { all, make, makeButton, one, percentOf, pixelOf } from "./elements.js";
 import { paintCells } from "./paint.js";
 

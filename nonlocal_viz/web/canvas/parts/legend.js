@@ -1,6 +1,6 @@
 // The bar of colours under the picture.
 
-import { number } from "../core/words.js";
+import { number } from "../core/numbers.js";
 import { ticks } from "../core/colours.js";
 import { contextOf, make, one, say } from "./elements.js";
 
@@ -14,15 +14,15 @@ export class Legend {
     this.shown = "";
   }
 
-  /** @param {import("../core/look.js").Paint} paint */
-  show({ cmap, colourScale, signed, top }) {
+  /** @param {import("../core/look.js").Paint} paint @param {number} digits that hold */
+  show({ cmap, colourScale, signed, top }, digits) {
     if (this.shown !== cmap) this.paint(cmap);
     const labels = ticks(top, colourScale, signed);
     while (this.marks.children.length < labels.length) this.marks.append(make("span"));
     labels.forEach(([at, weight], i) => {
       const mark = /** @type {HTMLElement} */ (this.marks.children[i]);
       mark.style.left = `${100 * at}%`;
-      mark.textContent = number(weight);
+      mark.textContent = number(weight, digits);
     });
     say(this.name, `weight, ${colourScale} scale`);
   }

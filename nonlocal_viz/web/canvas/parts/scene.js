@@ -3,7 +3,7 @@
 import { Colours } from "../core/colours.js";
 import { paintOf } from "../core/look.js";
 import { frameOf } from "../core/stats.js";
-import { classWords, spokenWords } from "../core/words.js";
+import { spokenWords } from "../core/words.js";
 import { Film } from "./film.js";
 import { Legend } from "./legend.js";
 import { Lesson } from "./lesson.js";
@@ -35,7 +35,6 @@ export class Scene {
     this.stage.open(picture);
     this.film.open(picture);
     showForClips(this.root, picture.frames.length > 1);
-    this.readout.set("class", classWords(picture.classes));
     this.readout.assume(picture.about.assumptions);
   }
 
@@ -46,8 +45,8 @@ export class Scene {
     stage.paint(this.colours, frameOf(answer.weights, answer.grid, frame), answer.grid, paint);
     stage.markQuery(answer.rect, frame === answer.t);
     this.film.show(answer, paint, frame, look.arrows);
-    this.readout.show(answer, stage.photos, stage.size.width);
-    this.legend.show(paint);
+    this.readout.show(answer, stage.photos, stage.size);
+    this.legend.show(paint, answer.block.digits(answer.direction));
     this.lesson.show(answer);
   }
 
