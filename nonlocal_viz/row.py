@@ -50,16 +50,18 @@ class Region:
 
     Attributes:
         rank: 1 for the region that holds the most, and so on.
-        frame: the frame that it lies in.
-        cells: how many cells it has.
+        frame: the frame in which it holds the most.
+        frames: its first and its last frame.
+        cells: how many cells it has, in all its frames.
         mass: the sum of its weights, signed as they are.
         share: the share of the row's mass (of its sizes, where weights are signed) that it holds.
-        rect: the pixels of the original around all its cells.
+        rect: the pixels of the original around its cells in ``frame``.
         key: its strongest cell.
     """
 
     rank: int
     frame: int
+    frames: tuple[int, int]
     cells: int
     mass: float
     share: float
@@ -138,7 +140,7 @@ class Row:
     def shares(self) -> tuple[float, ...]:
         """The share of the row's mass (of its sizes, where weights are signed) that each frame of
         the map holds; they sum to 1, or are all 0."""
-        mass = np.abs(self.map.astype(np.float64)).sum((1, 2))
+        mass = sizes_of(self.map).sum((1, 2))
         return tuple((mass / mass.sum() if mass.sum() > 0 else mass).tolist())
 
     def strongest(self, count: int = 20) -> list[Key]:
@@ -169,32 +171,36 @@ class Row:
         """The connected bright pieces of the row, those that hold most of its mass first.
 
         The law, in one sentence: take the strongest cells, as many as it needs to hold half of the row;
-        those that touch (at a corner, too) within a frame are one region. Of signed weights sizes
-        count, and what is above 0 never joins what is below. An even row is one region that holds it
-        all, a sink that holds more than half is the only one; of nothing but zeros there is none.
+        those that touch (at a corner, too, and from one frame to the next) are one region. Of signed
+        weights sizes count, and what is above 0 never joins what is below. An even row is one region
+        that holds it all, a sink that holds more than half is the only one; of nothing but zeros there
+        is none.
         """
-        sizes, flat = sizes_of(self.map).ravel(), self.map.astype(np.float64).ravel()
-        total = sizes.sum()
-        found = []
-        for rank, cells in enumerate(pieces(self.map)[: max(count, 0)], 1):
-            rects = [self.grid.rect(int(i)) for i in cells]
-            found.append(
-                Region(
-                    rank=rank,
-                    frame=self.grid.unflat(int(cells[0]))[0] + self.first_frame,
-                    cells=len(cells),
-                    mass=float(flat[cells].sum()),
-                    share=float(sizes[cells].sum() / total),
-                    rect=Rect(
-                        min(r.left for r in rects),
-                        min(r.top for r in rects),
-                        max(r.right for r in rects),
-                        max(r.bottom for r in rects),
-                    ),
-                    key=self._key(int(cells[sizes[cells].argmax()])),
-                )
-            )
-        return tuple(found)
+        sizes = sizes_of(self.map).ravel()
+        found = pieces(self.map)[: max(count, 0)]
+        return tuple(self._region(rank, cells, sizes) for rank, cells in enumerate(found, 1))
+
+    def _region(self, rank: int, cells: np.ndarray, sizes: np.ndarray) -> Region:
+        steps = cells // self.map[0].size
+        held = np.bincount(steps, sizes[cells])
+        most = int(held.argmax())
+        rects = [self.grid.rect(int(i)) for i in cells[steps == most]]
+        first = self.first_frame
+        return Region(
+            rank=rank,
+            frame=most + first,
+            frames=(int(steps[0]) + first, int(steps[-1]) + first),
+            cells=len(cells),
+            mass=float(self.map.astype(np.float64).ravel()[cells].sum()),
+            share=float(sizes[cells].sum() / sizes.sum()),
+            rect=Rect(
+                min(r.left for r in rects),
+                min(r.top for r in rects),
+                max(r.right for r in rects),
+                max(r.bottom for r in rects),
+            ),
+            key=self._key(int(cells[sizes[cells].argmax()])),
+        )
 
     def overlay(
         self,
@@ -257,9 +263,11 @@ class Row:
                 f"{self.stats.support:.0f} of {self.map.size} cells"
             )
         if regions:
-            frame = f" of frame {regions[0].frame}" if self.is_clip else ""
+            first, last = regions[0].frames
+            frames = f"frames {first} to {last}" if last > first else f"frame {first}"
+            where = f" in {frames}" if self.is_clip else ""
             text += (
-                f". The largest bright region, {regions[0].cells} cells{frame}, holds "
+                f". The largest bright region, {regions[0].cells} cells{where}, holds "
                 f"{100 * regions[0].share:.0f} % of the {self.direction}"
             )
         return text + "."
@@ -287,7 +295,12 @@ class Row:
             "sum": stats.sum,
             "strongest": [_plain(key) for key in stats.top],
             "regions": [
-                {**vars(region), "rect": list(region.rect), "key": _plain(region.key)}
+                {
+                    **vars(region),
+                    "frames": list(region.frames),
+                    "rect": list(region.rect),
+                    "key": _plain(region.key),
+                }
                 for region in self.regions()
             ],
         }

@@ -3,19 +3,24 @@ import test from "node:test";
 import { canvas, clip, pointer } from "./canvas.js";
 import { Element } from "./fakes.js";
 import { named } from "./golden.js";
+import { number, percent } from "../../../nonlocal_viz/web/canvas/core/numbers.js";
+import { workedOut } from "../../../nonlocal_viz/web/canvas/core/equation.js";
+import { cropOf } from "../../../nonlocal_viz/web/canvas/core/regions.js";
+import { summarise } from "../../../nonlocal_viz/web/canvas/core/stats.js";
 
 test("what is shown first", () => {
   const { session, root, text, field } = canvas();
   assert.deepEqual([root.dataset.state, root.querySelector(".nlv-remote").hidden], ["ready", true]);
   assert.deepEqual([session.answer.index, session.draws], [1, 1]);
   assert.deepEqual([text("pixel"), text("cell")], ["12, 8", "row 0, column 1"]);
-  assert.match(text("class"), /cat/);
-  assert.match(root.querySelector(".nlv-spoken").textContent, /^Cell row 0, column 1 looks most at/);
+  assert.match(root.querySelector(".nlv-spoken").textContent, /^The cell in row 0, column 1 looks most at/);
   assert.equal(root.querySelector(".nlv-picture").attributes["aria-valuetext"], root.querySelector(".nlv-spoken").textContent);
   assert.deepEqual([field("scale").value, field("direction").value, field("alpha").value, field("smooth").checked], ["linear", "row", "0.65", false]);
   assert.deepEqual([field("cmap").value, field("block").value], ["magma", "layer2.1"]);
   assert.deepEqual(field("block").children.map((o) => o.value), ["layer2.1", "layer3.0"]);
-  assert.deepEqual(root.querySelector(".nlv-model").options.map((o) => [o.text, o.value]), [["Own", "own"], ["Other", "other"]]);
+  assert.deepEqual(root.querySelector(".nlv-model").options.map((o) => [o.text, o.value]), [["Own: by object", "own"], ["Other", "other"]]);
+  assert.deepEqual(field("block").children.map((o) => o.text), ["layer2.1: fine, 40 \u00d7 72 cells", "layer3.0: coarse, 20 \u00d7 36 cells"]);
+  assert.match(root.querySelector(".nlv-why").textContent, /layer3\.0 is better at whole objects/);
 });
 
 test("what is assumed of a model is told, and nothing where nothing is", () => {
@@ -53,33 +58,55 @@ test("cards of pins: numbers, words, going there, removing", () => {
   assert.deepEqual([session.pins.length, picture.focused], [0, 1]);
 });
 
-test("thumbnails are cut from the photo around the peaks", () => {
-  const { session, root } = canvas(), { peaks } = session.answer.stats, slots = root.querySelector(".nlv-top").children;
-  assert.equal(slots.length, 5);
-  const [canvas_, label] = slots[0].children, [, h, w] = session.answer.grid.unflat(peaks[0]);
-  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage");
-  // Cells of 10 pixels, three of them around the middle; the photo is shown 4 times as large as it is.
-  assert.deepEqual(image.slice(2, 10), [4 * (10 * w - 10), 4 * (10 * h - 10), 120, 120, 0, 0, 112, 112]);
-  assert.equal(label.textContent, String(+session.answer.weights[peaks[0]].toPrecision(3)));
-  assert.deepEqual(canvas_.context.calls[0], ["clearRect", 0, 0, 112, 112]);
-  const [first] = canvas_.context.calls.filter(([name]) => name === "strokeRect");
-  first.slice(1).forEach((v) => assert.ok(Math.abs(v - 112 / 3) < 1e-9));
-  // Peaks that are not there leave their place empty.
-  assert.equal(slots[4].children[1].innerHTML, peaks.length > 4 ? "" : "&nbsp;");
+test("crops are cut from the photo around the largest regions and the strongest cell", () => {
+  const { session, root } = canvas(), { grid, weights, stats: { regions, best } } = session.answer, slots = root.querySelector(".nlv-top").children;
+  assert.ok(slots.length === 3 && regions.length === 1);
+  const [first, , single] = slots.map((item) => item.children[0].children), [canvas_, share, where] = first;
+  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage"), { left, top, right, bottom } = cropOf(regions[0].rect, { width: 50, height: 30 });
+  // The photo is shown 4 times as large as it is.
+  assert.deepEqual(image.slice(2, 6), [4 * left, 4 * top, 4 * (right - left), 4 * (bottom - top)]);
+  const [x, y, width, height] = image.slice(6, 10);
+  assert.ok(Math.abs(width / height - (right - left) / (bottom - top)) < 1e-9 && Math.max(width, height) === 224 && 2 * x + width === 224 && 2 * y + height === 224);
+  assert.deepEqual([share.textContent, where.textContent], [percent(regions[0].share), "of the row"]);
+  // What does not belong to it is darkened: the veil leaves out its cells alone.
+  const k = width / (right - left), veiled = canvas_.context.calls.filter(([name]) => name === "fillRect").reduce((sum, [, , , w, h]) => sum + w * h, 0);
+  assert.ok(Math.abs(veiled - (15 - regions[0].cells.length) * 100 * k * k) < 1e-6);
+  // The strongest cell with what lies around it; cells of 10 pixels.
+  const [cell, weight, name] = single, shown = cropOf(grid.rect(best), { width: 50, height: 30 }), [part] = cell.context.calls.filter(([call]) => call === "drawImage");
+  assert.deepEqual(part.slice(2, 6), [4 * shown.left, 4 * shown.top, 40, 40]);
+  assert.deepEqual([weight.textContent, name.textContent], [number(weights[best]), "strongest cell"]);
+  assert.equal(cell.context.calls.filter(([call]) => call === "strokeRect").length, 2);
+  assert.match(slots[0].children[0].attributes["aria-label"], /^Region 1: \d+ % of the row, on \d+ % of the picture$/);
+  assert.match(slots[2].children[0].attributes["aria-label"], /^Strongest single cell: row \d, column \d, weight 0\.\d+$/);
 });
 
-test("pointing at a thumbnail marks its cell and brings its frame forward", () => {
+test("a region that is not there leaves its place empty", () => {
+  const { session, root } = canvas(), slots = root.querySelector(".nlv-top").children;
+  const even = { weights: new Float32Array(15).fill(1 / 15), grid: session.answer.grid };
+  session.scene.readout.show({ ...session.answer, ...even, stats: summarise(even.weights, even.grid, true, 15) }, session.scene.stage.photos, { width: 50, height: 30 });
+  assert.deepEqual(slots.map((item) => [item.classList.has("none"), item.children[0].disabled]), [[false, false], [true, true], [false, false]]);
+  assert.equal(slots[1].children[0].children[1].textContent, "\u00a0");
+  assert.deepEqual(slots[1].children[0].children[0].context.calls.at(-1), ["clearRect", 0, 0, 224, 224]);
+});
+
+test("pointing at a crop, or focusing it, marks it and brings its frame forward", () => {
   const { session, root } = canvas({ of: clip }), mark = root.querySelector(".nlv-key"), slots = root.querySelector(".nlv-top").children;
   session.pointTo({ x: 12, y: 8, t: 2 });
   session.draw();
   assert.ok(root.querySelector(".nlv-query").hidden);
-  slots[0].fire("pointerenter");
-  const [t, h, w] = session.answer.grid.unflat(session.answer.stats.peaks[0]);
-  assert.deepEqual([session.frame, t, mark.hidden], [2, 2, false]);
-  assert.deepEqual([mark.style.left, mark.style.top, mark.style.width], [`${20 * w}%`, `${(1000 * h) / 30}%`, "20%"]);
+  const { regions: [region], best } = session.answer.stats, { grid } = session.answer;
+  slots[0].children[0].fire("pointerenter");
+  assert.deepEqual([session.frame, region.frame, mark.hidden], [2, 2, false]);
+  assert.deepEqual([mark.style.left, mark.style.top], [`${2 * region.rect.left}%`, `${(100 * region.rect.top) / 30}%`]);
+  assert.equal(mark.style.width, `${2 * (region.rect.right - region.rect.left)}%`);
   assert.ok(!root.querySelector(".nlv-query").hidden);
-  slots[0].fire("pointerleave");
+  slots[0].children[0].fire("pointerleave");
   assert.ok(mark.hidden);
+  slots[2].children[0].fire("focus");
+  assert.deepEqual([mark.hidden, mark.style.left, mark.style.width], [false, `${2 * grid.rect(best).left}%`, "20%"]);
+  slots[2].children[0].fire("blur");
+  assert.ok(mark.hidden);
+  assert.equal(slots[0].children[0].children[2].textContent, "frame 2");
 });
 
 test("the film strip: shares, times, arrows, playing", () => {
@@ -131,7 +158,8 @@ test("the lesson is written when it is open", () => {
   session.draw();
   assert.match(body.innerHTML, /Self-attention over positions/);
   const { affinity } = session.answer.block, { best } = session.answer.stats;
-  assert.deepEqual(live.slice(0, 2).map((e) => e.textContent), [affinity.score(1, best, 0).toFixed(3), affinity.normaliser(1, 0).toFixed(3)]);
+  const { numbers } = workedOut(session.answer);
+  assert.deepEqual(live.slice(0, 2).map((e) => e.textContent), [numbers.score, numbers.normaliser]);
   const { height, width } = body.querySelector(".nlv-products"), products = affinity.products(1, best);
   const high = Math.max(0, ...products), range = high - Math.min(0, ...products), zero = (high / range) * (height - 2) + 1;
   const bars = body.querySelector(".nlv-products").context.calls.filter(([name]) => name === "fillRect");
@@ -167,7 +195,7 @@ test("the lesson is written when it is open", () => {
 test("the marks of the bar", () => {
   const { root, session } = canvas(), marks = root.querySelector(".nlv-ticks").children;
   assert.deepEqual(marks.map((mark) => mark.style.left), ["0%", "25%", "50%", "75%", "100%"]);
-  assert.equal(marks[4].textContent, String(+session.answer.stats.top.toPrecision(3)));
+  assert.equal(marks[4].textContent, session.answer.stats.top.toPrecision(3));
   assert.equal(marks[0].textContent, "0");
   const pixels = () => new Uint32Array(root.querySelector(".nlv-bar canvas").context.image.data.buffer)[128];
   assert.equal(pixels(), session.scene.colours.tables.magma[128]);

@@ -18,8 +18,8 @@ function pairOf({ direction, index, stats }, { aside }) {
 }
 
 /** The strongest pair of an answer, worked out in its first head: its numbers by the names of their places, and the
- * product of every channel where the score is one. Null where the factors are not here. @param {Answer} answer
- * @returns {{ numbers: Printed, products: Float32Array | null } | null} */
+ * product of every channel where the score is one. Null where the factors are not here. A pair out of reach has no
+ * score that counts. @param {Answer} answer @returns {{ numbers: Printed, products: Float32Array | null, reached: boolean } | null} */
 export function workedOut(answer) {
   const { block, direction, stats, weights } = answer, { affinity } = block;
   if (!affinity) return null;
@@ -31,12 +31,18 @@ export function workedOut(answer) {
     plain, scale: affinity.scales[0], bias: bias && bias.at(q, k, 0), normaliser,
     unary: unary && unary[k], weight: heads > 1 ? affinity.entry(q, k, 0, normaliser) : weights[stats.best],
   };
-  const digits = block.digits(direction);
-  const numbers = products ? printed(affinity, parts, digits) : printed(affinity, parts, digits, [a, b]);
+  const digits = block.digits(direction), reached = affinity.reaches(q, k);
+  const numbers = reached ? printed(affinity, parts, digits, products ? undefined : [a, b]) : outOfReach(parts, digits);
   return {
-    products,
+    products, reached,
     numbers: { ...numbers, span: String(affinity.span(q - aside.query.before.length)), mean: number(weights[stats.best], digits) },
   };
+}
+
+/** @param {Parts} parts @param {number} digits @returns {Printed} */
+function outOfReach({ unary, weight }, digits) {
+  const none = Object.fromEntries(["a", "b", "sum", "scale", "scaled", "bias", "biased", "score", "normaliser"].map((name) => [name, "none"]));
+  return { ...none, own: "0", unary: number(unary || 0, digits), weight: number(weight, digits) };
 }
 
 /** As few decimals as it takes for the sum to hold by hand. A weight on the edge between two roundings may

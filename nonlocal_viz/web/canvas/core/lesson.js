@@ -56,7 +56,7 @@ function reachHtml(block) {
 function rowHtml(block) {
   const { aside: { key } } = block.meta, beside = [...key.before, ...key.after];
   const one = "The colours are the answers that one cell gets, one row of an N &times; M map";
-  if (block.sharesOut) return `${one}; they sum to 1.`;
+  if (block.sharesOut) return `${one}; they sum to 1${block.meta.pairwise?.normalise === "sum" ? ", or are all 0" : ""}.`;
   return beside.length ? `${one}; some of it goes to ${beside.join(", ")}, which lie on no cell.` : `${one}.`;
 }
 
@@ -128,9 +128,10 @@ function endHtml({ meta: { instantiation, signed, heads } }, pairwise, direction
     : `${said} The painted colour is this weight.`;
 }
 
-/** Which pair it is that is worked out. @param {Answer} answer */
-export function pairWords({ block, direction, at, grid, stats }) {
+/** Which pair it is that is worked out. @param {Answer} answer @param {boolean} reached whether its query can look at its key */
+export function pairWords({ block, direction, at, grid, stats }, reached) {
   const clip = block.queries.cells[0] > 1 || block.keys.cells[0] > 1, other = placeWords(grid.unflat(stats.best), clip), own = placeWords(at, clip);
-  return direction === "row" ? `The query is the cell in ${own}; its strongest key is the cell in ${other}.`
-    : `The key is the cell in ${own}; the query that looks at it most is the cell in ${other}.`;
+  const none = reached ? "" : " The key lies out of the query\u2019s reach, so no score counts.";
+  return direction === "row" ? `The query is the cell in ${own}; its strongest key is the cell in ${other}.${none}`
+    : `The key is the cell in ${own}; the query that looks at it most is the cell in ${other}.${none}`;
 }

@@ -3,14 +3,15 @@
 
 /** @typedef {import("./grid.js").Grid} Grid */
 /** @typedef {import("./grid.js").Rect} Rect */
-/** @typedef {{ rank: number, frame: number, cells: number[], mass: number, share: number, rect: Rect, key: number }} Region
- * rank: 1 holds the most; mass: signed as the weights are; share: of the row's sizes; key: its strongest cell */
+/** @typedef {{ rank: number, frame: number, frames: [number, number], cells: number[], mass: number, share: number, rect: Rect,
+ *   key: number }} Region rank: 1 holds the most; frame: where it holds the most, frames: the first and the last; mass: signed as
+ * the weights are; share: of the row's sizes; rect: around its cells in `frame`; key: its strongest cell */
 
 /** How much of the picture's short side a crop shows at least. */
 const RECOGNISED = 1 / 6;
 
-/** @param {number} weight */
-const sizeOf = (weight) => { const size = Math.abs(weight); return size < Infinity ? size : 0; };
+/** What is no finite number has none. @param {number} weight */
+export const sizeOf = (weight) => { const size = Math.abs(weight); return size < Infinity ? size : 0; };
 
 /** Sizes from strongest to weakest. @param {Float32Array} weights */
 export const ordered = (weights) => Float32Array.from(weights, sizeOf).sort().reverse();
@@ -26,8 +27,8 @@ export function halfMass(sizes) {
 }
 
 /** The connected bright pieces of a row, those that hold most of its mass first. A cell is bright when it is one of
- * the strongest that together hold half (or as strong as the weakest of those); bright cells of one frame and
- * one sign that touch, at a corner too, are one region. @param {Float32Array} weights @param {Grid} grid
+ * the strongest that together hold half (or as strong as the weakest of those); bright cells of one sign that
+ * touch, at a corner too, within a frame or from one to the next, are one region. @param {Float32Array} weights @param {Grid} grid
  * @param {{ least: number, total: number }} half @returns {Region[]} */
 export function regionsOf(weights, grid, { least, total }) {
   if (!(total > 0)) return [];
@@ -44,34 +45,48 @@ export function regionsOf(weights, grid, { least, total }) {
 /** @param {Float32Array} weights @param {Grid} grid @param {number} first @param {Uint8Array} seen @param {(i: number) => boolean} bright
  * @returns {Region} its share not yet divided */
 function grown(weights, grid, first, seen, bright) {
-  const [, height, width] = grid.cells, [frame] = grid.unflat(first);
-  let mass = 0, share = 0, key = first, left = width, right = 0, top = height, bottom = 0;
   const cells = touching(grid, first, seen, (i) => bright(i) && weights[i] > 0 === weights[first] > 0);
+  const held = new Float64Array(grid.cells[0]), size = grid.cells[1] * grid.cells[2];
+  let mass = 0, share = 0, key = first;
   for (const i of cells) {
-    const size = sizeOf(weights[i]), strongest = sizeOf(weights[key]), w = i % width, h = ((i - w) / width) % height;
+    const own = sizeOf(weights[i]), strongest = sizeOf(weights[key]);
     mass += weights[i];
-    share += size;
-    if (size > strongest || (size === strongest && i < key)) key = i;
+    share += own;
+    held[Math.floor(i / size)] += own;
+    if (own > strongest || (own === strongest && i < key)) key = i;
+  }
+  const frame = held.indexOf(Math.max(...held));
+  const frames = [...held.keys()].filter((t) => held[t] > 0);
+  return { rank: 0, frame, frames: [frames[0], frames[frames.length - 1]], cells, mass, share, rect: around(cells, grid, frame), key };
+}
+
+/** The pixels around those cells that lie in a frame. @param {number[]} cells @param {Grid} grid @param {number} frame @returns {Rect} */
+function around(cells, { x, y, cells: [, height, width] }, frame) {
+  let left = width, right = 0, top = height, bottom = 0;
+  for (const i of cells) {
+    const w = i % width, rest = (i - w) / width, h = rest % height;
+    if (rest - h !== frame * height) continue;
     if (w < left) left = w;
     if (w > right) right = w;
     if (h < top) top = h;
     if (h > bottom) bottom = h;
   }
-  const { x, y } = grid, rect = { left: x.edges[left], top: y.edges[top], right: x.edges[right + 1], bottom: y.edges[bottom + 1] };
-  return { rank: 0, frame, cells, mass, share, rect, key };
+  return { left: x.edges[left], top: y.edges[top], right: x.edges[right + 1], bottom: y.edges[bottom + 1] };
 }
 
-/** The cells of a frame that hang together with the first, each once. @param {Grid} grid @param {number} first @param {Uint8Array} seen
+/** The cells that hang together with the first, each once. @param {Grid} grid @param {number} first @param {Uint8Array} seen
  * @param {(i: number) => boolean} belongs */
-function touching(grid, first, seen, belongs) {
-  const [, height, width] = grid.cells, found = [first];
+function touching({ cells: [frames, height, width] }, first, seen, belongs) {
+  const found = [first];
   seen[first] = 1;
   for (let next = 0; next < found.length; next++) {
-    const w = found[next] % width, rest = (found[next] - w) / width, h = rest % height, start = (rest - h) * width;
-    for (let row = Math.max(0, h - 1); row <= Math.min(height - 1, h + 1); row++) {
-      for (let column = Math.max(0, w - 1); column <= Math.min(width - 1, w + 1); column++) {
-        const i = start + row * width + column;
-        if (!seen[i] && belongs(i)) { seen[i] = 1; found.push(i); }
+    const w = found[next] % width, rest = (found[next] - w) / width, h = rest % height, t = (rest - h) / height;
+    for (let frame = Math.max(0, t - 1); frame <= Math.min(frames - 1, t + 1); frame++) {
+      for (let row = Math.max(0, h - 1); row <= Math.min(height - 1, h + 1); row++) {
+        for (let column = Math.max(0, w - 1); column <= Math.min(width - 1, w + 1); column++) {
+          const i = (frame * height + row) * width + column;
+          if (!seen[i] && belongs(i)) { seen[i] = 1; found.push(i); }
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
 // A row in numbers; nonlocal_viz/row.py in JavaScript.
 
-import { halfMass, ordered, regionsOf } from "./regions.js";
+import { halfMass, ordered, regionsOf, sizeOf } from "./regions.js";
 
 /** @typedef {import("./grid.js").Grid} Grid */
 /** @typedef {{ best: number, top: number, sizes: Float32Array, half: number, total: number, regions: import("./regions.js").Region[],
@@ -16,7 +16,7 @@ export function frameOf(weights, grid, t) {
 
 /** The share of the row's mass, by size, that each frame holds. @param {Float32Array} weights @param {Grid} grid */
 export function frameShares(weights, grid) {
-  const mass = Array.from({ length: grid.cells[0] }, (_, t) => frameOf(weights, grid, t).reduce((sum, w) => sum + Math.abs(w), 0));
+  const mass = Array.from({ length: grid.cells[0] }, (_, t) => frameOf(weights, grid, t).reduce((sum, w) => sum + sizeOf(w), 0));
   const total = mass.reduce((a, b) => a + b, 0);
   return mass.map((m) => (total ? m / total : 0));
 }
@@ -28,19 +28,16 @@ export function entropyOf(weights) {
   return entropy;
 }
 
-/** What is no number has no size. @param {Float32Array} weights @param {number} i */
-const sizeAt = (weights, i) => Math.abs(weights[i]) || 0;
-
 /** The cells with the greatest weights by size, strongest first; of equals the lower index. One pass, as
  * `count` is small. @param {Float32Array} weights @param {number} count */
 export function strongest(weights, count) {
   /** @type {number[]} */
   const kept = [];
   for (let i = 0; i < weights.length; i++) {
-    const size = sizeAt(weights, i);
-    if (kept.length === count && !(size > sizeAt(weights, kept[count - 1]))) continue;
+    const size = sizeOf(weights[i]);
+    if (kept.length === count && !(size > sizeOf(weights[kept[count - 1]]))) continue;
     let at = kept.length;
-    while (at > 0 && sizeAt(weights, kept[at - 1]) < size) at--;
+    while (at > 0 && sizeOf(weights[kept[at - 1]]) < size) at--;
     kept.splice(at, 0, i);
     if (kept.length > count) kept.pop();
   }

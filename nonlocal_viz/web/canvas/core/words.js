@@ -49,7 +49,9 @@ function wholeWords(answer, cells) {
 /** How far a row is spread, in plain words. @param {Answer} answer */
 export function spreadWords(answer) {
   const { block, direction, index, stats, span } = answer;
-  if (stats.support !== null) return `Spread over ${percent(stats.support / Math.max(1, span))} of the ${wholeWords(answer, span)}.`;
+  if (stats.support !== null) {
+    return `Spread as if over ${percent(stats.support / Math.max(1, span))} of the ${wholeWords(answer, span)}.`;
+  }
   if (!stats.total) return "All weights are 0.";
   const cells = block.cellsInReach(index, direction);
   return `Half of this ${direction} lies on ${percent(stats.half / cells)} of the ${wholeWords(answer, cells)}.`;
@@ -82,7 +84,7 @@ function noShareWords({ pairwise, instantiation, aside }, span) {
 export function gatheredWords({ block, direction, index, stats }) {
   const reached = gathered(stats, block.cellsInReach(index, direction)), cells = reached.length - 1;
   const words = stats.total > 0
-    ? `Half of the ${direction} lies in ${stats.half} of ${cells} cells, the bright regions (straight line: evenly spread)`
+    ? `Half of the ${direction} lies in ${stats.half} of ${cells} cells (straight line: evenly spread)`
     : "All weights are 0";
   return { words, reached };
 }
@@ -98,27 +100,29 @@ function lawWords({ direction, stats: { regions } }) {
 export function strongestWords(answer) {
   const { grid, stats, weights } = answer, clip = isClip(answer), cell = grid.unflat(stats.best);
   const weight = weightWords(answer, weights[stats.best]);
-  return { share: weight, frame: clip ? frameWords(answer, cell[0]) : "", spoken: `Strongest single cell: ${placeWords(cell, clip)}, weight ${weight}` };
+  const spoken = `Strongest single cell: ${placeWords(cell, clip)}, weight ${weight}`;
+  return { share: weight, where: clip ? `cell, frame ${cell[0]}` : "strongest cell", spoken };
 }
 
-/** @param {Answer} answer @param {number} frame */
-function frameWords({ at: [own] }, frame) {
+/** @param {Answer} answer @param {number} frame @param {number} last */
+function frameWords({ at: [own] }, frame, last) {
   const apart = frame - own;
+  if (last > frame) return `frames ${frame} to ${last}`;
   return `frame ${frame}${apart ? `, ${Math.abs(apart)} ${apart > 0 ? "later" : "earlier"}` : ""}`;
 }
 
-/** What stands under the crop of a region: its share, the frame where there are several, and both for those who hear it.
+/** What stands under the crop of a region: its share, its frames where there are several, and both for those who hear it.
  * @param {Answer} answer @param {Region} region */
-export function regionWords(answer, { rank, share, mass, frame, cells }) {
-  const { direction, block, at: [own], grid } = answer, [, height, width] = grid.cells, clip = isClip(answer);
-  const sign = block.meta.signed ? (mass < 0 ? ", below 0" : ", above 0") : ` of the ${direction}`;
-  const apart = frame - own, far = Math.abs(apart);
-  const when = apart === 0 ? "the query's own" : `${far} ${apart > 0 ? "after" : "before"} the query's`;
+export function regionWords(answer, { rank, share, mass, frame, frames: [first, last], cells }) {
+  const { direction, block, at: [own], grid } = answer, clip = isClip(answer), apart = frame - own;
+  const sign = block.meta.signed ? (mass < 0 ? " below 0" : " above 0") : "";
+  const when = apart === 0 ? "the query's own" : `${Math.abs(apart)} ${apart > 0 ? "after" : "before"} the query's`;
+  const most = last > first ? `in frames ${first} to ${last}, most of it in frame ${frame}` : `in frame ${frame}`;
   return {
     share: `${percent(share)}${sign}`,
-    frame: clip ? frameWords(answer, frame) : "",
-    spoken: `Region ${rank}: ${percent(share)} of the ${direction}${block.meta.signed ? sign : ""}, on ` +
-      `${percent(cells.length / (height * width))} of the ${clip ? `frame, in frame ${frame}, ${when}` : "picture"}`,
+    where: clip ? frameWords(answer, first, last) : `of the ${direction}`,
+    spoken: `Region ${rank}: ${percent(share)} of the ${direction}${sign && `,${sign}`}, on ${percent(cells.length / grid.count)} of the ` +
+      (clip ? `clip, ${most}, ${when}` : "picture"),
   };
 }
 
@@ -133,5 +137,5 @@ export function spokenWords(answer) {
 /** What stands on a pin beside its number. @param {Answer} pin */
 export function pinWords(pin) {
   const words = ` ${placeWords(pin.at, isClip(pin))}`;
-  return pin.stats.support === null ? words : `${words}, over ${percent(pin.stats.support / Math.max(1, pin.span))}`;
+  return pin.stats.support === null ? words : `${words}, as if over ${percent(pin.stats.support / Math.max(1, pin.span))}`;
 }

@@ -9,8 +9,8 @@ import { loaded, outline } from "./paint.js";
 /** @typedef {import("../core/answer.js").Answer} Answer */
 /** @typedef {import("../core/grid.js").Rect} Rect */
 /** @typedef {{ width: number, height: number }} Size */
-/** @typedef {{ slot: number, item: HTMLElement, button: HTMLButtonElement, canvas: HTMLCanvasElement, share: HTMLElement, frame: HTMLElement }} Slot */
-/** @typedef {{ share: string, frame: string, spoken: string }} Words */
+/** @typedef {{ slot: number, item: HTMLElement, button: HTMLButtonElement, canvas: HTMLCanvasElement, share: HTMLElement, where: HTMLElement }} Slot */
+/** @typedef {{ share: string, where: string, spoken: string }} Words */
 
 /** Pixels of a crop's side. */
 const SIDE = 224;
@@ -40,12 +40,12 @@ export class Crops {
 }
 
 /** @param {Slot} slot @param {Words | undefined} words none: its place stays empty */
-function fill({ item, button, canvas, share, frame }, words) {
+function fill({ item, button, canvas, share, where }, words) {
   contextOf(canvas).clearRect(0, 0, SIDE, SIDE);
   item.classList.toggle("none", !words);
   button.disabled = !words;
   say(share, words ? words.share : "\u00a0");
-  say(frame, words ? words.frame : "");
+  say(where, words ? words.where : "\u00a0");
   button.setAttribute("aria-label", words ? words.spoken : "No further region");
   button.title = words ? words.spoken : "";
 }
@@ -75,12 +75,11 @@ function veil(canvas, { grid }, { cells, frame }, draw) {
 
 /** @param {number} slot @param {(slot: number) => void} onKey @returns {Slot} */
 function makeSlot(slot, onKey) {
-  const item = make("li"), button = makeButton("nlv-crop"), canvas = make("canvas"), share = make("b"), frame = make("span");
+  const item = make("li"), button = makeButton("nlv-crop"), canvas = make("canvas"), share = make("b"), where = make("span");
   canvas.width = canvas.height = SIDE;
-  frame.className = "nlv-cliponly";
-  button.append(canvas, share, frame);
+  button.append(canvas, share, where);
   item.append(button);
   for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => onKey(slot));
   for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => onKey(-1));
-  return { slot, item, button, canvas, share, frame };
+  return { slot, item, button, canvas, share, where };
 }

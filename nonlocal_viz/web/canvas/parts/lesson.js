@@ -31,7 +31,7 @@ export class Lesson {
       this.direction = answer.direction;
     }
     /** @type {Record<string, string>} */
-    const said = { ...found.numbers, pair: pairWords(answer) };
+    const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
     for (const element of all(this.body, "[data-live]")) element.textContent = said[element.dataset.live || ""];
     if (found.products) this.draw(found.products);
   }
