@@ -62,17 +62,20 @@ test("crops are cut from the photo around the largest regions and the strongest 
   const { session, root } = canvas(), { grid, weights, stats: { regions, best } } = session.answer, slots = root.querySelector(".nlv-top").children;
   assert.ok(slots.length === 3 && regions.length === 1);
   const [first, , single] = slots.map((item) => item.children[0].children), [canvas_, share, where] = first;
-  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage"), { left, top, right, bottom } = cropOf(regions[0].rect, { width: 50, height: 30 });
+  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage");
+  const { left, top, right, bottom } = cropOf(regions[0].rect, { width: 50, height: 30 });
   // The photo is shown 4 times as large as it is.
   assert.deepEqual(image.slice(2, 6), [4 * left, 4 * top, 4 * (right - left), 4 * (bottom - top)]);
   const [x, y, width, height] = image.slice(6, 10);
-  assert.ok(Math.abs(width / height - (right - left) / (bottom - top)) < 1e-9 && Math.max(width, height) === 224 && 2 * x + width === 224 && 2 * y + height === 224);
+  assert.ok(Math.abs(width / height - (right - left) / (bottom - top)) < 1e-9);
+  assert.deepEqual([Math.max(width, height), 2 * x + width, 2 * y + height], [224, 224, 224]);
   assert.deepEqual([share.textContent, where.textContent], [percent(regions[0].share), "of the row"]);
   // What does not belong to it is darkened: the veil leaves out its cells alone.
   const k = width / (right - left), veiled = canvas_.context.calls.filter(([name]) => name === "fillRect").reduce((sum, [, , , w, h]) => sum + w * h, 0);
   assert.ok(Math.abs(veiled - (15 - regions[0].cells.length) * 100 * k * k) < 1e-6);
   // The strongest cell with what lies around it; cells of 10 pixels.
-  const [cell, weight, name] = single, shown = cropOf(grid.rect(best), { width: 50, height: 30 }), [part] = cell.context.calls.filter(([call]) => call === "drawImage");
+  const [cell, weight, name] = single, shown = cropOf(grid.rect(best), { width: 50, height: 30 });
+  const [part] = cell.context.calls.filter(([call]) => call === "drawImage");
   assert.deepEqual(part.slice(2, 6), [4 * shown.left, 4 * shown.top, 40, 40]);
   assert.deepEqual([weight.textContent, name.textContent], [number(weights[best]), "strongest cell"]);
   assert.equal(cell.context.calls.filter(([call]) => call === "strokeRect").length, 2);
@@ -83,7 +86,8 @@ test("crops are cut from the photo around the largest regions and the strongest 
 test("a region that is not there leaves its place empty", () => {
   const { session, root } = canvas(), slots = root.querySelector(".nlv-top").children;
   const even = { weights: new Float32Array(15).fill(1 / 15), grid: session.answer.grid };
-  session.scene.readout.show({ ...session.answer, ...even, stats: summarise(even.weights, even.grid, true, 15) }, session.scene.stage.photos, { width: 50, height: 30 });
+  const answer = { ...session.answer, ...even, stats: summarise(even.weights, even.grid, true, 15) };
+  session.scene.readout.show(answer, session.scene.stage.photos, { width: 50, height: 30 });
   assert.deepEqual(slots.map((item) => [item.classList.has("none"), item.children[0].disabled]), [[false, false], [true, true], [false, false]]);
   assert.equal(slots[1].children[0].children[1].textContent, "\u00a0");
   assert.deepEqual(slots[1].children[0].children[0].context.calls.at(-1), ["clearRect", 0, 0, 224, 224]);

@@ -26,7 +26,8 @@ test("the readout of a distribution", () => {
   assert.equal(spokenWords(answer), "The cell in row 2, column 1 looks most at the cell in row 1, column 0, weight 0.500. " +
     "Region 1: 50 % of the row, on 8.3 % of the picture.");
   assert.equal(pinWords(answer), " row 2, column 1, as if over 22 %");
-  assert.deepEqual(regionWords(answer, answer.stats.regions[0]), { share: "50 %", where: "of the row", spoken: "Region 1: 50 % of the row, on 8.3 % of the picture" });
+  assert.deepEqual(regionWords(answer, answer.stats.regions[0]),
+    { share: "50 %", where: "of the row", spoken: "Region 1: 50 % of the row, on 8.3 % of the picture" });
   assert.deepEqual(strongestWords(answer), { share: "0.500", where: "strongest cell", spoken: "Strongest single cell: row 1, column 0, weight 0.500" });
 });
 
@@ -37,7 +38,8 @@ test("the readout of a column, and of rows that are no share of 1", () => {
   assert.equal(words.terms, "The largest weight is 0.500 in size. Each of these 12 cells gives this one a part of its own row, so a column is no " +
     "share of 1; together they are 1.00.");
   assert.match(gatheredWords(column).words, /^Half of the column lies in 1 of 12/);
-  assert.match(spokenWords(column), /^The cell in row 2, column 1 is looked at most by the cell in row 1, column 0, weight 0\.500\. Region 1: 50 % of the column,/);
+  assert.match(spokenWords(column),
+    /^The cell in row 2, column 1 is looked at most by the cell in row 1, column 0, weight 0\.500\. Region 1: 50 % of the column,/);
   assert.equal(pinWords(column), " row 2, column 1");
   const kind = (normalise) => ({ distribution: false, pairwise: { score: "product", rectify: false, normalise, scale: 1 } });
   const terms = (normalise, more) => readoutWords(answered(ROW, { ...kind(normalise), ...more })).terms;
@@ -71,7 +73,8 @@ test("the readout of a clip names frames", () => {
   assert.match(pinWords(answer), /^ row 2, column 1, frame 0, as if over/);
   const over = answered([...ROW, ...ROW], { queries: clip, keys: clip, span: 24 }, "row", { x: 15, y: 25, t: 1 }), tube = over.stats.regions[0];
   assert.equal(regionWords(over, tube).where, "frames 0 to 1");
-  assert.match(regionWords(over, tube).spoken, /^Region 1: 50 % of the row, on 8\.3 % of the clip, in frames 0 to 1, most of it in frame 0, 1 before the query's$/);
+  assert.match(regionWords(over, tube).spoken,
+    /^Region 1: 50 % of the row, on 8\.3 % of the clip, in frames 0 to 1, most of it in frame 0, 1 before the query's$/);
   const own = answered([...Array(12).fill(0), ...ROW], { queries: clip, keys: clip, span: 24 }, "row", { x: 15, y: 25, t: 1 });
   assert.equal(regionWords(own, own.stats.regions[0]).where, "frame 1");
   assert.match(regionWords(own, own.stats.regions[0]).spoken, /in frame 1, the query's own$/);
