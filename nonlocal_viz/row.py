@@ -16,6 +16,7 @@ import numpy as np
 from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
 from nonlocal_viz.errors import QueryError
+from nonlocal_viz.regions import pieces, sizes_of
 
 Direction = Literal["row", "column"]
 
@@ -41,6 +42,31 @@ class Key:
     cell: Cell
     weight: float
     rect: Rect
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected bright piece of a row.
+
+    Attributes:
+        rank: 1 for the region that holds the most, and so on.
+        frame: the frame in which it holds the most.
+        frames: its first and its last frame.
+        cells: how many cells it has, in all its frames.
+        mass: the sum of its weights, signed as they are.
+        share: the share of the row's mass (of its sizes, where weights are signed) that it holds.
+        rect: the pixels of the original around its cells in ``frame``.
+        key: its strongest cell.
+    """
+
+    rank: int
+    frame: int
+    frames: tuple[int, int]
+    cells: int
+    mass: float
+    share: float
+    rect: Rect
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -118,7 +144,7 @@ class Row:
     def shares(self) -> tuple[float, ...]:
         """The share of the row's mass (of its sizes, where weights are signed) that each frame of
         the map holds; they sum to 1, or are all 0."""
-        mass = np.abs(self.map.astype(np.float64)).sum((1, 2))
+        mass = sizes_of(self.map).sum((1, 2))
         return tuple((mass / mass.sum() if mass.sum() > 0 else mass).tolist())
 
     def strongest(self, count: int = 20) -> list[Key]:
@@ -144,6 +170,41 @@ class Row:
         found = np.flatnonzero(peak)
         order = np.argsort(-sizes.ravel()[found], kind="stable")[:count]
         return [self._key(int(i)) for i in found[order]]
+
+    def regions(self, count: int = 5) -> tuple[Region, ...]:
+        """The connected bright pieces of the row, those that hold most of its mass first.
+
+        The law, in one sentence: take the strongest cells, as many as it needs to hold half of the row;
+        those that touch (at a corner, too, and from one frame to the next) are one region. Of signed
+        weights sizes count, and what is above 0 never joins what is below. An even row is one region
+        that holds it all, a sink that holds more than half is the only one; of nothing but zeros there
+        is none.
+        """
+        sizes = sizes_of(self.map).ravel()
+        found = pieces(self.map)[: max(count, 0)]
+        return tuple(self._region(rank, cells, sizes) for rank, cells in enumerate(found, 1))
+
+    def _region(self, rank: int, cells: np.ndarray, sizes: np.ndarray) -> Region:
+        steps = cells // self.map[0].size
+        held = np.bincount(steps, sizes[cells])
+        most = int(held.argmax())
+        rects = [self.grid.rect(int(i)) for i in cells[steps == most]]
+        first = self.first_frame
+        return Region(
+            rank=rank,
+            frame=most + first,
+            frames=(int(steps[0]) + first, int(steps[-1]) + first),
+            cells=len(cells),
+            mass=float(self.map.astype(np.float64).ravel()[cells].sum()),
+            share=float(sizes[cells].sum() / sizes.sum()),
+            rect=Rect(
+                min(r.left for r in rects),
+                min(r.top for r in rects),
+                max(r.right for r in rects),
+                max(r.bottom for r in rects),
+            ),
+            key=self._key(int(cells[sizes[cells].argmax()])),
+        )
 
     def overlay(
         self,
@@ -195,19 +256,27 @@ class Row:
         return export.save(self, path, **options)
 
     def describe(self) -> str:
-        """One sentence for people: the cell, the strongest key, the entropy."""
-        strongest = self.stats.top[0]
+        """One or two sentences for people: the cell, its strongest key, its spread, its largest region."""
+        strongest, regions = self.stats.top[0], self.regions(1)
         x, y = strongest.rect.centre
-        verb = "looks most at" if self.direction == "row" else "is looked at most by"
+        row = self.direction == "row"
         text = (
-            f"{self.block}: cell {self._cell(self.query_cell)} at pixel ({self.x:g}, {self.y:g}) "
-            f"{verb} cell {self._cell(strongest.cell)} around pixel ({x:.0f}, {y:.0f}), "
-            f"weight {strongest.weight:.4g}"
+            f"{self.block}: the cell in {self._cell(self.query_cell)}, at pixel ({self.x:g}, {self.y:g}), "
+            f"{'looks most at' if row else 'is looked at most by'} the cell in "
+            f"{self._cell(strongest.cell)}, around pixel ({x:.0f}, {y:.0f}), weight {strongest.weight:.4g}"
         )
         if self.stats.entropy is not None and self.stats.support is not None:
             text += (
                 f"; entropy {self.stats.entropy:.2f} nats, as if spread evenly over "
                 f"{self.stats.support:.0f} of {self.map.size} cells"
+            )
+        if regions:
+            first, last = regions[0].frames
+            frames = f"frames {first} to {last}" if last > first else f"frame {first}"
+            where = f" in {frames}" if self.is_clip else ""
+            text += (
+                f". The largest bright region, {regions[0].cells} cells{where}, holds "
+                f"{100 * regions[0].share:.0f} % of the {self.direction}"
             )
         return text + "."
 
@@ -234,8 +303,15 @@ class Row:
             "max": stats.max,
             "min": stats.min,
             "sum": stats.sum,
-            "strongest": [
-                {"cell": list(k.cell), "weight": k.weight, "rect": list(k.rect)} for k in stats.top
+            "strongest": [_plain(key) for key in stats.top],
+            "regions": [
+                {
+                    **vars(region),
+                    "frames": list(region.frames),
+                    "rect": list(region.rect),
+                    "key": _plain(region.key),
+                }
+                for region in self.regions()
             ],
         }
 
@@ -245,10 +321,17 @@ class Row:
         return Key((t + self.first_frame, h, w), weight, self.grid.rect(index))
 
     def _cell(self, cell: Cell) -> str:
-        return str(cell[1:]) + (f" of frame {cell[0]}" if self.is_clip else "")
+        t, h, w = cell
+        return f"row {h}, column {w}" + (f" of frame {t}" if self.is_clip else "")
 
     def __repr__(self) -> str:
+        steps, height, width = self.grid.cells
+        frames = f" in each of {steps} frames" if steps > 1 else ""
         return (
-            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), cell "
-            f"{self._cell(self.query_cell)}, over {self.map.size} cells {self.grid.cells})"
+            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), the cell in "
+            f"{self._cell(self.query_cell)}; over {height} x {width} cells{frames})"
         )
+
+
+def _plain(key: Key) -> dict[str, Any]:
+    return {"cell": list(key.cell), "weight": key.weight, "rect": list(key.rect)}

@@ -83,6 +83,7 @@ class Desk:
                 "alt": example.alt if example else f"the picture that you opened, {title}",
                 "start": list(start),
                 **self._kept(picture_payload(view, Path(folder), limits)),
+                "best": self.views.models.best_block(source.get("model")),
                 "first": self._kept(block_payload(view, name, Path(folder), limits)),
             }
 
@@ -236,6 +237,7 @@ def _colours(request: dict[str, Any]) -> dict[str, Any]:
         "scale": str(request.get("scale", "linear")),
         "smooth": bool(request.get("smooth")),
         "grey": not request.get("colour"),
+        "veil": request.get("veil") is not False,
     }
 
 

@@ -33,7 +33,7 @@ export interface Aside {
   key: OffGrid;
 }
 
-/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. */
+/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. Two that are the same may begin at the same byte. */
 export interface Section {
   name: "query" | "key" | "normaliser" | "query_reach" | "key_reach" | "bias" | "query_place" | "key_place" | "unary";
   type: "float16" | "float32" | "int32";
@@ -115,7 +115,7 @@ export interface RowQuestion {
   frame: number;
 }
 
-/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``caption`` asks for a colour bar and a line that says what is shown, where the file can have them. */
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
 export interface SaveQuestion {
   question: number;
   source: Source;
@@ -130,6 +130,7 @@ export interface SaveQuestion {
   scale: "linear" | "gamma" | "log";
   smooth: boolean;
   colour: boolean;
+  veil: boolean;
   caption: boolean;
 }
 
@@ -140,7 +141,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
 export interface View {
   kind: "view";
   seq: number;
@@ -156,7 +157,8 @@ export interface View {
   times: number[];
   spacetime: boolean;
   blocks: string[];
-  classes: [string, number][];
+  fineness: [number, number][];
+  best: string | null;
   first: Block;
 }
 
@@ -229,10 +231,11 @@ export interface Bounds {
   clip: number;
 }
 
-/** A model on offer. */
+/** A model on offer; ``expect`` says in a few words what its rows are like, "" where nobody knows. */
 export interface Model {
   name: string;
   title: string;
+  expect: string;
 }
 
 /** What the browser is told once. The first model is the page's own. */
