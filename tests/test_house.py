@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "zoo": {"core", "files", "resources"},
     "probe": {"core"},
     "export": {"core", "files", "media", "render"},
-    "regions": set(),
+    "regions": {"core"},
     "row": {"core", "export", "regions"},
     "view": {"core", "row"},
     "lens": {"core", "media", "view"},
