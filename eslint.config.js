@@ -18,7 +18,7 @@ const common = {
 const names = (words) => Object.fromEntries(words.split(" ").map((word) => [word, "readonly"]));
 const everywhere = names("URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console");
 const browser = names("document location history navigator matchMedia innerHeight getComputedStyle requestAnimationFrame "
-  + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement");
+  + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement addEventListener localStorage");
 const gradio = names("element props trigger watch upload");
 const page = "nonlocal_viz/web/canvas";
 
@@ -53,7 +53,7 @@ export default [
   { files: [`${page}/gradio.js`], languageOptions: { globals: gradio } },
   {
     files: ["tests/web/js/*.js", "eslint.config.js"],
-    languageOptions: { globals: { ...everywhere, ...names("process Buffer Response setImmediate") } },
+    languageOptions: { globals: { ...everywhere, ...names("process Buffer Response setImmediate location history") } },
     rules: { "max-lines-per-function": "off" },
   },
 ];

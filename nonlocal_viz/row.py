@@ -65,6 +65,8 @@ class Row:
         instantiation: the pairwise function of the block, in words.
         signed: whether weights can be negative (dot product).
         is_distribution: whether these weights are non-negative and sum to 1.
+        model: the name of the network that looked; picture: the name of the file that was looked at.
+            Empty where there is none.
     """
 
     block: str
@@ -81,6 +83,8 @@ class Row:
     instantiation: str = ""
     signed: bool = False
     is_distribution: bool = False
+    model: str = ""
+    picture: str = ""
 
     @cached_property
     def stats(self) -> RowStats:
@@ -154,7 +158,8 @@ class Row:
         scale: str = "linear",
         smooth: bool = False,
         frame: int | None = None,
-        grey: bool = True,
+        grey: bool = False,
+        veil: bool = True,
     ) -> np.ndarray:
         """The row over one frame: (H, W, 3) uint8 at the size of the original. See ``render.overlay``.
 
@@ -166,7 +171,7 @@ class Row:
         """
         if frame is not None:
             frame = frame_number(frame, len(self.frames))
-        return export.overlay(self, cmap, alpha, scale, smooth, frame, grey)
+        return export.overlay(self, cmap, alpha, scale, smooth, frame, grey, veil)
 
     def overlays(self, **options: Any) -> list[np.ndarray]:
         """The row over every frame, options as :meth:`overlay`."""
@@ -177,14 +182,17 @@ class Row:
         return export.strip(self, **options)
 
     def arrows(self, suffix: str = "png", count: int = 20) -> bytes:
-        """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+        """As the paper's Figure 3: frames in a row, arrows from the query to the strongest of
+        :meth:`peaks`."""
         return export.arrows(self, suffix, count)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
-        ``frame``); ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or
-        ``.svg`` a figure: with its colour bar, of a clip with arrows to the strongest 20 cells
-        (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`.
+        """Write the row: ``.png`` the overlay at the photo's size (``caption=True``: a figure with its
+        colour bar and a line that says what it is), of a clip the film strip (or one ``frame``);
+        ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a
+        figure: with its colour bar, of a clip with arrows to the strongest 20 places
+        (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`. Every file but the
+        csv says which picture, model, block and query it is of.
 
         Raises:
             WritingError: another suffix, or the file cannot be written.
@@ -221,6 +229,8 @@ class Row:
         """The row's statistics and place as plain values, fit for JSON."""
         stats = self.stats
         return {
+            "picture": self.picture,
+            "model": self.model,
             "block": self.block,
             "instantiation": self.instantiation,
             "direction": self.direction,

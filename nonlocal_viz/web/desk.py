@@ -158,7 +158,10 @@ def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
 def stem(request: dict[str, Any]) -> str:
     """A file name's first part from the picture's own name; only tame characters survive."""
     source = request.get("source") or {}
-    name = source.get("example") or Path(str(source.get("path", "picture"))).stem
+    name = (
+        source.get("example")
+        or Path(str(source.get("upload") or source.get("path", "picture"))).stem
+    )
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in str(name))[:40] or "picture"
 
 

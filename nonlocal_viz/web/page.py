@@ -71,11 +71,7 @@ def _wire(demo: gr.Blocks, page: gr.HTML, desk: Desk) -> None:
 
     def start(request: gr.Request) -> dict[str, Any]:
         asked = dict(request.query_params) if request else {}
-        name, examples = asked.get("example"), desk.views.examples
-        source = {"example": name if name in examples else next(iter(examples))}
-        if model := desk.views.models.called(asked.get("model")):
-            source["model"] = model
-        return answer(desk.open, {}, source, asked.get("block"))
+        return answer(desk.open, {}, desk.views.asked(asked), asked.get("block"))
 
     def on_picture(event: gr.EventData) -> dict[str, Any]:
         request = said(event)

@@ -108,11 +108,13 @@ class Block(TypedDict):
 
 
 class Source(TypedDict):
-    """Which picture or clip is looked at, by which model (the page's own unless named), and how a clip is
-    sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself)."""
+    """Which picture or clip is looked at: an example by its name, an upload by its place within the folder
+    of uploads (a hash of its content, and its name); by which model (the page's own unless named), and how
+    a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by
+    itself)."""
 
     example: NotRequired[str]
-    path: NotRequired[str]
+    upload: NotRequired[str]
     model: NotRequired[str]
     frames: NotRequired[int]
     start: NotRequired[float]
@@ -176,8 +178,9 @@ class About(TypedDict):
 
 class View(TypedDict):
     """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with.
-    ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``; ``best`` is
-    the one whose rows were measured to rank objects best, null where nobody measured."""
+    ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where
+    that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects
+    best, null where nobody measured."""
 
     kind: Literal["view"]
     seq: int
@@ -193,7 +196,7 @@ class View(TypedDict):
     times: list[float]
     spacetime: bool
     blocks: list[str]
-    fineness: list[tuple[int, int]]
+    fineness: list[tuple[int, int] | None]
     best: str | None
     first: Block
 

@@ -9,8 +9,10 @@ again. There is no per-person state to mix up.
 
 import json
 import math
+import re
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,8 @@ class Views:
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
 
     def get(self, source: object) -> View:
-        """The view of a source: ``{"example": name}`` or ``{"path": uploaded file}``, with the name of a
+        """The view of a source: ``{"example": name}`` or ``{"upload": file}``, by its place within the
+        folder of uploads or (``path``) as a whole path, with the name of a
         ``model`` if it is not the page's own; for clips with ``frames`` (count), ``start`` and
         ``stride`` (seconds) and ``spacetime`` (bool), all optional.
 
@@ -104,6 +107,25 @@ class Views:
                 self._kept.popitem(last=False)
         return view
 
+    def asked(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """The source that the query of an address names, as far as it is here: else the first example,
+        and the browser says what is missing."""
+        source: dict[str, Any] = {"example": query.get("example")}
+        if "example" not in query and "upload" in query:
+            source = {"upload": query["upload"]}
+        try:
+            self._find(source)
+        except (MediaError, OSError, ValueError):
+            source = {"example": next(iter(self.examples))}
+        if model := self.models.called(query.get("model")):
+            source["model"] = model
+        for name in ("frames", "start", "stride"):
+            if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", query.get(name, "")):
+                source[name] = float(query[name])
+        if not 1 <= source.get("frames", 1) <= self.limits.clip_frames:
+            del source["frames"]
+        return source | ({"spacetime": False} if query.get("spacetime") == "0" else {})
+
     @property
     def nbytes(self) -> int:
         """Bytes that the kept views hold."""
@@ -114,16 +136,17 @@ class Views:
             example = self.examples.get(str(source.get("example")))
             if example is not None:
                 return f"example {example.name}", example.path
-            if isinstance(source.get("path"), str):
+            named = source.get("upload") or source.get("path")
+            if isinstance(named, str):
                 # What the browser names is not trusted: only files that gradio itself took in.
-                path = Path(source["path"]).resolve()
+                path = (self._uploads / named).resolve()
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
         raise MediaError("That picture is no longer here; open it again.")
 
 
 #: What a source may say.
-_SAID = ("example", "path", "model", "frames", "start", "stride", "spacetime")
+_SAID = ("example", "upload", "path", "model", "frames", "start", "stride", "spacetime")
 
 
 def named(source: object) -> dict[str, Any]:

@@ -106,6 +106,17 @@ class Visit:
         self.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
         self.settled()
 
+    def click(self, x: float, y: float) -> None:
+        """Hold a place of the picture, given as shares of its size."""
+        self.hover(x, y)
+        self.page.mouse.down()
+        self.page.mouse.up()
+        self.settled()
+
+    def tool(self, name: str) -> Any:
+        """A property of the page's read-only face."""
+        return self.page.evaluate(f"document.querySelector('.nlv').nonlocalViz.{name}")
+
     def painted(self) -> list[int]:
         """The row's canvas, RGBA, a pixel a cell."""
         return self.page.evaluate(

@@ -23,6 +23,7 @@ from nonlocal_viz.core.tokens import OffGrid
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.regions import sizes_of
 from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup, normalise, ticks
+from nonlocal_viz.render.scales import colour_index, solidity
 from nonlocal_viz.row import Row
 from nonlocal_viz.web.factors import Wire, aside_of, factor_file, pairwise_of, span_of
 
@@ -324,11 +325,10 @@ def row(weights: np.ndarray, distribution: bool) -> dict[str, Any]:
 def colours() -> list[dict[str, Any]]:
     """Brightness, colours and the marks of the bar, of every scale."""
     found = []
-    for scale, signed in itertools.product(SCALES, (False, True)):
+    for scale, signed, veil in itertools.product(SCALES, (False, True), (False, True)):
         x = np.linspace(-1 if signed else 0, 1, 83).astype(np.float32) * np.float32(0.02)
         level = normalise(x, scale, signed, 0.02)
         cmap = (DIVERGING if signed else SEQUENTIAL)[0]
-        place = (level.astype(np.float64) + 1) / 2 if signed else level.astype(np.float64)
         found.append(
             {
                 "scale": scale,
@@ -336,7 +336,9 @@ def colours() -> list[dict[str, Any]]:
                 "cmap": cmap,
                 "weights": packed(x),
                 "levels": level.tolist(),
-                "rgb": lookup(cmap)[np.rint(place * 255).astype(int)].tolist(),
+                "veil": veil,
+                "rgb": lookup(cmap)[colour_index(level, signed, veil)].tolist(),
+                "solid": solidity(level, veil).tolist(),
                 "ticks": ticks(0.02, scale, signed),
             }
         )

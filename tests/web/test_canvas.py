@@ -201,9 +201,13 @@ def test_two_canvases_on_a_page_do_not_meet(pair: Visit, two: dict[str, Any]) ->
     at(pair, "a", 0.3, 0.4)
     one, other = shown(pair)
     assert one["answer"]["index"] != before[0]["answer"]["index"] and other == before[1]
+    pair.page.mouse.down()
+    pair.page.mouse.up()
+    one = shown(pair)[0]
     at(pair, "b", 0.6, 0.7)
     pair.page.mouse.down()
     pair.page.mouse.up()
+    pair.page.keyboard.press("p")
     pair.page.locator("#b [data-set=direction]").select_option("column")
     after = shown(pair)
     assert after[0] == one and (after[1]["pins"], after[0]["pins"]) == (1, 0)

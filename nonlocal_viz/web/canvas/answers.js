@@ -1,9 +1,10 @@
 // What follows when the server has answered.
 
-import { answerTo, Block } from "./core/answer.js";
-import { restored } from "./core/link.js";
+import { Block } from "./core/answer.js";
+import { PinList } from "./core/pinlist.js";
 import { modelOf, nearestFrame, sameFile } from "./core/source.js";
 import { download } from "./parts/elements.js";
+import { restore } from "./restoring.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./protocol.js").View} View */
@@ -16,6 +17,7 @@ export function answersFor(session) {
     row: ({ block, index, direction }, weights) => {
       const asked = session.open?.blocks.get(block);
       if (asked) asked.got = { index, direction, weights };
+      session.pinning.fill();
       session.refresh();
     },
     file: download,
@@ -23,6 +25,10 @@ export function answersFor(session) {
     failed: (words) => {
       session.fail(words);
       session.showFields();
+      // What was asked for did not come: the address says what is shown still.
+      session.returning = false;
+      session.news = "";
+      session.said();
     },
   };
 }
@@ -31,39 +37,57 @@ export function answersFor(session) {
 function openView(session, view, block) {
   const before = session.open, same = before && sameFile(before.source, view.source);
   const other = same && modelOf(before.source, session.ownModel) !== modelOf(view.source, session.ownModel);
+  if (before && !same) anotherPicture(session, before, view);
   // The same clip sampled in another way, and the same picture for another model, keep their query.
-  const again = same && (other || view.frames.length > 1);
-  const t = again ? nearestFrame(view.times, before.picture.times[session.point.t]) : Math.min(view.start[2], view.frames.length - 1);
-  session.point = again ? { ...session.point, t } : { x: view.start[0], y: view.start[1], t };
-  // Another model answers the same questions: what was pinned is asked of it again.
-  if (other && block.held) session.pins.askAgain((pin) => answerTo(block, pin, pin.direction));
-  else session.pins.clear();
+  if (same && (other || view.frames.length > 1)) retime(session, before.picture.times, view.times);
+  else {
+    session.pointed.start({ x: view.start[0], y: view.start[1], t: Math.min(view.start[2], view.frames.length - 1) });
+    session.frame = session.pointed.resting.t;
+  }
   session.open = { source: view.source, picture: view, blocks: new Map([[block.name, block]]), block };
-  session.answer = null;
+  session.answer = session.peek = null;
   session.wanted = block.name;
-  restore(session, view);
-  session.frame = session.point.t;
+  session.note("");
+  if (session.asked) {
+    restore(session, session.asked, view);
+    session.asked = null;
+    session.returning = true;
+  }
   session.scene.open(view);
-  session.scene.stage.whenLoaded(() => { session.refresh(); session.drawPins(); });
+  session.scene.stage.whenLoaded(() => { session.refresh(); session.pinning.draw(); });
   session.intake.mark(view.source.example);
   session.shown();
 }
 
-/** What the address asks for, of the first picture alone. @param {Session} session @param {View} view */
-function restore(session, { width, height, frames }) {
-  if (!session.asked) return;
-  const offer = { scales: session.config.scales, ...session.scene.colours.names };
-  const { point, look } = restored(session.asked, { width, height, frames: frames.length }, offer);
-  session.point = { ...session.point, ...point };
-  Object.assign(session.look, look);
-  session.asked = null;
+/** Pins stay with their picture, and are there again when it is. @param {Session} session @param {import("./session.js").Open} before @param {View} view */
+function anotherPicture(session, before, view) {
+  const file = ({ example, upload } = before.source) => `${example || ""} ${upload || ""}`;
+  session.shelf.set(file(), session.pins);
+  session.pins = session.shelf.get(file(view.source)) || new PinList();
+  session.past.forget();
+  session.news ||= `Opened ${view.title}.`;
+}
+
+/** The same moments among other frames. @param {Session} session @param {number[]} before @param {number[]} now seconds of the frames */
+function retime(session, before, now) {
+  const at = (/** @type {number} */ t) => nearestFrame(now, before[t]);
+  session.pointed.retime(at);
+  session.frame = at(session.frame);
+  session.past.each(({ pointed: { resting, held }, pins, frame }) => ({
+    pointed: { resting: { ...resting, t: at(resting.t) }, held }, pins, frame: at(frame),
+  }));
 }
 
 /** @param {Session} session @param {Block} block */
 function addBlock(session, block) {
   if (!session.open) return;
   session.open.blocks.set(block.name, block);
-  if (session.wanted !== block.name) return;
+  if (session.wanted !== block.name || session.open.block === block) {
+    // It came for the sake of pins.
+    session.pinning.fill();
+    session.pinning.draw();
+    return;
+  }
   session.open.block = block;
   session.shown();
 }

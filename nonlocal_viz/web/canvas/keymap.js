@@ -1,53 +1,104 @@
-// What each key of the keyboard does; page.html lists them for people.
+// What each key of the keyboard does, with the words that the list of keys has for it: one table, so that the
+// list and the deeds cannot differ.
 
 import { cmapOf } from "./core/look.js";
 import { modelOf } from "./core/source.js";
 
 /** @typedef {import("./core/look.js").Look} Look */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {{ keys: Record<string, (session: Session) => void>, label: string, words: string, clip?: boolean }} Entry */
+
+/** Cells: beyond any picture. */
+const FAR = 1e6;
+
+/** @type {Entry[]} */
+const PLACES = [
+  { label: "arrows", words: "move the query by a cell, and hold it", keys: {
+    ArrowUp: (s) => s.pointing.move(-1, 0), ArrowDown: (s) => s.pointing.move(1, 0),
+    ArrowLeft: (s) => s.pointing.move(0, -1), ArrowRight: (s) => s.pointing.move(0, 1) } },
+  { label: "Home End", words: "to the border at the left, right", keys: { Home: (s) => s.pointing.move(0, -FAR), End: (s) => s.pointing.move(0, FAR) } },
+  { label: "PgUp PgDn", words: "to the border at the top, bottom", keys: {
+    PageUp: (s) => s.pointing.move(-FAR, 0), PageDown: (s) => s.pointing.move(FAR, 0) } },
+  { label: "Enter", words: "hold what is shown", keys: { Enter: (s) => s.pointing.hold() } },
+  { label: "Escape", words: "let go of what is held", keys: { Escape: (s) => s.pointing.letGo() } },
+  { label: "p", words: "pin what is held (or shown), to compare", keys: { p: (s) => s.pinning.pin() } },
+  { label: "z, Ctrl+Z", words: "undo", keys: { z: (s) => s.pointing.undo() } },
+];
+
+/** @type {Entry[]} */
+const CHOICES = [
+  { label: "n", words: "next model", keys: { n: (s) => {
+    if (s.open) s.chooseModel(after(s.config.models.map((m) => m.name), modelOf(s.open.source, s.ownModel)));
+  } } },
+  { label: "b", words: "next block", keys: { b: (s) => { if (s.open) s.chooseBlock(after(s.open.picture.blocks, s.open.block.name)); } } },
+  { label: "r", words: "row or column", keys: { r: (s) => s.setLook({ direction: after(["row", "column"], s.look.direction) }) } },
+];
+
+/** @type {Entry[]} */
+const LOOKS = [
+  { label: "c", words: "next colours", keys: { c: (s) => {
+    const signed = Boolean(s.open?.block.meta.signed), cmap = after(s.scene.colours.fitting(signed), cmapOf(s.look, signed));
+    s.setLook({ cmap });
+    s.announce(`Colours: ${cmap}.`);
+  } } },
+  { label: "s", words: "next scale of the colours", keys: { s: (s) => {
+    const colourScale = after(s.config.scales, s.look.colourScale);
+    s.setLook({ colourScale });
+    s.announce(`Scale: ${colourScale}.`);
+  } } },
+  { label: "m", words: "smooth, or honest cells", keys: { m: (s) => turn(s, "smooth", "Smooth") } },
+  { label: "g", words: "grid lines", keys: { g: (s) => turn(s, "grid", "Grid lines") } },
+  { label: "o", words: "photo in colour or grey", keys: { o: (s) => turn(s, "colour", "Photo in colour") } },
+  { label: "[ ]", words: "opacity", keys: { "[": (s) => dim(s, -0.05), "]": (s) => dim(s, 0.05) } },
+];
+
+/** @type {Entry[]} */
+const CLIPS = [
+  { label: ", .", words: "frame before, frame after", clip: true, keys: { ",": (s) => s.scene.film.step(-1), ".": (s) => s.scene.film.step(1) } },
+  { label: "space", words: "play, pause", clip: true, keys: { " ": (s) => s.scene.film.play() } },
+  { label: "a", words: "arrows to the strongest cells", clip: true, keys: { a: (s) => turn(s, "arrows", "Arrows") } },
+];
+
+/** @type {Entry[]} */
+const OTHERS = [
+  { label: "+ -", words: "larger, smaller picture", keys: {
+    "+": (s) => s.scene.stage.zoom.by(1), "=": (s) => s.scene.stage.zoom.by(1), "-": (s) => s.scene.stage.zoom.by(-1) } },
+  { label: "0", words: "the whole picture", keys: { 0: (s) => s.scene.stage.zoom.to(1) } },
+  { label: "f", words: "full screen", keys: { f: (s) => s.screen.turnFull() } },
+  { label: "t", words: "larger type", keys: { t: (s) => s.announce(s.screen.turnType() ? "Larger type." : "Type as before.") } },
+  { label: "d", words: "download the overlay", keys: { d: (s) => s.save("png") } },
+  { label: "l", words: "copy a link to what is shown", keys: { l: (s) => s.copyLink() } },
+  { label: "?", words: "this list", keys: { "?": (s) => s.controls.showKeys() } },
+];
+
+const TABLE = [...PLACES, ...CHOICES, ...LOOKS, ...CLIPS, ...OTHERS];
 
 /** The one after `now`, around. @template T @param {T[]} list @param {T} now */
 export const after = (list, now) => list[(list.indexOf(now) + 1) % list.length];
 
-/** @param {import("./session.js").Session} session @returns {import("./parts/keys.js").Deeds} */
+/** @param {Session} session @param {"smooth" | "grid" | "colour" | "arrows"} name @param {string} words */
+function turn(session, name, words) {
+  session.setLook({ [name]: !session.look[name] });
+  session.announce(`${words} ${session.look[name] ? "on" : "off"}.`);
+}
+
+/** @param {Session} session @param {number} by */
+function dim(session, by) {
+  session.setLook({ alpha: Math.min(1, Math.max(0, +(session.look.alpha + by).toFixed(2))) });
+  session.announce(`Opacity ${Math.round(100 * session.look.alpha)} %.`);
+}
+
+/** Deeds of one session; those of clips do nothing on a photo. @param {Session} session @returns {import("./parts/keys.js").Deeds} */
 export function deedsOf(session) {
-  return { ...moves(session), ...choices(session), ...looks(session) };
+  return Object.fromEntries(TABLE.flatMap(({ keys, clip }) => Object.entries(keys).map(([key, deed]) =>
+    [key, () => { if (!clip || session.isClip) deed(session); }])));
 }
 
-/** @param {import("./session.js").Session} session */
-function moves(session) {
-  const far = 1e6; // cells: beyond any picture
-  return {
-    ArrowUp: () => session.move(-1, 0), ArrowDown: () => session.move(1, 0),
-    ArrowLeft: () => session.move(0, -1), ArrowRight: () => session.move(0, 1),
-    Home: () => session.move(0, -far), End: () => session.move(0, far),
-    PageUp: () => session.move(-far, 0), PageDown: () => session.move(far, 0),
-    ",": () => session.scene.film.step(-1), ".": () => session.scene.film.step(1), " ": () => session.scene.film.play(),
-  };
-}
-
-/** @param {import("./session.js").Session} session */
-function choices(session) {
-  return {
-    Enter: () => session.pin(), Escape: () => session.clearPins(),
-    n: () => {
-      if (session.open) session.chooseModel(after(session.config.models.map((m) => m.name), modelOf(session.open.source, session.ownModel)));
-    },
-    b: () => { if (session.open) session.chooseBlock(after(session.open.picture.blocks, session.open.block.name)); },
-    d: () => session.save("png"), l: () => session.copyLink(), "?": () => session.controls.showKeys(),
-  };
-}
-
-/** @param {import("./session.js").Session} session */
-function looks(session) {
-  const turn = (/** @type {"smooth" | "grid" | "colour" | "arrows"} */ name) => () => session.setLook({ [name]: !session.look[name] });
-  const dim = (/** @type {number} */ by) => () => session.setLook({ alpha: Math.min(1, Math.max(0, +(session.look.alpha + by).toFixed(2))) });
-  return {
-    r: () => session.setLook({ direction: after(["row", "column"], session.look.direction) }),
-    c: () => {
-      const signed = Boolean(session.open?.block.meta.signed);
-      session.setLook({ cmap: after(session.scene.colours.fitting(signed), cmapOf(session.look, signed)) });
-    },
-    s: () => session.setLook({ colourScale: after(session.config.scales, session.look.colourScale) }),
-    m: turn("smooth"), g: turn("grid"), p: turn("colour"), a: turn("arrows"), "[": dim(-0.05), "]": dim(0.05),
-  };
+/** What people read: the keys of the picture, then those of a focused pin. @returns {import("./parts/keys.js").Row[]} */
+export function keyList() {
+  return [
+    ...TABLE.map(({ label, words, clip = false }) => ({ label, words, clip })),
+    { label: "Alt+arrows", words: "on a pin: move it in the list", clip: false }, { label: "Delete", words: "on a pin: remove it", clip: false },
+    { label: "Shift+click", words: "pin that place", clip: false }, { label: "Ctrl+wheel", words: "zoom", clip: false },
+  ];
 }

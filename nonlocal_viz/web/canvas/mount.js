@@ -1,10 +1,11 @@
 // A canvas on an element that holds the page's markup; as many on a page as one likes.
 
 import { modelOf } from "./core/source.js";
+import { queryOf } from "./restoring.js";
 import { Session } from "./session.js";
 
 /** For tests and for people's own scripts: what is painted, read-only. @param {Session} session */
-function shownBy(session) {
+export function shownBy(session) {
   return {
     get ready() { return session.root.dataset.state === "ready" && session.draws > 0; },
     get answer() {
@@ -15,6 +16,16 @@ function shownBy(session) {
     get frame() { return session.frame; },
     get model() { return modelOf(session.open && session.open.source, session.ownModel); },
     get pins() { return session.pins.length; },
+    get held() { return session.pointed.held ? { ...session.pointed.resting } : null; },
+    get preview() { return session.pointed.preview !== null; },
+    get pinned() {
+      return session.pins.pins.map((pin) => ({ number: pin.number, x: pin.x, y: pin.y, t: session.pinning.frameOf(pin), block: pin.block,
+        model: pin.model, direction: pin.direction }));
+    },
+    get address() {
+      const query = queryOf(session);
+      return query && session.address.of(query).href;
+    },
     get draws() { return session.draws; },
   };
 }

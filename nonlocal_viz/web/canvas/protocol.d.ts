@@ -73,10 +73,10 @@ export interface Block {
   factors: File | null;
 }
 
-/** Which picture or clip is looked at, by which model (the page's own unless named), and how a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself). */
+/** Which picture or clip is looked at: an example by its name, an upload by its place within the folder of uploads (a hash of its content, and its name); by which model (the page's own unless named), and how a clip is sampled: frames (count), start and stride in seconds, spacetime (false: each frame by itself). */
 export interface Source {
   example?: string;
-  path?: string;
+  upload?: string;
   model?: string;
   frames?: number;
   start?: number;
@@ -133,7 +133,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
 export interface View {
   kind: "view";
   seq: number;
@@ -149,7 +149,7 @@ export interface View {
   times: number[];
   spacetime: boolean;
   blocks: string[];
-  fineness: [number, number][];
+  fineness: ([number, number] | null)[];
   best: string | null;
   first: Block;
 }

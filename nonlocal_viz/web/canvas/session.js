@@ -1,25 +1,34 @@
 // One canvas: what it shows now, and what follows when something is pointed at, chosen or answered.
 // The parts know no session; it hands each of them what it needs and hears what they were told.
 
-import { answerTo, cellAsked, markOf } from "./core/answer.js";
+import { Address } from "./address.js";
+import { answersFor } from "./answers.js";
+import { answerTo, cellAsked } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
-import { linkQuery } from "./core/link.js";
+import { Pointed, stateWords } from "./core/held.js";
 import { cmapOf, plainLook } from "./core/look.js";
+import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
-import { modelOf, withModel } from "./core/source.js";
-import { answersFor } from "./answers.js";
-import { deedsOf } from "./keymap.js";
+import { handleOf, modelOf, withModel } from "./core/source.js";
+import { deedsOf, keyList } from "./keymap.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
 import { one, ownIds } from "./parts/elements.js";
 import { Intake, refusal } from "./parts/intake.js";
-import { listenToKeys } from "./parts/keys.js";
+import { KeyList, listenToKeys } from "./parts/keys.js";
 import { Scene } from "./parts/scene.js";
+import { Screen } from "./parts/screen.js";
+import { StateLine } from "./parts/stateline.js";
+import { Pinning } from "./pinning.js";
+import { Pointing } from "./pointing.js";
+import { queryOf, revisit } from "./restoring.js";
+import { heardOfControls, heardOfScene, heardOfStage } from "./wiring.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
 /** @typedef {import("./core/answer.js").Block} Block */
-/** @typedef {import("./core/answer.js").Point} Point */
+/** @typedef {import("./core/held.js").Kept & { resting: import("./core/answer.js").Point }} Rest */
+/** @typedef {{ pointed: Rest, pins: import("./core/pinlist.js").Snapshot, frame: number }} Kept what a deed may change, as it was before */
 /** @typedef {import("./core/look.js").Look} Look */
 /** @typedef {import("./protocol.js").Source} Source */
 /** @typedef {import("./protocol.js").View} View */
@@ -28,51 +37,56 @@ import { Scene } from "./parts/scene.js";
 export class Session {
   /** @param {HTMLElement} root @param {import("./core/desk.js").Host} host */
   constructor(root, host) {
-    const { config } = host.props, fail = (/** @type {string} */ words) => this.fail(words);
+    const { config } = host.props;
     this.root = root;
     this.host = host;
     this.config = config;
+    this.pointed = new Pointed();
     this.pins = new PinList();
+    /** Pins of the pictures that were open before, by file. @type {Map<string, PinList>} */
+    this.shelf = new Map();
+    /** @type {Past<Kept>} */
+    this.past = new Past();
     /** @type {Open | null} */
     this.open = null;
-    /** @type {Answer | null} */
+    /** What is painted. @type {Answer | null} */
     this.answer = null;
-    /** The query. @type {Point} */
-    this.point = { x: 0, y: 0, t: 0 };
-    /** The frame that is shown large. */
+    /** The frame that is shown large; for a moment another one, to show a key. */
     this.frame = 0;
+    /** @type {number | null} */
+    this.peek = null;
     this.draws = 0;
     /** The block asked for last. */
     this.wanted = "";
     /** Uploads and pictures asked for: what an earlier one brings is of no interest. */
     this.turn = 0;
-    /** What the address asks of the first picture. @type {URLSearchParams | null} */
-    this.asked = new URLSearchParams(location.search);
+    /** Whether what is shown next was shown before, and makes no entry of its own. */
+    this.returning = false;
+    /** What is to be spoken before the next answer. */
+    this.news = "";
     /** The browser's number of a drawing that is due. */
     this.due = 0;
     this.error = one(root, ".nlv-error");
     this.company = new Company(root);
     ownIds(root, this.company.before);
-    this.scene = new Scene(root, config.maps, {
-      point: (x, y, t) => this.pointTo({ x, y, t }), focus: (t) => this.focusOn(t), key: (slot) => this.markKey(slot),
-      lesson: () => this.draw(), go: (pin) => this.goTo(pin), remove: (pin) => { this.pins.remove(pin); this.drawPins(); },
-    });
+    this.address = new Address(this.company.before === 0, (asked) => revisit(this, asked));
+    /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
+    this.asked = this.address.first;
+    this.pointing = new Pointing(this);
+    this.pinning = new Pinning(this);
+    this.scene = new Scene(root, config.maps, heardOfScene(this));
     this.look = plainLook(this.scene.colours.names);
-    this.controls = new Controls(root, config.models, {
-      model: (name) => this.chooseModel(name), block: (name) => this.chooseBlock(name), look: (changes) => this.setLook(changes),
-      clip: (changes) => this.resample(changes), save: (suffix) => this.save(suffix), link: () => this.copyLink(),
-      cancel: () => this.desk.cancel(),
-    });
+    this.line = new StateLine(root, { pin: () => this.pinning.pin(), undo: () => this.pointing.undo(), letGo: () => this.pointing.letGo() });
+    this.controls = new Controls(root, config.models, heardOfControls(this));
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
-      file: (file) => this.openFile(file), failed: fail,
+      file: (file) => this.openFile(file), failed: (words) => this.fail(words),
       example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
     });
     this.desk = new Desk(host, answersFor(this));
-    this.scene.stage.listen({
-      point: (x, y) => { if (this.open) this.pointTo({ x, y, t: this.frame }); },
-      hold: (x, y, click) => this.hold({ x, y, t: this.frame }, click),
-    });
-    listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this));
+    this.scene.stage.listen(heardOfStage(this));
+    this.screen = new Screen(root, this.scene.stage);
+    this.keys = new KeyList(root, keyList());
+    listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this), () => this.keys.letters);
     this.controls.showLook(this.look);
   }
 
@@ -84,30 +98,59 @@ export class Session {
 
   draw() {
     if (!this.open) return;
-    const { source, block } = this.open, { point } = this, { direction } = this.look;
-    const answer = answerTo(block, point, direction);
+    const { block } = this.open, { shown } = this.pointed, { direction } = this.look, answer = answerTo(block, shown, direction);
+    this.showState();
     if (!answer) {
-      this.wantRow(source, block);
+      this.wantRow(block, shown, direction);
       return;
     }
     this.answer = answer;
-    this.scene.draw(answer, this.frame, this.look);
+    const { resting, held, preview } = this.pointed, kept = preview && held ? block.asked(direction).rect(cellAsked(block, resting, direction)) : null;
+    this.scene.draw(answer, this.peek ?? this.frame, this.look, { preview: preview !== null, held, kept, keptFrame: resting.t });
     this.draws++;
+    this.pinning.wantRow();
   }
 
-  /** A block without factors: its row comes from the server. @param {Source} source @param {Block} block */
-  wantRow(source, block) {
-    const { direction } = this.look, index = cellAsked(block, this.point, direction);
-    if (block.holds(direction) || index < 0) return;
+  /** A block without factors: its row comes from the server. @param {Block} block @param {import("./core/answer.js").Point} point
+   * @param {import("./core/answer.js").Direction} direction */
+  wantRow(block, point, direction) {
+    const index = cellAsked(block, point, direction);
+    if (!this.open || block.holds(direction) || index < 0) return;
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
-    this.desk.wantRow({ source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
+    this.desk.wantRow({ source: this.open.source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
   }
 
-  get shownPins() { return this.open ? this.pins.of(this.open.block, this.look.direction) : []; }
+  get isClip() { return this.open !== null && this.open.picture.times.length > 1; }
 
-  drawPins() { if (this.open) this.scene.drawPins(this.shownPins, this.frame, this.look); }
+  /** What a deed may change. @returns {Kept} */
+  get kept() { return { pointed: this.pointed.kept, pins: this.pins.snapshot, frame: this.frame }; }
 
-  speak() { if (this.answer) this.scene.speak(this.answer); }
+  /** @param {string} words the deed that is about to be done @param {boolean} [run] */
+  remember(words, run) { this.past.remember(words, this.kept, run); }
+
+  /** The line at the picture. */
+  showState() { this.line.show(stateWords(this.pointed, this.isClip, this.scene.stage.touched), this.pointed.held, this.past.words); }
+
+  /** What the address says of the state, in a moment, or as an entry of its own. @param {boolean} [entry] */
+  said(entry = false) {
+    this.showState();
+    const query = entry ? queryOf(this) : null;
+    if (query) this.address.push(query);
+    else this.address.say(() => queryOf(this));
+  }
+
+  /** To those who hear the page. @param {string} words */
+  announce(words) { this.scene.readout.spoken.textContent = words; }
+
+  /** What is shown, for them, behind what was done. */
+  speak() {
+    if (this.answer) this.scene.speak(this.answer, this.news);
+    else this.announce(this.news);
+    this.news = "";
+  }
+
+  /** One sentence that is no failure. @param {string} words */
+  note(words) { this.line.note(words); }
 
   drawGrid() { if (this.open) this.scene.stage.drawGrid(this.look.grid, this.open.block); }
 
@@ -117,7 +160,8 @@ export class Session {
     const { block, picture, source } = this.open, { signed } = block.meta;
     this.controls.showPicture({
       cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
-      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false, held: block.holds(this.look.direction),
+      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false,
+      held: block.holds(this.look.direction),
     });
   }
 
@@ -126,9 +170,12 @@ export class Session {
     this.root.dataset.state = "ready";
     this.showFields();
     this.drawGrid();
+    this.pinning.fill();
     this.draw();
-    this.drawPins();
+    this.pinning.draw();
     this.speak();
+    this.said(!this.returning);
+    this.returning = false;
   }
 
   /** @param {string} words */
@@ -147,67 +194,6 @@ export class Session {
 
   // What people do.
 
-  /** @param {Point} point */
-  pointTo(point) {
-    this.point = point;
-    this.refresh();
-  }
-
-  /** The pointer is lifted: what is held is what was pointed at. @param {Point} point @param {boolean} click */
-  hold(point, click) {
-    if (!this.open) return;
-    this.point = point;
-    this.draw();
-    if (click) this.pin();
-    this.speak();
-  }
-
-  /** Show a frame large; the query stays where it is. @param {number} frame */
-  focusOn(frame) {
-    this.frame = frame;
-    this.refresh();
-    this.scene.markPins(this.shownPins, frame);
-  }
-
-  /** A crop is pointed at; a region of another frame brings that frame forward. @param {number} slot -1: none */
-  markKey(slot) {
-    const mark = this.answer && markOf(this.answer, slot);
-    if (!mark) { this.scene.stage.markKey(null); return; }
-    this.frame = mark.t;
-    this.draw();
-    this.scene.markPins(this.shownPins, this.frame);
-    this.scene.stage.markKey(mark.rect);
-  }
-
-  /** @param {number} dh @param {number} dw cells */
-  move(dh, dw) {
-    if (!this.open) return;
-    const { block } = this.open, grid = block.asked(this.look.direction), at = cellAsked(block, this.point, this.look.direction);
-    if (at < 0) return;
-    const to = grid.beside(at, dh, dw), [x, y] = middle(grid.rect(to)), [t] = grid.unflat(to);
-    this.point = { x, y, t };
-    this.frame = t;
-    this.draw();
-    this.speak();
-  }
-
-  pin() { if (this.answer && this.pins.add(this.answer)) this.drawPins(); }
-
-  clearPins() {
-    this.pins.clear();
-    this.drawPins();
-  }
-
-  /** @param {Answer} pin */
-  goTo({ x, y, t }) {
-    this.scene.film.stop();
-    this.frame = t;
-    this.point = { x, y, t };
-    this.draw();
-    this.scene.markPins(this.shownPins, t);
-    this.speak();
-  }
-
   /** @param {Partial<Look>} changes */
   setLook({ cmap, ...changes }) {
     Object.assign(this.look, changes);
@@ -216,7 +202,7 @@ export class Session {
     if (!this.open) return;
     this.drawGrid();
     this.draw();
-    this.drawPins();
+    this.pinning.changed();
     if (changes.direction) this.speak();
   }
 
@@ -224,6 +210,7 @@ export class Session {
   chooseBlock(name) {
     if (!this.open) return;
     this.wanted = name;
+    this.news = `Block ${name}.`;
     const kept = this.open.blocks.get(name);
     if (kept) {
       this.open.block = kept;
@@ -242,6 +229,7 @@ export class Session {
   /** The same picture, looked at by another model. @param {string} name */
   chooseModel(name) {
     if (!this.open || name === modelOf(this.open.source, this.ownModel)) return;
+    this.news = `Model ${name}.`;
     this.openSource(withModel(this.open.source, name, this.ownModel), `Looking with ${name}`);
   }
 
@@ -250,11 +238,11 @@ export class Session {
     if (this.open) this.openSource({ ...this.open.source, ...changes }, "Looking at the clip again");
   }
 
-  /** @param {Source} source @param {string} words */
-  openSource(source, words) {
+  /** @param {Source} source @param {string} words @param {string | null} [block] if the model has it */
+  openSource(source, words, block = this.open && this.open.block.name) {
     this.turn++;
     this.busy(words);
-    this.desk.openPicture(source, this.open && this.open.block.name);
+    this.desk.openPicture(source, block);
   }
 
   /** @param {File} file */
@@ -266,7 +254,7 @@ export class Session {
     const turn = ++this.turn;
     try {
       const { path } = await this.host.upload(file);
-      if (turn === this.turn) this.openSource({ path, ...this.model }, `Looking at ${file.name}`);
+      if (turn === this.turn) this.openSource({ upload: handleOf(path), ...this.model }, `Looking at ${file.name}`);
     } catch {
       if (turn === this.turn) this.fail("The picture could not be sent to the server; check the connection and try again.");
     }
@@ -274,26 +262,26 @@ export class Session {
 
   /** @param {string} suffix */
   save(suffix) {
-    const { open, answer, look } = this;
-    if (!open || !answer || this.desk.waiting) return;
+    const { open, look } = this, { subject } = this.pointed;
+    if (!open || !this.answer || this.desk.waiting) return;
+    // The pixel that is answered for: pooling may have no key at the very place.
+    const { x, y } = open.block.asked(look.direction);
     this.desk.save({
-      source: open.source, block: open.block.name, x: answer.px, y: answer.py, frame: this.point.t, suffix, colour: look.colour,
+      source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth,
     });
   }
 
+  /** The link is the address. */
   async copyLink() {
-    const { open, look, point } = this;
-    if (!open || !open.source.example) { this.fail("A link can name example pictures only: yours stays on this machine."); return; }
-    const link = new URL(location.href);
-    link.search = String(linkQuery({
-      example: open.source.example, model: open.source.model, block: open.block.name, x: point.x, y: point.y, frame: point.t,
-      direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), colourScale: look.colourScale,
-    }));
-    history.replaceState(null, "", link);
+    const query = queryOf(this);
+    if (!query) return;
+    this.address.say(() => query);
+    this.address.flush();
     try {
-      await navigator.clipboard.writeText(link.href);
+      await navigator.clipboard.writeText(this.address.of(query).href);
       this.controls.linked("Copied");
+      this.announce("The link is copied.");
     } catch { this.controls.linked("Link is in the address bar"); }
   }
 }

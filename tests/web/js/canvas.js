@@ -1,5 +1,6 @@
 // A whole canvas on a page of fakes.
 
+import { shownBy } from "../../../nonlocal_viz/web/canvas/mount.js";
 import { Session } from "../../../nonlocal_viz/web/canvas/session.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
@@ -24,18 +25,19 @@ export function canvas({ search = "", of = one, start = [12, 8, 0], page = brows
   root.lists["[data-text]"] = ["busy", "headline", "law", "pixel", "cell", "selfname", "self", "spread", "terms", "curve"]
     .map((name) => Object.assign(new Element("span"), { dataset: { text: name } }));
   const host = { props: { config, value: null }, trigger: (event, data) => asked.push([event, data]), watch: () => {},
-    upload: async (file) => ({ path: `/uploads/${file.name}` }) };
-  const session = new Session(root, host);
+    upload: async (file) => ({ path: `/uploads/ab12/${file.name}` }) };
+  const session = new Session(root, host), tool = shownBy(session);
   const field = (name) => root.lists["[data-set]"].find((e) => e.dataset.set === name);
   const text = (name) => root.lists["[data-text]"].find((e) => e.dataset.text === name).textContent;
-  const open = (what, from, first = {}) => {
+  const open = (what, from, first = {}, times = null) => {
     const frames = Array.from({ length: what.meta.queries.cells[0] }, (_, t) => ({ url: `/${t}` }));
-    const view = { source: from, width: 50, height: 30, frames, times: frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
+    const view = { source: from, width: 50, height: 30, frames,
+      title: "A", times: times || frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
       fineness: [[40, 72], [20, 36]], best: "layer3.0", about: { name: "own", title: "Own", assumptions }, first: { ...what.meta, ...first } };
     session.desk.on.view(view, factors ? bytes(what.bytes) : null);
   };
   open(of, source);
-  return { page, root, picture, session, asked, field, text, open };
+  return { page, root, picture, session, tool, asked, field, text, open };
 }
 /** Point at a pixel of the original. */
 export const pointer = (x, y, more = {}) => ({ clientX: 100 + 10 * x, clientY: 50 + 10 * y, pointerType: "mouse", button: 0, ...more });

@@ -14,7 +14,7 @@ Context.prototype.createImageData = (width, height) => ({ data: new Uint8Clamped
 Context.prototype.putImageData = function putImageData(image) { this.image = image; };
 
 class ClassList extends Set {
-  toggle(name, on = !this.has(name)) { if (on) this.add(name); else this.delete(name); }
+  toggle(name, on = !this.has(name)) { if (on) this.add(name); else this.delete(name); return on; }
   contains(name) { return this.has(name); }
 }
 
@@ -56,7 +56,7 @@ export class Element {
 
 /** Put the globals of a browser there; gives what tests hold on to. */
 export function browser(search = "") {
-  const page = { frames: [], copied: [], states: [], listeners: {}, narrow: false, body: new Element("body"), made: [] };
+  const page = { frames: [], copied: [], states: [], entries: [], kept: {}, listeners: {}, narrow: false, body: new Element("body"), made: [] };
   const named = {
     Node: Element, HTMLInputElement: Element, MediaStream: class {}, ResizeObserver: class { observe() {} },
     Option: class { constructor(text, value) { Object.assign(this, { text, value }); } },
@@ -66,13 +66,21 @@ export function browser(search = "") {
       addEventListener: (kind, listener) => { (page.listeners[kind] ||= []).push(listener); },
       dispatchEvent: (event) => { for (const listener of page.listeners[event.type] || []) listener(event); },
     },
-    location: { search, href: `http://here/${search}` }, history: { replaceState: (_, __, url) => page.states.push(String(url)) },
+    location: { search, href: `http://here/${search}` }, history: {
+      state: null, replaceState: (_, __, url) => { page.states.push(String(url)); page.at(url); },
+      pushState: (_, __, url) => { page.entries.push(globalThis.location.href); page.at(url); },
+    },
+    addEventListener: (kind, listener) => { (page.listeners[kind] ||= []).push(listener); },
+    localStorage: { getItem: (name) => page.kept[name] ?? null, setItem: (name, value) => { page.kept[name] = value; } },
     navigator: { clipboard: { writeText: async (text) => { page.copied.push(text); } } },
     matchMedia: () => ({ matches: page.narrow }), innerHeight: 1000, getComputedStyle: () => ({ color: "ink" }),
     requestAnimationFrame: (then) => page.frames.push(then),
   };
   for (const [name, value] of Object.entries(named)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  page.at = (url) => Object.assign(globalThis.location, { href: String(url), search: new URL(url).search });
+  /** Back, as the browser does it. */
+  page.back = () => { page.at(page.entries.pop()); for (const listener of page.listeners.popstate || []) listener({}); };
   page.flush = () => { for (const then of page.frames.splice(0)) then(); };
-  page.key = (target, key) => { for (const listener of page.listeners.keydown || []) listener({ key, target, preventDefault() {} }); };
+  page.key = (target, key, more = {}) => { for (const listener of page.listeners.keydown || []) listener({ key, target, preventDefault() {}, ...more }); };
   return page;
 }

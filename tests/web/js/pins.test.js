@@ -1,54 +1,90 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { answerTo } from "../../../nonlocal_viz/web/canvas/core/answer.js";
-import { MOST_PINS, PinList } from "../../../nonlocal_viz/web/canvas/core/pinlist.js";
-import { blockOf, named } from "./golden.js";
+import { askWords, ofWords, pinPlace, PinList, sampled, sameOf, samplingOf } from "../../../nonlocal_viz/web/canvas/core/pinlist.js";
 
-const one = named("product, softmax, 1 heads, 1 frames"), at = (x, y) => ({ x, y, t: 0 });
+const of = { model: "own", sampling: "", block: "layer2.1", direction: "row" };
+const bare = (x, more = {}) => ({ ...of, x, y: 5, time: 0, answer: null, ...more });
+const numbers = (pins) => pins.pins.map((pin) => pin.number);
+const filled = (...xs) => { const pins = new PinList(); xs.forEach((x) => pins.add(bare(x))); return pins; };
 
-test("a pin keeps its weights when the block answers anew", () => {
-  const block = blockOf(one), pins = new PinList(), answer = answerTo(block, at(5, 5), "row"), kept = [...answer.weights];
-  assert.ok(pins.add(answer));
-  answerTo(block, at(45, 25), "row");
-  assert.notDeepEqual([...answer.weights], kept);
-  assert.deepEqual([...pins.pins[0].weights], kept);
+test("no pin makes room for another, however many there are", () => {
+  const pins = filled(...Array.from({ length: 200 }, (_, i) => i));
+  assert.deepEqual(numbers(pins), Array.from({ length: 200 }, (_, i) => i + 1));
 });
 
-test("one pin a cell and direction, and no more than fit", () => {
-  const block = blockOf(one), pins = new PinList();
-  assert.ok(pins.add(answerTo(block, at(5, 5), "row")));
-  assert.ok(!pins.add(answerTo(block, at(6, 6), "row")));
-  assert.ok(pins.add(answerTo(block, at(5, 5), "column")));
-  assert.ok(pins.add(answerTo(blockOf(one), at(5, 5), "row")));
-  assert.equal(pins.length, 3);
-  for (let i = 1; i < 15; i++) pins.add(answerTo(block, at(10 * (i % 5) + 5, 10 * Math.floor(i / 5) + 5), "row"));
-  assert.equal(MOST_PINS, 8);
-  assert.equal(pins.length, 8);
-  // The oldest made room.
-  assert.deepEqual(pins.pins.map((pin) => pin.index), [7, 8, 9, 10, 11, 12, 13, 14]);
-});
-
-test("pins of a block and direction; removing and clearing", () => {
-  const block = blockOf(one), other = blockOf(one), pins = new PinList();
-  pins.add(answerTo(block, at(5, 5), "row"));
-  pins.add(answerTo(block, at(15, 5), "row"));
-  pins.add(answerTo(block, at(15, 5), "column"));
-  pins.add(answerTo(other, at(15, 5), "row"));
-  assert.deepEqual(pins.of(block, "row").map((pin) => pin.index), [0, 1]);
-  assert.equal(pins.of(block, "column").length, 1);
-  assert.equal(pins.of(null, "row").length, 0);
-  pins.remove(pins.pins[0]);
-  assert.deepEqual(pins.of(block, "row").map((pin) => pin.index), [1]);
+test("a number is for life", () => {
+  const pins = filled(1, 2, 3), [first, second, third] = pins.pins;
+  pins.remove(second);
+  assert.deepEqual(numbers(pins), [1, 3]);
+  assert.equal(pins.add(bare(9)).number, 4);
+  assert.ok(pins.move(third, -1));
+  assert.deepEqual(numbers(pins), [3, 1, 4]);
+  pins.remove(pins.pins[2]);
+  assert.equal(pins.add(bare(9)).number, 5);
+  assert.equal(first.number, 1);
   pins.clear();
-  assert.equal(pins.length, 0);
+  assert.equal(pins.add(bare(9)).number, 1);
 });
 
-test("another block answers the pins anew; what it cannot answer goes", () => {
-  const block = blockOf(one), other = blockOf(named("product, count, 1 heads, 1 frames")), pins = new PinList();
-  pins.add(answerTo(block, at(5, 5), "row"));
-  pins.add(answerTo(block, at(45, 25), "row"));
-  pins.askAgain((pin) => (pin.index ? answerTo(other, pin, pin.direction) : null));
-  assert.equal(pins.length, 1);
-  assert.deepEqual([...pins.pins[0].weights], [...other.weights(14, "row")]);
-  assert.notEqual(pins.pins[0].weights, other.weights(14, "row"));
+test("one pin a question: block, direction, model, sampling and cell", () => {
+  const pins = filled(1), answer = (index) => ({ index });
+  assert.equal(pins.add(bare(1)), null);
+  assert.equal(pins.find(bare(1)).number, 1);
+  const others = [{ model: "b" }, { sampling: "8" }, { block: "b" }, { direction: "column" }, { time: 1 }, { y: 6 }];
+  for (const change of others) assert.ok(pins.add(bare(1, change)), JSON.stringify(change));
+  assert.ok(pins.add(bare(1, { answer: answer(4), block: "c" })));
+  assert.equal(pins.add(bare(2, { answer: answer(4), block: "c" })), null);
+  assert.ok(pins.add(bare(1, { answer: answer(5), block: "c" })));
+  assert.ok(sameOf(bare(1), bare(2)) && !sameOf(bare(1), bare(1, { direction: "column" })));
+});
+
+test("a pin of a link keeps its number where that is free", () => {
+  const pins = filled(1, 2);
+  assert.equal(pins.add(bare(7), { number: 9 }).number, 9);
+  assert.equal(pins.add(bare(8), { number: 2 }).number, 10);
+  assert.equal(pins.add(bare(6), { number: 5 }).number, 5);
+  assert.equal(pins.add(bare(5)).number, 11);
+});
+
+test("a pin that is asked again stands behind the one that it comes from", () => {
+  const pins = filled(1, 2), [first] = pins.pins;
+  pins.add(bare(1, { block: "b" }), { behind: first });
+  assert.deepEqual(numbers(pins), [1, 3, 2]);
+});
+
+test("moving stays within the list", () => {
+  const pins = filled(1, 2, 3), [first, , third] = pins.pins;
+  assert.ok(!pins.move(first, -1));
+  assert.ok(!pins.move(third, 1e6));
+  assert.ok(!pins.move({}, 1));
+  assert.ok(pins.move(first, 1e6));
+  assert.deepEqual(numbers(pins), [2, 3, 1]);
+});
+
+test("what was there before comes back whole", () => {
+  const pins = filled(1, 2, 3), before = pins.snapshot;
+  pins.move(pins.pins[0], 1);
+  pins.remove(pins.pins[0]);
+  pins.add(bare(8));
+  pins.clear();
+  pins.restore(before);
+  assert.deepEqual([numbers(pins), pins.next, pins.length], [[1, 2, 3], 4, 3]);
+});
+
+test("how a clip is sampled, and back", () => {
+  assert.deepEqual([samplingOf({}, false), samplingOf({}, true), samplingOf({ frames: 16, spacetime: false }, true)], ["", "8", "16-"]);
+  assert.deepEqual(["", "8", "16-"].map(sampled), [{}, { frames: 8 }, { frames: 16, spacetime: false }]);
+});
+
+test("what a pin is called", () => {
+  assert.equal(pinPlace(bare(12.9), 3), "(12, 5)");
+  assert.equal(pinPlace(bare(12.9, { sampling: "8" }), 3), "(12, 5), frame 3");
+  assert.equal(ofWords(bare(1), of), "layer2.1");
+  assert.equal(ofWords(bare(1, { block: "layer3.1" }), of), "of layer3.1");
+  assert.equal(ofWords(bare(1, { model: "other", direction: "column" }), of), "of layer2.1 of other, column");
+  assert.equal(ofWords(bare(1, { sampling: "4-" }), { ...of, sampling: "8" }), "layer2.1, 4 frames, each by itself");
+  assert.equal(askWords(bare(1, { block: "b" }), of), "layer2.1");
+  assert.equal(askWords(bare(1, { model: "b", block: "b", direction: "column", sampling: "4" }), { ...of, sampling: "8-" }),
+    "own, layer2.1, the row, 8 frames, each by itself");
+  assert.equal(ofWords(bare(1, { sampling: "4" }), { ...of, sampling: "8" }), "layer2.1, 4 frames");
 });

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { canvas, clip, pointer } from "./canvas.js";
+import { canvas, clip } from "./canvas.js";
 import { Element } from "./fakes.js";
 import { named } from "./golden.js";
-import { number, percent } from "../../../nonlocal_viz/web/canvas/core/numbers.js";
 import { workedOut } from "../../../nonlocal_viz/web/canvas/core/equation.js";
-import { cropOf } from "../../../nonlocal_viz/web/canvas/core/regions.js";
-import { summarise } from "../../../nonlocal_viz/web/canvas/core/stats.js";
 
 test("what is shown first", () => {
   const { session, root, text, field } = canvas();
@@ -30,13 +27,18 @@ test("what is assumed of a model is told, and nothing where nothing is", () => {
   assert.deepEqual(assumed.querySelector("ul").children.map((item) => item.textContent), ["Its scale is a guess.", "So is its padding."]);
 });
 
-test("cards of pins: numbers, words, going there, removing", () => {
-  const { session, picture, root } = canvas(), list = root.querySelector(".nlv-pins");
-  for (const [x, y] of [[5, 5], [45, 25]]) { picture.fire("pointerdown", pointer(x, y)); picture.fire("pointerup", pointer(x, y)); }
-  assert.equal(list.children.length, 2);
-  const [go, away] = list.children[0].children, [shown, words] = go.children;
-  assert.deepEqual([words.children[0].textContent, words.children[1].slice(0, 15)], ["1", " row 0, column "]);
-  assert.equal(away.attributes["aria-label"], "Remove pin 1");
+test("cards of pins: numbers, words, going there, moving, removing", () => {
+  const { session, page, root, tool } = canvas(), list = root.querySelector(".nlv-pins"), card = (i) => list.children[i];
+  const box = root.querySelector(".nlv-pinned");
+  assert.ok(box.hidden);
+  for (const [x, y] of [[5, 5], [45, 25]]) session.pinning.pin({ x, y, t: 0 });
+  assert.deepEqual([list.children.length, box.hidden, root.querySelector(".nlv-pincount").textContent], [2, false, "2 pins"]);
+  const [go] = card(0).children, [shown, words] = go.children;
+  assert.deepEqual([words.children[0].textContent, words.children[1], words.children[2].textContent], ["1", " (5, 5)", "layer2.1"]);
+  const buttons = (i) => card(i).all().filter((e) => e.tag === "button");
+  const part = (i, name) => buttons(i).find((e) => e.dataset.pinned === name);
+  assert.deepEqual(buttons(0).map((e) => e.attributes["aria-label"]),
+    ["Go to pin 1, (5, 5), layer2.1", "Move pin 1 to the front", "Move pin 1 to the back", "Remove pin 1"]);
   // The photo, then the row over the extent of its cells, at the sizes of a card of 360 pixels.
   const drawn = shown.context.calls;
   assert.deepEqual([shown.width, shown.height], [360, 216]);
@@ -48,75 +50,39 @@ test("cards of pins: numbers, words, going there, removing", () => {
   const marks = root.querySelector(".nlv-pinmarks").children;
   assert.deepEqual(marks.map((m) => [m.innerHTML, m.style.left, m.style.top]), [["<b>1</b>", "0%", "0%"], ["<b>2</b>", "80%", `${(100 * 20) / 30}%`]]);
   go.fire("click");
-  assert.deepEqual([session.answer.index, session.point], [0, { x: 5, y: 5, t: 0 }]);
-  globalThis.document.activeElement = away;
-  away.fire("click");
-  assert.deepEqual([session.pins.length, list.children.length, list.children[0].children[1].attributes["aria-label"]], [1, 1, "Remove pin 1"]);
-  assert.equal(list.children[0].children[1].focused, 1);
-  globalThis.document.activeElement = list.children[0].children[1];
-  list.children[0].children[1].fire("click");
-  assert.deepEqual([session.pins.length, picture.focused], [0, 1]);
-});
-
-test("crops are cut from the photo around the largest regions and the strongest cell", () => {
-  const { session, root } = canvas(), { grid, weights, stats: { regions, best } } = session.answer, slots = root.querySelector(".nlv-top").children;
-  assert.ok(slots.length === 3 && regions.length === 1);
-  const [first, , single] = slots.map((item) => item.children[0].children), [canvas_, share, where] = first;
-  const [image] = canvas_.context.calls.filter(([name]) => name === "drawImage");
-  const { left, top, right, bottom } = cropOf(regions[0].rect, { width: 50, height: 30 });
-  // The photo is shown 4 times as large as it is.
-  assert.deepEqual(image.slice(2, 6), [4 * left, 4 * top, 4 * (right - left), 4 * (bottom - top)]);
-  const [x, y, width, height] = image.slice(6, 10);
-  assert.ok(Math.abs(width / height - (right - left) / (bottom - top)) < 1e-9);
-  assert.deepEqual([Math.max(width, height), 2 * x + width, 2 * y + height], [224, 224, 224]);
-  assert.deepEqual([share.textContent, where.textContent], [percent(regions[0].share), "of the row"]);
-  // What does not belong to it is darkened: the veil leaves out its cells alone.
-  const k = width / (right - left), veiled = canvas_.context.calls.filter(([name]) => name === "fillRect").reduce((sum, [, , , w, h]) => sum + w * h, 0);
-  assert.ok(Math.abs(veiled - (15 - regions[0].cells.length) * 100 * k * k) < 1e-6);
-  // The strongest cell with what lies around it; cells of 10 pixels.
-  const [cell, weight, name] = single, shown = cropOf(grid.rect(best), { width: 50, height: 30 });
-  const [part] = cell.context.calls.filter(([call]) => call === "drawImage");
-  assert.deepEqual(part.slice(2, 6), [4 * shown.left, 4 * shown.top, 40, 40]);
-  assert.deepEqual([weight.textContent, name.textContent], [number(weights[best]), "strongest cell"]);
-  assert.equal(cell.context.calls.filter(([call]) => call === "strokeRect").length, 2);
-  assert.match(slots[0].children[0].attributes["aria-label"], /^Region 1: \d+ % of the row, on \d+ % of the picture$/);
-  assert.match(slots[2].children[0].attributes["aria-label"], /^Strongest single cell: row \d, column \d, weight 0\.\d+$/);
-});
-
-test("a region that is not there leaves its place empty", () => {
-  const { session, root } = canvas(), slots = root.querySelector(".nlv-top").children;
-  const even = { weights: new Float32Array(15).fill(1 / 15), grid: session.answer.grid };
-  const answer = { ...session.answer, ...even, stats: summarise(even.weights, even.grid, true, 15) };
-  session.scene.readout.show(answer, session.scene.stage.photos, { width: 50, height: 30 });
-  assert.deepEqual(slots.map((item) => [item.classList.has("none"), item.children[0].disabled]), [[false, false], [true, true], [false, false]]);
-  assert.equal(slots[1].children[0].children[1].textContent, "\u00a0");
-  assert.deepEqual(slots[1].children[0].children[0].context.calls.at(-1), ["clearRect", 0, 0, 224, 224]);
-});
-
-test("pointing at a crop, or focusing it, marks it and brings its frame forward", () => {
-  const { session, root } = canvas({ of: clip }), mark = root.querySelector(".nlv-key"), slots = root.querySelector(".nlv-top").children;
-  session.pointTo({ x: 12, y: 8, t: 2 });
-  session.draw();
-  assert.ok(root.querySelector(".nlv-query").hidden);
-  const { regions: [region], best } = session.answer.stats, { grid } = session.answer;
-  slots[0].children[0].fire("pointerenter");
-  assert.deepEqual([session.frame, region.frame, mark.hidden], [2, 2, false]);
-  assert.deepEqual([mark.style.left, mark.style.top], [`${2 * region.rect.left}%`, `${(100 * region.rect.top) / 30}%`]);
-  assert.equal(mark.style.width, `${2 * (region.rect.right - region.rect.left)}%`);
-  assert.ok(!root.querySelector(".nlv-query").hidden);
-  slots[0].children[0].fire("pointerleave");
-  assert.ok(mark.hidden);
-  slots[2].children[0].fire("focus");
-  assert.deepEqual([mark.hidden, mark.style.left, mark.style.width], [false, `${2 * grid.rect(best).left}%`, "20%"]);
-  slots[2].children[0].fire("blur");
-  assert.ok(mark.hidden);
-  assert.equal(slots[0].children[0].children[2].textContent, "frame 2");
+  assert.deepEqual([session.answer.index, tool.held], [0, { x: 5, y: 5, t: 0 }]);
+  // Whoever works with the keyboard stays with the pin that they work on.
+  const press = (i, key, more = {}) => card(i).fire("keydown", { key, stopPropagation() {}, ...more });
+  globalThis.document.activeElement = part(0, "go");
+  press(0, "ArrowRight", { altKey: true });
+  assert.deepEqual([tool.pinned.map((pin) => pin.number), part(1, "go").focused, part(0, "go").focused], [[2, 1], 1, 0]);
+  press(1, "ArrowRight");
+  press(1, "x", { altKey: true });
+  press(1, "Home", { altKey: true });
+  assert.deepEqual(tool.pinned.map((pin) => pin.number), [1, 2]);
+  part(0, "after").fire("click");
+  part(1, "before").fire("click");
+  press(0, "End", { altKey: true });
+  assert.deepEqual(tool.pinned.map((pin) => pin.number), [2, 1]);
+  globalThis.document.activeElement = part(0, "away");
+  part(0, "away").fire("click");
+  assert.deepEqual([tool.pinned.map((pin) => pin.number), part(0, "away").focused], [[1], 1]);
+  globalThis.document.activeElement = part(0, "go");
+  press(0, "Delete");
+  assert.deepEqual([tool.pins, root.querySelector(".nlv-picture").focused, box.hidden], [0, 1, true]);
+  page.key(page.body, "z");
+  page.key(page.body, "z");
+  assert.deepEqual(tool.pinned.map((pin) => pin.number), [2, 1]);
+  root.querySelector('[data-do="clearpins"]').fire("click");
+  assert.equal(tool.pins, 0);
+  page.key(page.body, "z");
+  assert.deepEqual(tool.pinned.map((pin) => pin.number), [2, 1]);
 });
 
 test("the film strip: shares, times, arrows, playing", () => {
-  const { session, root, page } = canvas({ of: clip, start: [12, 8, 1] }), cards = root.querySelector(".nlv-strip").children;
+  const { session, root, page, tool } = canvas({ of: clip, start: [12, 8, 1] }), strip = root.querySelector(".nlv-strip"), cards = strip.children;
   assert.equal(cards.length, 3);
-  const words = cards.map((card) => card.children[1].textContent);
+  const words = cards.map((card) => card.children[1].textContent), rests = { x: 12, y: 8, t: 1 };
   assert.deepEqual(words, ["0.00 s \u00b7 0 %", "0.50 s \u00b7 100 %", "1.00 s \u00b7 0 %"]);
   assert.deepEqual(cards.map((card) => card.attributes["aria-pressed"]), ["false", "true", "false"]);
   assert.match(cards[1].attributes["aria-label"], /^Frame 1, 0\.50 s .* of the weight, the query is here$/);
@@ -125,21 +91,24 @@ test("the film strip: shares, times, arrows, playing", () => {
   cards[2].offsetLeft = 2000;
   page.key(page.body, ".");
   page.flush();
-  assert.equal(root.querySelector(".nlv-strip").scrollLeft, 2000 - (1000 - 100) / 2);
-  assert.deepEqual([session.frame, session.point.t, root.querySelector(".nlv-film").querySelector(".nlv-time").textContent], [2, 1, "frame 2, 1.00 s"]);
+  assert.equal(strip.scrollLeft, 2000 - (1000 - 100) / 2);
+  const time = root.querySelector(".nlv-film").querySelector(".nlv-time");
+  assert.deepEqual([tool.frame, session.pointed.resting, time.textContent], [2, rests, "frame 2, 1.00 s"]);
   assert.deepEqual([mark.hidden, cards[2].children[0].children[2].hidden], [false, true]);
   cards[0].fire("click", { detail: 0, clientX: 50, clientY: 50 }); // by the keyboard: it points at nothing
   page.flush();
-  assert.deepEqual([session.frame, session.point], [0, { x: 12, y: 8, t: 1 }]);
+  assert.deepEqual([tool.frame, tool.held, session.pointed.resting], [0, null, rests]);
   root.querySelector(".nlv-film").querySelector('input[type="range"]').value = "2";
   page.key(page.body, ".");
-  assert.equal(session.frame, 0);
+  assert.equal(tool.frame, 0);
+  // Crossing the strip previews, and changes neither the large frame nor what is held.
   pane.box = { left: 0, top: 0, width: 100, height: 60 };
   cards[1].fire("pointermove", { pointerType: "mouse", clientX: 90, clientY: 50 });
   page.flush();
-  assert.deepEqual([session.point, session.answer.index], [{ x: 45, y: 25, t: 1 }, 29]);
+  assert.deepEqual([session.pointed.preview, session.answer.index, tool.frame, session.pointed.resting], [{ x: 45, y: 25, t: 1 }, 29, 0, rests]);
   cards[1].fire("pointermove", { pointerType: "mouse", clientX: 90, clientY: 61 });
-  assert.deepEqual(session.point, { x: 45, y: 25, t: 1 });
+  cards[1].fire("pointermove", { pointerType: "touch", clientX: 10, clientY: 10 });
+  assert.deepEqual(session.pointed.preview, { x: 45, y: 25, t: 1 });
   const lines = root.querySelector(".nlv-arrows");
   lines.querySelector("marker").id = "tip";
   cards[1].offsetTop = 7;
@@ -153,6 +122,15 @@ test("the film strip: shares, times, arrows, playing", () => {
   assert.ok(widths.every((width, i) => i === 0 || width >= widths[i - 1]));
   page.key(page.body, "a");
   assert.equal(lines.children.length, 0);
+  strip.fire("pointerleave");
+  page.flush();
+  assert.deepEqual([tool.preview, session.answer.index], [false, 16]);
+  // A click holds that place, and shows that frame large; below the frame it only shows it.
+  cards[1].fire("click", { detail: 1, clientX: 90, clientY: 50 });
+  assert.deepEqual([tool.held, tool.frame], [{ x: 45, y: 25, t: 1 }, 1]);
+  cards[2].children[0].box = pane.box;
+  cards[2].fire("click", { detail: 1, clientX: 90, clientY: 65 });
+  assert.deepEqual([tool.held.t, tool.frame], [1, 2]);
 });
 
 test("the lesson is written when it is open", () => {
@@ -224,7 +202,7 @@ test("the picture is as large as the room and the window let it", () => {
   page.narrow = true;
   root.querySelector(".nlv-room").clientWidth = 2000;
   session.scene.stage.fit();
-  assert.deepEqual([Math.round(parseFloat(style.width)), style.height], [1033, "620px"]);
+  assert.deepEqual([Math.round(parseFloat(style.width)), style.height], [933, "560px"]);
 });
 
 test("the curve of how the weight gathers", () => {
@@ -241,8 +219,9 @@ test("the curve of how the weight gathers", () => {
 
 test("pins of a clip: painted with their frame, marked on it alone", () => {
   const { session, root, page } = canvas({ of: clip, start: [12, 8, 1] });
-  page.key(root.querySelector(".nlv-picture"), "Enter");
-  const [go] = root.querySelector(".nlv-pins").children[0].children, [shown] = go.children;
+  page.key(page.body, "p");
+  const [go] = root.querySelector(".nlv-pins").children[0].children, [shown, words] = go.children;
+  assert.equal(words.children[1], " (12, 8), frame 1");
   const [, cells] = shown.context.calls.filter(([name]) => name === "drawImage").at(-1);
   const pixels = new Uint32Array(cells.context.image.data.buffer), own = [...session.answer.weights].slice(15, 30);
   assert.equal(pixels[own.indexOf(Math.max(...own))], session.scene.colours.tables.magma[255]);
@@ -255,7 +234,7 @@ test("pins of a clip: painted with their frame, marked on it alone", () => {
 test("a clip plays until it is stopped, or a pin is gone to", (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const { session, root, page } = canvas({ of: clip }), { film } = session.scene;
-  page.key(root.querySelector(".nlv-picture"), "Enter");
+  page.key(page.body, "p");
   page.key(root.querySelector(".nlv-picture"), " ");
   t.mock.timers.tick(250);
   assert.deepEqual([session.frame, film.button.textContent], [1, "Pause"]);

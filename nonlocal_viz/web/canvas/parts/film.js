@@ -16,7 +16,8 @@ const PACE = 250;
 
 export class Film {
   /** @param {HTMLElement} root @param {import("../core/colours.js").Colours} colours @param {{ point: (x: number, y: number, t: number) => void,
-   * focus: (t: number) => void }} on point: the pointer lies on a frame; focus: a frame is to be shown large */
+   * leave: () => void, hold: (x: number, y: number, t: number) => void, focus: (t: number) => void }} on point: the pointer lies on a frame;
+   * leave: on none; hold: a place of a frame was clicked; focus: a frame is to be shown large */
   constructor(root, colours, on) {
     this.root = one(root, ".nlv-film");
     this.strip = one(root, ".nlv-strip");
@@ -35,6 +36,7 @@ export class Film {
     this.timer = null;
     this.slider.addEventListener("input", () => { this.stop(); on.focus(+this.slider.value); });
     this.button.addEventListener("click", () => this.play());
+    this.strip.addEventListener("pointerleave", () => on.leave());
   }
 
   /** @param {View} picture */
@@ -60,12 +62,17 @@ export class Film {
     pane.append(image, canvas, mark);
     box.append(pane, words);
     pane.style.aspectRatio = `${picture.width} / ${picture.height}`;
-    const point = (/** @type {MouseEvent} */ e) => {
-      const [x, y] = pixelOf(e, pane, picture);
-      if (x >= 0 && y >= 0 && x < picture.width && y < picture.height) this.on.point(x, y, t);
+    const at = (/** @type {MouseEvent} */ e, /** @type {(x: number, y: number, t: number) => void} */ then) => {
+      const [x, y] = pixelOf(e, pane, picture), inside = x >= 0 && y >= 0 && x < picture.width && y < picture.height;
+      if (inside) then(Math.min(x, picture.width - 0.01), Math.min(y, picture.height - 0.01), t);
+      return inside;
     };
-    box.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse") point(e); });
-    box.addEventListener("click", (e) => { this.stop(); if (e.detail) point(e); this.on.focus(t); });
+    box.addEventListener("pointermove", (e) => { if (e.pointerType === "mouse") at(e, this.on.point); });
+    box.addEventListener("click", (e) => {
+      this.stop();
+      // By the keyboard it points at nothing, and below the frame stand its words.
+      if (!e.detail || !at(e, this.on.hold)) this.on.focus(t);
+    });
     this.strip.insertBefore(box, this.lines);
     return { box, pane, canvas, mark, words };
   }

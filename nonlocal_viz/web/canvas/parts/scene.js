@@ -14,8 +14,9 @@ import { showForClips, Stage } from "./stage.js";
 /** @typedef {import("../core/answer.js").Answer} Answer */
 /** @typedef {import("../core/look.js").Look} Look */
 /** @typedef {import("../protocol.js").View} View */
-/** @typedef {{ point: (x: number, y: number, t: number) => void, focus: (t: number) => void, key: (slot: number) => void,
- *   lesson: () => void, go: (pin: Answer) => void, remove: (pin: Answer) => void }} Listener */
+/** @typedef {import("./pincards.js").Card} Card */
+/** @typedef {{ point: (x: number, y: number, t: number) => void, leave: () => void, hold: (x: number, y: number, t: number) => void,
+ *   focus: (t: number) => void, key: (slot: number) => void, lesson: () => void } & Omit<import("./pincards.js").Listener, "left">} Listener */
 
 export class Scene {
   /** @param {HTMLElement} root @param {import("../protocol.js").ColourMaps} maps @param {Listener} on */
@@ -27,7 +28,7 @@ export class Scene {
     this.legend = new Legend(root, this.colours);
     this.readout = new Readout(root, on.key);
     this.lesson = new Lesson(root, on.lesson);
-    this.cards = new PinCards(root, this.colours, { go: on.go, remove: on.remove, left: () => this.stage.picture.focus() });
+    this.cards = new PinCards(root, this.colours, { ...on, left: () => this.stage.picture.focus() });
   }
 
   /** @param {View} picture */
@@ -38,34 +39,35 @@ export class Scene {
     this.readout.assume(picture.about.assumptions);
   }
 
-  /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look */
-  draw(answer, frame, look) {
+  /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look @param {import("./stage.js").Marks} marks */
+  draw(answer, frame, look, marks) {
     const { stage } = this, paint = paintOf(look, answer.block.meta.signed, answer.stats.top);
     stage.show(frame);
     stage.paint(this.colours, frameOf(answer.weights, answer.grid, frame), answer.grid, paint);
-    stage.markQuery(answer.rect, frame === answer.t);
+    stage.markQuery(answer.rect, answer.t, frame, marks);
     this.film.show(answer, paint, frame, look.arrows);
     this.readout.show(answer, stage.photos, stage.size);
     this.legend.show(paint, answer.block.digits(answer.direction));
     this.lesson.show(answer);
   }
 
-  /** @param {Answer} answer */
-  speak(answer) {
+  /** @param {Answer} answer @param {string} news what was done, before what it shows */
+  speak(answer, news) {
     const words = spokenWords(answer);
-    this.readout.spoken.textContent = words;
+    this.readout.spoken.textContent = news ? `${news} ${words}` : words;
     this.stage.describe(words);
   }
 
-  /** The marks on the large picture alone, for another frame. @param {Answer[]} pins @param {number} frame */
-  markPins(pins, frame) {
-    this.stage.drawPins(pins.flatMap((pin, i) => (pin.t === frame ? [/** @type {[number, typeof pin.rect]} */ ([i + 1, pin.rect])] : [])));
+  /** The marks on the large picture alone, for another frame. @param {Card[]} cards @param {number} frame */
+  markPins(cards, frame) {
+    this.stage.drawPins(cards.flatMap(({ pin: { number, answer }, t, foreign }) =>
+      (t === frame && answer ? [/** @type {[number, import("../core/grid.js").Rect, boolean]} */ ([number, answer.rect, foreign])] : [])));
   }
 
-  /** @param {Answer[]} pins @param {number} frame @param {Look} look */
-  drawPins(pins, frame, look) {
-    this.markPins(pins, frame);
+  /** @param {Card[]} cards @param {string} ask what they can be asked again of, "" if nothing @param {number} frame @param {Look} look */
+  drawPins(cards, ask, frame, look) {
+    this.markPins(cards, frame);
     const { photos, size } = this.stage;
-    this.cards.show(pins, { photos, ...size, paintFor: (pin) => paintOf(look, pin.block.meta.signed, pin.stats.top) });
+    this.cards.show(cards, ask, { photos, ...size, paintFor: (answer) => paintOf(look, answer.block.meta.signed, answer.stats.top) });
   }
 }

@@ -2,9 +2,13 @@
 
 import { all, make, one, percentOf, pixelOf } from "./elements.js";
 import { paintCells, paintUneven } from "./paint.js";
+import { listenToPointer } from "./pointer.js";
+import { Zoom } from "./zoom.js";
 
 /** @typedef {import("../core/grid.js").Grid} Grid */
 /** @typedef {import("../core/grid.js").Rect} Rect */
+/** @typedef {{ preview: boolean, held: boolean, kept: Rect | null, keptFrame: number }} Marks how the query is marked; kept: the cell
+ * that is held while another is previewed */
 
 export class Stage {
   /** @param {HTMLElement} root */
@@ -16,10 +20,16 @@ export class Stage {
     this.canvas = /** @type {HTMLCanvasElement} */ (one(root, ".nlv-row"));
     this.lines = one(root, ".nlv-lines");
     this.queryMark = one(root, ".nlv-query");
+    this.keptMark = one(root, ".nlv-kept");
     this.keyMark = one(root, ".nlv-key");
     this.pinMarks = one(root, ".nlv-pinmarks");
     this.cells = make("canvas");
     this.size = { width: 0, height: 0 };
+    /** Pixels of the screen a pixel of the picture, shown whole. */
+    this.scale = 1;
+    /** Whether fingers point. */
+    this.touched = matchMedia("(hover: none)").matches;
+    this.zoom = new Zoom(root, this);
     new ResizeObserver(() => this.fit()).observe(this.room);
   }
 
@@ -38,6 +48,7 @@ export class Stage {
     this.show(0);
     this.lines.setAttribute("viewBox", `0 0 ${picture.width} ${picture.height}`);
     this.picture.classList.toggle("tiny", Math.max(picture.width, picture.height) <= 64);
+    this.zoom.level = 1;
     this.fit();
   }
 
@@ -48,18 +59,20 @@ export class Stage {
   fit() {
     const { width, height } = this.size;
     if (!width) return;
-    const narrow = matchMedia("(max-width: 900px)").matches;
-    const high = Math.max(200, innerHeight * (narrow ? 0.62 : 0.68));
-    const factor = Math.min(this.room.clientWidth / width, high / height);
+    const narrow = matchMedia("(max-width: 900px)").matches, full = document.fullscreenElement ? 0.8 : 0.68;
+    const high = Math.max(200, innerHeight * (narrow ? 0.56 : full));
+    const { level } = this.zoom, factor = this.scale = Math.min(this.room.clientWidth / width, high / height);
     // A sliver stays wide enough to be pointed at.
-    this.picture.style.width = `${Math.max(2, width * factor)}px`;
-    this.picture.style.height = this.room.style.height = `${Math.max(2, height * factor)}px`;
+    this.picture.style.width = `${Math.max(2, width * factor) * level}px`;
+    this.picture.style.height = `${Math.max(2, height * factor) * level}px`;
+    this.room.style.height = level > 1 ? `${Math.min(high, height * factor * level)}px` : this.picture.style.height;
+    this.zoom.show();
   }
 
   /** A pointer event -> pixels of the original, clamped into it. @param {MouseEvent} event @returns {[number, number]} */
   pixel(event) {
     const [x, y] = pixelOf(event, this.picture, this.size);
-    const inside = (/** @type {number} */ v, /** @type {number} */ size) => Math.min(Math.max(v, 0), size - Math.min(1e-3, size / 2));
+    const inside = (/** @type {number} */ v, /** @type {number} */ size) => Math.min(Math.max(v, 0), size - Math.min(0.01, size / 2));
     return [inside(x, this.size.width), inside(y, this.size.height)];
   }
 
@@ -69,10 +82,15 @@ export class Stage {
     mark.hidden = false;
   }
 
-  /** @param {Rect} rect @param {boolean} here whether its frame is shown */
-  markQuery(rect, here) {
+  /** The cell that is asked about, and beside a preview the one that is held. @param {Rect} rect @param {number} t its frame
+   * @param {number} frame that is shown @param {Marks} marks */
+  markQuery(rect, t, frame, { preview, held, kept, keptFrame }) {
     this.put(this.queryMark, rect);
-    this.queryMark.hidden = !here;
+    this.queryMark.hidden = t !== frame;
+    this.queryMark.classList.toggle("preview", preview);
+    this.queryMark.classList.toggle("held", held && !preview);
+    if (kept) this.put(this.keptMark, kept);
+    this.keptMark.hidden = !kept || keptFrame !== frame;
   }
 
   /** @param {Rect | null} rect */
@@ -102,10 +120,10 @@ export class Stage {
     this.lines.innerHTML = on ? thin + strong : "";
   }
 
-  /** @param {[number, Rect][]} pins number and cell of those of the frame that is shown */
+  /** @param {[number, Rect, boolean][]} pins number, cell, and whether it is of something else, of those of the frame that is shown */
   drawPins(pins) {
-    this.pinMarks.replaceChildren(...pins.map(([number, rect]) => {
-      const mark = make("div", "nlv-pinmark");
+    this.pinMarks.replaceChildren(...pins.map(([number, rect, foreign]) => {
+      const mark = make("div", foreign ? "nlv-pinmark foreign" : "nlv-pinmark");
       mark.innerHTML = `<b>${number}</b>`;
       this.put(mark, rect);
       return mark;
@@ -118,22 +136,8 @@ export class Stage {
   /** When a photo can be drawn from. @param {() => void} then */
   whenLoaded(then) { for (const photo of this.photos) photo.decode().then(then).catch(() => {}); }
 
-  /** Pointer and touch. @param {{ point: (x: number, y: number) => void, hold: (x: number, y: number, click: boolean) => void }} on */
-  listen(on) {
-    /** @type {[number, number] | null} */
-    let pressed = null;
-    this.picture.addEventListener("pointermove", (e) => on.point(...this.pixel(e)));
-    this.picture.addEventListener("pointerdown", (e) => {
-      pressed = [e.clientX, e.clientY];
-      if (e.pointerType !== "mouse") this.picture.setPointerCapture(e.pointerId);
-      on.point(...this.pixel(e));
-    });
-    this.picture.addEventListener("pointerup", (e) => {
-      const still = pressed !== null && Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]) < 6;
-      pressed = null;
-      on.hold(...this.pixel(e), still && e.button === 0);
-    });
-  }
+  /** @param {import("./pointer.js").Listener} on */
+  listen(on) { listenToPointer(this, on); }
 }
 
 /** Whatever is for clips alone. @param {HTMLElement} root @param {boolean} clip */

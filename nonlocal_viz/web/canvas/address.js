@@ -1,0 +1,60 @@
+// The address of the window: what is shown, while it changes. Only the first canvas of a page has it, and where
+// a page may not change its address (a file, a frame without one) nothing is lost but that.
+
+import { NAMES } from "./core/link.js";
+
+/** Milliseconds between two changes of the address: browsers refuse to be told of every move. */
+const PAUSE = 300;
+
+export class Address {
+  /** @param {boolean} ours @param {(asked: URLSearchParams) => void} onBack somebody went back or forth */
+  constructor(ours, onBack) {
+    this.ours = ours;
+    /** What it asks of the first picture. */
+    this.first = new URLSearchParams(ours ? location.search : "");
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    /** What it is to say next. @type {(() => URLSearchParams | null) | null} */
+    this.due = null;
+    if (ours) addEventListener("popstate", () => { this.due = null; onBack(new URLSearchParams(location.search)); });
+  }
+
+  /** The address that says this; names of others stay in it. @param {URLSearchParams} query */
+  of(query) {
+    const url = new URL(location.href);
+    for (const name of NAMES) url.searchParams.delete(name);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    return url;
+  }
+
+  /** Say it, now or in a moment: of what changes meanwhile only the last is said. @param {() => URLSearchParams | null} query */
+  say(query) {
+    this.due = query;
+    if (this.timer) return;
+    this.flush();
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      if (this.due) this.say(this.due);
+    }, PAUSE);
+  }
+
+  /** Say what is due. */
+  flush() {
+    const query = this.due && this.due();
+    this.due = null;
+    if (query) this.write("replaceState", query);
+  }
+
+  /** An entry of its own, so that Back goes back to what was shown before. @param {URLSearchParams} query */
+  push(query) {
+    this.due = null;
+    this.write("pushState", query);
+  }
+
+  /** @param {"replaceState" | "pushState"} how @param {URLSearchParams} query */
+  write(how, query) {
+    const url = this.of(query);
+    if (!this.ours || url.href === location.href) return;
+    try { history[how](history.state, "", url); } catch { this.ours = false; }
+  }
+}

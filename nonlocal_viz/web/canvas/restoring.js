@@ -1,0 +1,43 @@
+// Between a session and the address: what it says, and what it brings back.
+
+import { linkQuery, missedWords, restored, sourceAsked } from "./core/link.js";
+import { sameView } from "./core/source.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./protocol.js").View} View */
+
+/** What is shown, as an address says it; null before there is anything. @param {Session} session */
+export function queryOf({ open, pointed, frame, look, pins }) {
+  if (!open) return null;
+  return linkQuery({
+    source: open.source, block: open.block.name, point: pointed.resting, held: pointed.held, frame, signed: open.block.meta.signed, look, pins: pins.pins,
+  });
+}
+
+/** What an address asks for, of a picture that is open; what it cannot have is said.
+ * @param {Session} session @param {URLSearchParams} asked @param {View} view */
+export function restore(session, asked, view) {
+  const offer = { scales: session.config.scales, ...session.scene.colours.names };
+  const { point, held, frame, look, pins, missed } = restored(asked, view, offer), { resting } = session.pointed;
+  session.pointed.start({ ...resting, ...point }, held);
+  session.frame = frame ?? session.pointed.resting.t;
+  Object.assign(session.look, look);
+  // Pins are work: those of the address join those that are here.
+  for (const { number, ...pin } of pins) session.pins.add(pin, { number });
+  session.note(missedWords(missed));
+}
+
+/** Somebody went back, or forth. @param {Session} session @param {URLSearchParams} asked */
+export function revisit(session, asked) {
+  const { open } = session, source = sourceAsked(asked), block = asked.get("block");
+  if (!open || !session.root.isConnected) return;
+  session.returning = true;
+  if (source && !sameView(source, open.source)) {
+    session.asked = asked;
+    session.openSource(source, "Going back", block || open.block.name);
+    return;
+  }
+  restore(session, asked, open.picture);
+  if (block && block !== open.block.name && open.picture.blocks.includes(block)) session.chooseBlock(block);
+  else session.shown();
+}
