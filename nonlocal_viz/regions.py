@@ -1,11 +1,85 @@
 """Where a row is bright: connected pieces of the strongest cells that together hold half of its mass.
 
-Invariant: plain arrays in, plain arrays out. The law has no number to tune: *half* is the half of the
-row itself, so a sink that holds more than half is one region, and an even row is one region, too.
+Invariant: weights and their grid in, plain values out. The law has no number to tune: *half*
+is the half of the row itself, so a sink that holds more than half is one region, and an even row, too.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from nonlocal_viz.core.geometry import Cell, Grid, Rect
+
+
+@dataclass(frozen=True)
+class Key:
+    """One cell that a row looks at. ``weight`` is the affinity, ``rect`` its pixels in the original."""
+
+    cell: Cell
+    weight: float
+    rect: Rect
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected bright piece of a row.
+
+    Attributes:
+        rank: 1 for the region that holds the most, and so on.
+        frame: the frame in which it holds the most.
+        frames: its first and its last frame.
+        cells: how many cells it has, in all its frames.
+        mass: the sum of its weights, signed as they are.
+        share: the share of the row's mass (of its sizes, where weights are signed) that it holds.
+        rect: the pixels of the original around its cells in ``frame``.
+        key: its strongest cell.
+    """
+
+    rank: int
+    frame: int
+    frames: tuple[int, int]
+    cells: int
+    mass: float
+    share: float
+    rect: Rect
+    key: Key
+
+
+def key_at(weights: np.ndarray, grid: Grid, index: int, first_frame: int = 0) -> Key:
+    """The cell of a number as a Key; ``first_frame`` is the frame that ``weights[0]`` stands for."""
+    t, h, w = grid.unflat(index)
+    return Key((t + first_frame, h, w), float(weights[t, h, w]), grid.rect(index))
+
+
+def regions(
+    weights: np.ndarray, grid: Grid, count: int = 5, first_frame: int = 0
+) -> tuple[Region, ...]:
+    """The regions of (T, H, W) weights, see :func:`pieces`, at most ``count``."""
+    sizes, found = sizes_of(weights).ravel(), pieces(weights)[: max(count, 0)]
+    made = []
+    for rank, cells in enumerate(found, 1):
+        steps = cells // weights[0].size
+        most = int(np.bincount(steps, sizes[cells]).argmax())
+        rects = [grid.rect(int(i)) for i in cells[steps == most]]
+        made.append(
+            Region(
+                rank=rank,
+                frame=most + first_frame,
+                frames=(int(steps[0]) + first_frame, int(steps[-1]) + first_frame),
+                cells=len(cells),
+                mass=float(weights.astype(np.float64).ravel()[cells].sum()),
+                share=float(sizes[cells].sum() / sizes.sum()),
+                rect=Rect(
+                    min(r.left for r in rects),
+                    min(r.top for r in rects),
+                    max(r.right for r in rects),
+                    max(r.bottom for r in rects),
+                ),
+                key=key_at(weights, grid, int(cells[sizes[cells].argmax()]), first_frame),
+            )
+        )
+    return tuple(made)
 
 
 def sizes_of(weights: np.ndarray) -> np.ndarray:

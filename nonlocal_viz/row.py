@@ -16,7 +16,7 @@ import numpy as np
 from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
 from nonlocal_viz.errors import QueryError
-from nonlocal_viz.regions import pieces, sizes_of
+from nonlocal_viz.regions import Key, Region, key_at, regions, sizes_of
 
 Direction = Literal["row", "column"]
 
@@ -33,40 +33,6 @@ def frame_number(frame: int, count: int) -> int:
     if not (isinstance(frame, int | np.integer) and 0 <= frame < count):
         raise QueryError(f"There is no frame {frame}: frames go from 0 to {count - 1}.")
     return int(frame)
-
-
-@dataclass(frozen=True)
-class Key:
-    """One cell that a row looks at. ``weight`` is the affinity, ``rect`` its pixels in the original."""
-
-    cell: Cell
-    weight: float
-    rect: Rect
-
-
-@dataclass(frozen=True)
-class Region:
-    """One connected bright piece of a row.
-
-    Attributes:
-        rank: 1 for the region that holds the most, and so on.
-        frame: the frame in which it holds the most.
-        frames: its first and its last frame.
-        cells: how many cells it has, in all its frames.
-        mass: the sum of its weights, signed as they are.
-        share: the share of the row's mass (of its sizes, where weights are signed) that it holds.
-        rect: the pixels of the original around its cells in ``frame``.
-        key: its strongest cell.
-    """
-
-    rank: int
-    frame: int
-    frames: tuple[int, int]
-    cells: int
-    mass: float
-    share: float
-    rect: Rect
-    key: Key
 
 
 @dataclass(frozen=True)
@@ -150,7 +116,10 @@ class Row:
     def strongest(self, count: int = 20) -> list[Key]:
         """The cells with the greatest weights by size, strongest first; of equals the first."""
         sizes = np.abs(self.map.astype(np.float64)).ravel()
-        return [self._key(int(i)) for i in np.argsort(-sizes, kind="stable")[:count]]
+        return [
+            key_at(self.map, self.grid, int(i), self.first_frame)
+            for i in np.argsort(-sizes, kind="stable")[:count]
+        ]
 
     def peaks(self, count: int = 5) -> list[Key]:
         """The strongest cells that lie apart: within two cells of one, in its frame, none is stronger
@@ -169,7 +138,7 @@ class Row:
             peak &= (other < sizes) | ((other == sizes) & (not earlier))
         found = np.flatnonzero(peak)
         order = np.argsort(-sizes.ravel()[found], kind="stable")[:count]
-        return [self._key(int(i)) for i in found[order]]
+        return [key_at(self.map, self.grid, int(i), self.first_frame) for i in found[order]]
 
     def regions(self, count: int = 5) -> tuple[Region, ...]:
         """The connected bright pieces of the row, those that hold most of its mass first.
@@ -180,31 +149,7 @@ class Row:
         that holds it all, a sink that holds more than half is the only one; of nothing but zeros there
         is none.
         """
-        sizes = sizes_of(self.map).ravel()
-        found = pieces(self.map)[: max(count, 0)]
-        return tuple(self._region(rank, cells, sizes) for rank, cells in enumerate(found, 1))
-
-    def _region(self, rank: int, cells: np.ndarray, sizes: np.ndarray) -> Region:
-        steps = cells // self.map[0].size
-        held = np.bincount(steps, sizes[cells])
-        most = int(held.argmax())
-        rects = [self.grid.rect(int(i)) for i in cells[steps == most]]
-        first = self.first_frame
-        return Region(
-            rank=rank,
-            frame=most + first,
-            frames=(int(steps[0]) + first, int(steps[-1]) + first),
-            cells=len(cells),
-            mass=float(self.map.astype(np.float64).ravel()[cells].sum()),
-            share=float(sizes[cells].sum() / sizes.sum()),
-            rect=Rect(
-                min(r.left for r in rects),
-                min(r.top for r in rects),
-                max(r.right for r in rects),
-                max(r.bottom for r in rects),
-            ),
-            key=self._key(int(cells[sizes[cells].argmax()])),
-        )
+        return regions(self.map, self.grid, count, self.first_frame)
 
     def overlay(
         self,
@@ -257,7 +202,7 @@ class Row:
 
     def describe(self) -> str:
         """One or two sentences for people: the cell, its strongest key, its spread, its largest region."""
-        strongest, regions = self.stats.top[0], self.regions(1)
+        strongest, largest = self.stats.top[0], self.regions(1)
         x, y = strongest.rect.centre
         row = self.direction == "row"
         text = (
@@ -270,13 +215,13 @@ class Row:
                 f"; entropy {self.stats.entropy:.2f} nats, as if spread evenly over "
                 f"{self.stats.support:.0f} of {self.map.size} cells"
             )
-        if regions:
-            first, last = regions[0].frames
+        if largest:
+            first, last = largest[0].frames
             frames = f"frames {first} to {last}" if last > first else f"frame {first}"
             where = f" in {frames}" if self.is_clip else ""
             text += (
-                f". The largest bright region, {regions[0].cells} cells{where}, holds "
-                f"{100 * regions[0].share:.0f} % of the {self.direction}"
+                f". The largest bright region, {largest[0].cells} cells{where}, holds "
+                f"{100 * largest[0].share:.0f} % of the {self.direction}"
             )
         return text + "."
 
@@ -314,11 +259,6 @@ class Row:
                 for region in self.regions()
             ],
         }
-
-    def _key(self, index: int) -> Key:
-        t, h, w = self.grid.unflat(index)
-        weight = float(self.map[t, h, w])
-        return Key((t + self.first_frame, h, w), weight, self.grid.rect(index))
 
     def _cell(self, cell: Cell) -> str:
         t, h, w = cell

@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "zoo": {"core", "files", "resources"},
     "probe": {"core"},
     "export": {"core", "files", "media", "render", "version"},
-    "regions": set(),
+    "regions": {"core"},
     "row": {"core", "export", "regions"},
     "turns": set(),
     "encoding": {"core", "turns"},

@@ -38,7 +38,7 @@ def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
         "times": list(view.times),
         "spacetime": view.spacetime,
         "blocks": list(view.blocks),
-        "fineness": [list(view.query_grid(block).cells[1:]) for block in view.blocks],
+        "fineness": [view.fineness(block) for block in view.blocks],
     }
 
 

@@ -190,8 +190,9 @@ class About(TypedDict):
 
 class View(TypedDict):
     """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with.
-    ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``; ``best`` is
-    the one whose rows were measured to rank objects best, null where nobody measured."""
+    ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where
+    that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects
+    best, null where nobody measured."""
 
     kind: Literal["view"]
     seq: int
@@ -207,7 +208,7 @@ class View(TypedDict):
     times: list[float]
     spacetime: bool
     blocks: list[str]
-    fineness: list[tuple[int, int]]
+    fineness: list[tuple[int, int] | None]
     best: str | None
     first: Block
 

@@ -98,7 +98,7 @@ def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, upl
     (found_too,) = desk.open(upload(uploads, 0), "layer2.1")
     assert found_too["first"]["block"] == "layer2.1"
     view = desk.views.get(upload(uploads, 0))
-    assert found["fineness"] == [list(view.query_grid(name).cells[1:]) for name in found["blocks"]]
+    assert found["fineness"] == [view.query_grid(name).cells[1:] for name in found["blocks"]]
     assert found["best"] is None
     # Classes would need the whole network, and the page has no use for them.
     assert "classes" not in found

@@ -75,7 +75,7 @@ export class Pointing {
     session.said();
   }
 
-  /** A crop is pointed at: what it shows is marked, in its own frame, as long as the pointer is there. @param {number} slot -1: none */
+  /** A crop is pointed at or focused: what it shows is marked, in its own frame, as long as that lasts. @param {number} slot -1: none */
   markKey(slot) {
     const { session } = this, mark = session.answer && markOf(session.answer, slot);
     session.peek = mark ? mark.t : null;

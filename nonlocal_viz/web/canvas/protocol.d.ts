@@ -141,7 +141,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
 export interface View {
   kind: "view";
   seq: number;
@@ -157,7 +157,7 @@ export interface View {
   times: number[];
   spacetime: boolean;
   blocks: string[];
-  fineness: [number, number][];
+  fineness: ([number, number] | null)[];
   best: string | null;
   first: Block;
 }

@@ -163,7 +163,8 @@ export class Session {
     const { block, picture, source } = this.open, { signed } = block.meta;
     this.controls.showPicture({
       cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
-      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false, held: block.holds(this.look.direction),
+      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false,
+      held: block.holds(this.look.direction),
     });
   }
 

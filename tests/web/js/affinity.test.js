@@ -113,6 +113,8 @@ test("how blocks are sent decides how many digits hold, and where columns are ma
   const few = blockOf(named("halves, softmax"));
   few.affinity.hasColumns = false;
   assert.deepEqual([few.digits("row"), few.digits("column")], [2, 3]); // the server's own columns
+  // Where columns are made here no normaliser has to be found for them.
+  for (const one of golden.cases) { const { affinity } = blockOf(one); assert.equal(affinity.hasColumns, !affinity.normalisers.some(Number.isNaN)); }
 });
 
 test("columns of a block without normalisers are those that the server sent", () => {

@@ -88,6 +88,6 @@ test("a failure leaves the fields as they were, and the address says what is sho
   models.value = "other";
   session.returning = true;
   session.desk.on.failed("No.");
-  t.mock.timers.tick(300);
+  t.mock.timers.tick(400);
   assert.deepEqual([root.querySelector(".nlv-error").textContent, models.value, location.href, session.returning], ["No.", "own", before, false]);
 });

@@ -163,7 +163,7 @@ test("a new picture, model, block and held click are entries of their own; Back 
   page.key(page.body, "p");
   page.key(picture, "ArrowRight");
   session.setLook({ alpha: 0.5 });
-  t.mock.timers.tick(300);
+  t.mock.timers.tick(400);
   assert.equal(page.entries.length, 2);
   assert.match(location.href, /block=layer3.0&x=15&y=5&.*alpha=0.5/);
   open(one, { example: "b" });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { answerTo, cellAsked, markOf, STRONGEST } from "../../../nonlocal_viz/web/canvas/core/answer.js";
 import { blockLabels, blockWords, modelWords } from "../../../nonlocal_viz/web/canvas/core/words-choices.js";
-import { gatheredWords, label, pinWords, readoutWords, regionWords, spokenWords, strongestWords } from "../../../nonlocal_viz/web/canvas/core/words.js";
+import { gatheredWords, label, readoutWords, regionWords, spokenWords, strongestWords } from "../../../nonlocal_viz/web/canvas/core/words.js";
 import { blockOf, evenGrid, golden, named, remoteBlock } from "./golden.js";
 
 /** The answer of a block without factors, whose weights the server sent. */
@@ -25,7 +25,6 @@ test("the readout of a distribution", () => {
   assert.equal(gatheredWords(answer).words, "Half of the row lies in 1 of 12 cells (straight line: evenly spread)");
   assert.equal(spokenWords(answer), "The cell in row 2, column 1 looks most at the cell in row 1, column 0, weight 0.500. " +
     "Region 1: 50 % of the row, on 8.3 % of the picture.");
-  assert.equal(pinWords(answer), " row 2, column 1, as if over 22 %");
   assert.deepEqual(regionWords(answer, answer.stats.regions[0]),
     { share: "50 %", where: "of the row", spoken: "Region 1: 50 % of the row, on 8.3 % of the picture" });
   assert.deepEqual(strongestWords(answer), { share: "0.500", where: "strongest cell", spoken: "Strongest single cell: row 1, column 0, weight 0.500" });
@@ -40,7 +39,6 @@ test("the readout of a column, and of rows that are no share of 1", () => {
   assert.match(gatheredWords(column).words, /^Half of the column lies in 1 of 12/);
   assert.match(spokenWords(column),
     /^The cell in row 2, column 1 is looked at most by the cell in row 1, column 0, weight 0\.500\. Region 1: 50 % of the column,/);
-  assert.equal(pinWords(column), " row 2, column 1");
   const kind = (normalise) => ({ distribution: false, pairwise: { score: "product", rectify: false, normalise, scale: 1 } });
   const terms = (normalise, more) => readoutWords(answered(ROW, { ...kind(normalise), ...more })).terms;
   assert.match(terms("count"), /Weights of the some form form are divided by M = 12, so this row is no share of 1\.$/);
@@ -70,7 +68,6 @@ test("the readout of a clip names frames", () => {
     "Region 1: 50 % of the row, on 4.2 % of the clip, in frame 1, 1 after the query's.");
   assert.equal(regionWords(answer, region).where, "frame 1, 1 later");
   assert.equal(strongestWords(answer).where, "cell, frame 1");
-  assert.match(pinWords(answer), /^ row 2, column 1, frame 0, as if over/);
   const over = answered([...ROW, ...ROW], { queries: clip, keys: clip, span: 24 }, "row", { x: 15, y: 25, t: 1 }), tube = over.stats.regions[0];
   assert.equal(regionWords(over, tube).where, "frames 0 to 1");
   assert.match(regionWords(over, tube).spoken,
@@ -96,7 +93,7 @@ test("a row within one frame gathers in that frame", () => {
 /** Whatever the page says of an answer. */
 function everythingSaid(answer) {
   const { stats } = answer;
-  return [...Object.values(readoutWords(answer)), gatheredWords(answer).words, spokenWords(answer), pinWords(answer),
+  return [...Object.values(readoutWords(answer)), gatheredWords(answer).words, spokenWords(answer),
     ...Object.values(strongestWords(answer)), ...stats.regions.flatMap((region) => Object.values(regionWords(answer, region)))];
 }
 
@@ -171,6 +168,9 @@ test("what there is to choose", () => {
   assert.deepEqual(blockLabels({ blocks: ["a", "b"], fineness: [[3, 4], [3, 4]], best: null }), ["a: 3 \u00d7 4 cells", "b: 3 \u00d7 4 cells"]);
   assert.deepEqual(["a", "b", "c", "d"].map((block) => blockWords(view, block)), ["Follows outlines more finely; b is better at whole objects.",
     "Of this model\u2019s blocks the best at whole objects.", "b is better at whole objects.", ""]);
+  const unknown = { ...view, fineness: [[40, 72], null, [10, 18]] };
+  assert.deepEqual(blockLabels(unknown), ["a: fine, 40 \u00d7 72 cells", "b", "c: coarse, 10 \u00d7 18 cells"]);
+  assert.equal(blockWords(unknown, "a"), "b is better at whole objects.");
   assert.deepEqual([blockWords({ ...view, best: null }, "a"), blockWords({ ...view, best: "other" }, "a")], ["", ""]);
   assert.deepEqual([modelWords({ name: "m", title: "M", expect: "sinks" }), modelWords({ name: "m", title: "M", expect: "" })], ["M: sinks", "M"]);
   assert.equal(label("embedded_gaussian_form"), "embedded gaussian form");

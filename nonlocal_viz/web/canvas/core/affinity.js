@@ -61,7 +61,7 @@ export class Affinity {
     this.query = /** @type {Float32Array} */ (of("query"));
     this.key = /** @type {Float32Array} */ (of("key"));
     const sent = of("normaliser");
-    /** Of a softmax log C(x), of a sum C(x), one a head and query token; NaN where it was not sent and no row needed it yet. */
+    /** Of a softmax log C(x), else C(x), one a head and query token; NaN where it was not sent and no row needed it yet. */
     this.normalisers = sent ? Float64Array.from(sent) : new Float64Array(heads * queries).fill(NaN);
     /** Whether columns can be made here: they need the normalisers of all queries. */
     this.hasColumns = sent !== null || pairwise.normalise === "count";
@@ -74,6 +74,7 @@ export class Affinity {
     this.bias = table && new Bias(sections.bias.shape, /** @type {Float32Array} */ (table),
       /** @type {Int32Array} */ (of("query_place")), /** @type {Int32Array} */ (of("key_place")));
     this.spans = this.counted();
+    if (pairwise.normalise === "count") this.normalisers.forEach((_, at) => { this.normalisers[at] = this.span((at % queries) - aside.query.before.length); });
     // The arrays that rows and columns are written into, and the cells among their tokens.
     const cellsOf = (/** @type {Float32Array} */ tokens, /** @type {import("../protocol.js").OffGrid} */ names) =>
       tokens.subarray(names.before.length, tokens.length - names.after.length);
@@ -152,8 +153,19 @@ export class Affinity {
 
   /** @param {Float32Array} out @param {number} token @param {number} head @param {number} parts one of how many this head is */
   addRow(out, token, head, parts) {
-    const normaliser = this.normaliserOf(token, head);
-    for (let k = 0; k < out.length; k++) out[k] += this.entry(token, k, head, normaliser) / parts;
+    const { scores, unary } = this, normaliser = this.scored(token, head);
+    for (let k = 0; k < out.length; k++) {
+      const own = scores[k] > -Infinity ? this.weight(scores[k], normaliser) : 0;
+      out[k] += (unary ? own + unary[head * out.length + k] : own) / parts;
+    }
+  }
+
+  /** Write the scores of a query token, -Infinity where it cannot look, and give its normaliser. @param {number} q @param {number} head */
+  scored(q, head) {
+    for (let k = 0; k < this.keyTokens; k++) this.scores[k] = this.reaches(q, k) ? this.score(q, k, head) : -Infinity;
+    const at = head * this.queryTokens + q;
+    if (Number.isNaN(this.normalisers[at])) this.normalisers[at] = this.summed();
+    return this.normalisers[at];
   }
 
   /** The weights that one query cell gives to the keys on no cell, by their names. @param {number} q @returns {[string, number][]} */
@@ -190,21 +202,16 @@ export class Affinity {
 
   /** What turns the scores of a query token into weights: log C(x) of a softmax, else C(x). @param {number} q @param {number} head */
   normaliserOf(q, head) {
-    if (this.pairwise.normalise === "count") return this.span(q - this.aside.query.before.length);
-    const at = head * this.queryTokens + q;
-    if (Number.isNaN(this.normalisers[at])) this.normalisers[at] = this.normalised(q, head);
-    return this.normalisers[at];
+    const known = this.normalisers[head * this.queryTokens + q];
+    return Number.isNaN(known) ? this.scored(q, head) : known;
   }
 
-  /** Of the very numbers that are here. @param {number} q @param {number} head */
-  normalised(q, head) {
+  /** The normaliser of the scores that were written last: of the very numbers that are here. */
+  summed() {
+    const { scores } = this, softmax = this.pairwise.normalise === "softmax";
     let top = -Infinity, total = 0;
-    const softmax = this.pairwise.normalise === "softmax", { scores } = this;
-    for (let k = 0; k < this.keyTokens; k++) {
-      scores[k] = this.reaches(q, k) ? this.score(q, k, head) : -Infinity;
-      if (scores[k] > top) top = scores[k];
-    }
-    for (const score of scores) if (score > -Infinity) total += softmax ? Math.exp(score - top) : score;
+    for (let k = 0; k < scores.length; k++) if (scores[k] > top) top = scores[k];
+    for (let k = 0; k < scores.length; k++) if (scores[k] > -Infinity) total += softmax ? Math.exp(scores[k] - top) : scores[k];
     return softmax && top > -Infinity ? top + Math.log(total) : total;
   }
 

@@ -1,7 +1,7 @@
 // "What am I looking at?": the lesson's text for a block and a direction. What it says is decided by the fields of
 // the block, never by the name of its instantiation; its numbers are worked out in equation.js.
 
-import { placeWords, label } from "./words.js";
+import { cellWords, label } from "./words.js";
 
 /** @typedef {import("./answer.js").Answer} Answer */
 /** @typedef {import("./answer.js").Block} Block */
@@ -130,7 +130,7 @@ function endHtml({ meta: { instantiation, signed, heads } }, pairwise, direction
 
 /** Which pair it is that is worked out. @param {Answer} answer @param {boolean} reached whether its query can look at its key */
 export function pairWords({ block, direction, at, grid, stats }, reached) {
-  const clip = block.queries.cells[0] > 1 || block.keys.cells[0] > 1, other = placeWords(grid.unflat(stats.best), clip), own = placeWords(at, clip);
+  const clip = block.queries.cells[0] > 1 || block.keys.cells[0] > 1, other = cellWords(grid.unflat(stats.best), clip), own = cellWords(at, clip);
   const none = reached ? "" : " The key lies out of the query\u2019s reach, so no score counts.";
   return direction === "row" ? `The query is the cell in ${own}; its strongest key is the cell in ${other}.${none}`
     : `The key is the cell in ${own}; the query that looks at it most is the cell in ${other}.${none}`;

@@ -14,7 +14,11 @@ const RECOGNISED = 1 / 6;
 export const sizeOf = (weight) => { const size = Math.abs(weight); return size < Infinity ? size : 0; };
 
 /** Sizes from strongest to weakest. @param {Float32Array} weights */
-export const ordered = (weights) => Float32Array.from(weights, sizeOf).sort().reverse();
+export function ordered(weights) {
+  const sizes = new Float32Array(weights.length);
+  for (let i = 0; i < weights.length; i++) sizes[i] = sizeOf(weights[i]);
+  return sizes.sort().reverse();
+}
 
 /** The size of the weakest of the strongest cells that together hold half, how many those are, and what all
  * hold. @param {Float32Array} sizes ordered */
@@ -34,18 +38,19 @@ export function regionsOf(weights, grid, { least, total }) {
   if (!(total > 0)) return [];
   /** @type {Region[]} */
   const found = [];
-  const seen = new Uint8Array(weights.length);
-  const bright = (/** @type {number} */ i) => sizeOf(weights[i]) >= least;
-  for (let i = 0; i < weights.length; i++) if (!seen[i] && bright(i)) found.push(grown(weights, grid, i, seen, bright));
+  // The sign of every bright cell that no region has yet.
+  const free = new Int8Array(weights.length);
+  for (let i = 0; i < weights.length; i++) if (sizeOf(weights[i]) >= least) free[i] = weights[i] > 0 ? 1 : -1;
+  for (let i = 0; i < weights.length; i++) if (free[i]) found.push(grown(weights, grid, i, free));
   // Of equals the one with the first cell, in which order they were found.
   found.sort((a, b) => b.share - a.share);
   return found.map((region, i) => ({ ...region, rank: i + 1, share: region.share / total }));
 }
 
-/** @param {Float32Array} weights @param {Grid} grid @param {number} first @param {Uint8Array} seen @param {(i: number) => boolean} bright
+/** @param {Float32Array} weights @param {Grid} grid @param {number} first @param {Int8Array} free
  * @returns {Region} its share not yet divided */
-function grown(weights, grid, first, seen, bright) {
-  const cells = touching(grid, first, seen, (i) => bright(i) && weights[i] > 0 === weights[first] > 0);
+function grown(weights, grid, first, free) {
+  const cells = touching(grid, first, free);
   const held = new Float64Array(grid.cells[0]), size = grid.cells[1] * grid.cells[2];
   let mass = 0, share = 0, key = first;
   for (const i of cells) {
@@ -74,18 +79,17 @@ function around(cells, { x, y, cells: [, height, width] }, frame) {
   return { left: x.edges[left], top: y.edges[top], right: x.edges[right + 1], bottom: y.edges[bottom + 1] };
 }
 
-/** The cells that hang together with the first, each once. @param {Grid} grid @param {number} first @param {Uint8Array} seen
- * @param {(i: number) => boolean} belongs */
-function touching({ cells: [frames, height, width] }, first, seen, belongs) {
-  const found = [first];
-  seen[first] = 1;
+/** The cells that hang together with the first, which are free no more. @param {Grid} grid @param {number} first @param {Int8Array} free */
+function touching({ cells: [frames, height, width] }, first, free) {
+  const found = [first], sign = free[first];
+  free[first] = 0;
   for (let next = 0; next < found.length; next++) {
     const w = found[next] % width, rest = (found[next] - w) / width, h = rest % height, t = (rest - h) / height;
     for (let frame = Math.max(0, t - 1); frame <= Math.min(frames - 1, t + 1); frame++) {
       for (let row = Math.max(0, h - 1); row <= Math.min(height - 1, h + 1); row++) {
         for (let column = Math.max(0, w - 1); column <= Math.min(width - 1, w + 1); column++) {
           const i = (frame * height + row) * width + column;
-          if (!seen[i] && belongs(i)) { seen[i] = 1; found.push(i); }
+          if (free[i] === sign) { free[i] = 0; found.push(i); }
         }
       }
     }
@@ -98,12 +102,12 @@ function touching({ cells: [frames, height, width] }, first, seen, belongs) {
  * @param {{ width: number, height: number }} picture @returns {Rect} */
 export function cropOf({ left, top, right, bottom }, { width, height }) {
   const side = Math.max(right - left, bottom - top, RECOGNISED * Math.min(width, height));
-  const [x, y] = [within((left + right) / 2, side, width), within((top + bottom) / 2, side, height)];
+  const [x, y] = [kept((left + right) / 2, side, width), kept((top + bottom) / 2, side, height)];
   return { left: x[0], top: y[0], right: x[1], bottom: y[1] };
 }
 
 /** @param {number} middle @param {number} side @param {number} whole @returns {[number, number]} */
-function within(middle, side, whole) {
+function kept(middle, side, whole) {
   if (side >= whole) return [0, whole];
   const from = Math.min(Math.max(middle - side / 2, 0), whole - side);
   return [from, from + side];

@@ -18,7 +18,7 @@ export const label = (instantiation) => instantiation.replaceAll("_", " ");
 const isClip = ({ block: { queries, keys } }) => queries.cells[0] > 1 || keys.cells[0] > 1;
 
 /** Where a cell lies. @param {Cell} cell @param {boolean} clip */
-export const placeWords = ([t, h, w], clip) => `row ${h}, column ${w}${clip ? `, frame ${t}` : ""}`;
+export const cellWords = ([t, h, w], clip) => `row ${h}, column ${w}${clip ? `, frame ${t}` : ""}`;
 
 /** @param {Answer} answer @param {number} weight */
 const weightWords = ({ block, direction }, weight) => number(weight, block.digits(direction));
@@ -30,7 +30,7 @@ export function readoutWords(answer) {
   return {
     headline: row ? "This cell looks most at" : "This cell is looked at most by",
     pixel: `${Math.floor(answer.x)}, ${Math.floor(answer.y)}`,
-    cell: placeWords(at, clip),
+    cell: cellWords(at, clip),
     selfname,
     self: own >= 0 ? weightWords(answer, weights[own]) : row ? "no such key" : "no such cell",
     law: lawWords(answer),
@@ -100,7 +100,7 @@ function lawWords({ direction, stats: { regions } }) {
 export function strongestWords(answer) {
   const { grid, stats, weights } = answer, clip = isClip(answer), cell = grid.unflat(stats.best);
   const weight = weightWords(answer, weights[stats.best]);
-  const spoken = `Strongest single cell: ${placeWords(cell, clip)}, weight ${weight}`;
+  const spoken = `Strongest single cell: ${cellWords(cell, clip)}, weight ${weight}`;
   return { share: weight, where: clip ? `cell, frame ${cell[0]}` : "strongest cell", spoken };
 }
 
@@ -129,13 +129,7 @@ export function regionWords(answer, { rank, share, mass, frame, frames: [first, 
 /** An answer for those who do not see it. @param {Answer} answer */
 export function spokenWords(answer) {
   const { direction, at, grid, stats, weights } = answer, clip = isClip(answer), [region] = stats.regions;
-  const strongest = `The cell in ${placeWords(at, clip)} ${direction === "row" ? "looks most at" : "is looked at most by"} the cell in ` +
-    `${placeWords(grid.unflat(stats.best), clip)}, weight ${weightWords(answer, weights[stats.best])}.`;
+  const strongest = `The cell in ${cellWords(at, clip)} ${direction === "row" ? "looks most at" : "is looked at most by"} the cell in ` +
+    `${cellWords(grid.unflat(stats.best), clip)}, weight ${weightWords(answer, weights[stats.best])}.`;
   return region ? `${strongest} ${regionWords(answer, region).spoken}.` : strongest;
-}
-
-/** What stands on a pin beside its number. @param {Answer} pin */
-export function pinWords(pin) {
-  const words = ` ${placeWords(pin.at, isClip(pin))}`;
-  return pin.stats.support === null ? words : `${words}, as if over ${percent(pin.stats.support / Math.max(1, pin.span))}`;
 }
