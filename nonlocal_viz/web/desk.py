@@ -119,7 +119,7 @@ class Desk:
         yield from progress(_steps(view, block))
         column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
-        options = _colours(request) if suffix in ("png", "webm") else {}
+        options = _colours(request)
         at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
         model = stem(view.about.name)
         name = (
@@ -135,7 +135,7 @@ class Desk:
                     writer.write(row.overlay(frame=t, **options))
                 path.write_bytes(writer.finish())
             else:
-                row.save(path, **options)
+                row.save(path, **options, caption=bool(request.get("caption")))
             yield {"kind": "file", "name": name, "file": self._keep(path)}
 
     def answers(self, ask: Callable[[], Answers], request: dict[str, Any]) -> Answers:

@@ -265,6 +265,7 @@ export class Session {
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
+      caption: this.controls.caption.checked,
     });
   }
 

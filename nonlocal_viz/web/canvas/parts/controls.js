@@ -26,6 +26,8 @@ export class Controls {
     this.fields = Object.fromEntries(all(root, "[data-set]").map((field) => [field.dataset.set, field]));
     this.keys = /** @type {HTMLDialogElement} */ (one(root, ".nlv-keys"));
     this.linkButton = one(root, '[data-do="link"]');
+    /** Whether a PNG is to have its caption. */
+    this.caption = /** @type {HTMLInputElement} */ (one(root, "[data-caption]"));
     this.remote = one(root, ".nlv-remote");
     this.why = one(root, ".nlv-why");
     models.forEach((model) => this.models.add(new Option(modelWords(model), model.name)));
