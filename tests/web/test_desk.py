@@ -129,7 +129,9 @@ def test_a_download_is_painted_as_the_page_paints(desk: Desk, uploads: Path) -> 
     np.testing.assert_array_equal(pixels(**options, colour=True), wanted)
     # What is no number is as if nothing was said.
     for alpha in (math.nan, math.inf, "0.2", None):
-        np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay())
+        np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay(grey=True))
+    even = row.overlay(veil=False)
+    np.testing.assert_array_equal(pixels(veil=False, colour=True), even)
     with pytest.raises(OptionError, match="from 0 to 1"):
         saved(desk, {**request, "alpha": 1.5})
     with pytest.raises(WritingError, match=r"Downloads are png.* or "):
