@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nonlocal_viz.errors import BusyError, MediaError
+from nonlocal_viz.errors import BusyError, GoneError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
@@ -80,7 +80,8 @@ class Views:
         ``stride`` (seconds) and ``spacetime`` (bool), all optional.
 
         Raises:
-            MediaError: no such example or upload, or the file is not a picture that can be shown.
+            GoneError: no such example or upload.
+            MediaError: the file is not a picture that can be shown.
             CheckpointError: the page does not offer that model.
             BusyError: too many pictures are waiting already.
         """
@@ -115,7 +116,7 @@ class Views:
             source = {"upload": query["upload"]}
         try:
             self._find(source)
-        except (MediaError, OSError, ValueError):
+        except (GoneError, OSError, ValueError):
             source = {"example": next(iter(self.examples))}
         if model := self.models.called(query.get("model")):
             source["model"] = model
@@ -142,7 +143,7 @@ class Views:
                 path = (self._uploads / named).resolve()
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
-        raise MediaError("That picture is no longer here; open it again.")
+        raise GoneError("That picture is no longer here; open it again.")
 
 
 #: What a source may say.

@@ -123,7 +123,7 @@ def test_a_long_export_shows_its_progress_and_can_be_stopped(visit) -> None:
             new MutationObserver((_, observer) => {
                 if (box.hidden) return;
                 observer.disconnect();
-                document.querySelector('[data-do="cancel"]').click();
+                document.querySelector('[data-stop="save"]').click();
                 window.cancelled = true;
             }).observe(box, { attributes: true });
         }"""

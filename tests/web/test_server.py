@@ -308,7 +308,7 @@ def test_forged_downloads_get_one_sentence(desk, uploads: Path, changes: dict) -
 
 def test_what_a_source_says_beside_its_name_is_not_sent_back(desk, uploads: Path) -> None:
     file = {"meta": {"_type": "gradio.FileData"}, "path": "/etc/passwd"}
-    answer = desk.open({**upload(uploads, 0), "z": file, "meta": "x", "frames": None})
+    (answer,) = desk.open({**upload(uploads, 0), "z": file, "meta": "x", "frames": None})
     assert answer["source"] == upload(uploads, 0)
 
 
