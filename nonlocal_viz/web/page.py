@@ -47,7 +47,7 @@ def build(
     source = load_model(model, device) if isinstance(model, str | Path) else model
     views = Views(Lens(source, short_side, limits), upload_folder())
     desk = Desk(views, into_cache)
-    views.get({"example": next(iter(views.examples))})
+    views.get({"example": next(iter(views.examples))}).affinity()
     demo: gr.Blocks = gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 6 * 3600)
     )

@@ -57,7 +57,10 @@ def test_kept_views_are_bounded_in_bytes(tiny_model, uploads: Path) -> None:
     probe = Lens(tiny_model).open(uploads / "0.png").nbytes
     views = Views(Lens(tiny_model, limits=Limits(view_bytes=2 * probe)), uploads)
     first = views.get(upload(uploads, 0))
-    views.get(upload(uploads, 1))
+    for i in range(3):
+        view = views.get(upload(uploads, i))
+        for block in view.blocks:
+            view.affinity(block)
     views.get(upload(uploads, 2))
     assert views.nbytes <= 2 * probe
     # The oldest made room; asked for again, it is encoded again.
