@@ -91,7 +91,6 @@ def test_what_was_asked_for_last_is_kept_longest(model: Any, uploads: Path) -> N
     # Asked for again, the first is no longer the one that makes room.
     assert views.get(upload(uploads, 0)) is first
     whole(views.get(upload(uploads, 2)))
-    # The third was no larger than there was room for until it was asked; now another has to go.
     assert views.get(upload(uploads, 0)) is first
     assert views.get(upload(uploads, 1)) is not second
 
@@ -111,6 +110,9 @@ def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, upl
     assert found["best"] is None
     # Classes would need the whole network, and the page has no use for them.
     assert "classes" not in found
+    fresh = Desk(Views(desk.views.models.lens(), uploads))
+    assert [kind["kind"] for kind in fresh.open(upload(uploads, 0), "layer2.1")][-1] == "view"
+    assert "layer3.1: not asked for yet" in repr(fresh.views.get(upload(uploads, 0)))
     assert found["start"] == [45, 30, 0]
     with Image.open(io.BytesIO(content(found["frames"][0]))) as photo:
         assert photo.size == (90, 60)
