@@ -7,7 +7,7 @@ import { SendingError } from "./line.js";
 import { gaveUp, Patience } from "./patience.js";
 import { readable, Sent } from "./sent.js";
 import { handleOf } from "./source.js";
-import { LOOKS, waitedFor } from "./waited.js";
+import { BRINGING, waitedFor } from "./waited.js";
 
 /** @typedef {import("../protocol.js").Answer} Said */
 /** @typedef {import("../protocol.js").Source} Source */
@@ -64,7 +64,7 @@ export class Desk {
   of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind)); }
 
   /** Whether the picture is on its way, or a part of it. */
-  get looking() { return this.has(...LOOKS); }
+  get looking() { return this.has(...BRINGING); }
 
   /** @param {Kind} kind @param {object} question */
   ask(kind, question) {
@@ -124,7 +124,7 @@ export class Desk {
   cancelLook() {
     this.rowWanted = null;
     if (this.of("save").some(([, { patience }]) => patience.trouble)) this.cancelSaves();
-    for (const [number] of this.of(...LOOKS, "row")) this.stop(number);
+    for (const [number] of this.of(...BRINGING, "row")) this.stop(number);
     this.nextSave();
   }
 

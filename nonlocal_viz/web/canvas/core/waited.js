@@ -7,14 +7,14 @@ import { TROUBLES } from "./patience.js";
 /** @typedef {Work & { kind: import("./patience.js").Kind, patience: import("./patience.js").Patience }} Waited */
 
 /** The kinds of question that bring the picture, or a part of it. @type {import("./patience.js").Kind[]} */
-export const LOOKS = ["start", "picture", "block", "upload"];
+export const BRINGING = ["start", "picture", "block", "upload"];
 
 /** @param {Waited[]} open @returns {Waiting} */
 export function waitedFor(open) {
   const work = (/** @type {Waited | undefined} */ found) => (found ? { words: found.words, done: found.done } : null);
   const why = open.find(({ patience }) => patience.trouble)?.patience;
   return {
-    look: work(open.find(({ kind }) => LOOKS.includes(kind))),
+    look: work(open.find(({ kind }) => BRINGING.includes(kind))),
     save: work(open.find(({ kind }) => kind === "save")),
     trouble: why?.trouble ? { words: TROUBLES[why.trouble], seconds: why.seconds } : null,
   };
