@@ -35,6 +35,7 @@ test("a click holds, and what is held stays for everything else", () => {
   page.flush();
   assert.deepEqual([session.answer.index, tool.held, root.querySelector(".nlv-kept").hidden], [14, held, false]);
   assert.equal(root.querySelector(".nlv-kept").style.left, "0%");
+  assert.ok(!root.querySelector(".nlv-query").classList.has("held"));
   // A key pressed over a preview acts on what is held.
   page.key(page.body, "d");
   assert.deepEqual([asked.pop()[1].x, tool.address.includes("x=5.2&y=5")], [5.2, true]);
