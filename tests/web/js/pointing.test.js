@@ -137,6 +137,11 @@ test("a finger: a tap holds, a long press pins, a drag sideways previews and hol
   t.mock.timers.tick(1000);
   picture.fire("pointerup", pointer(5, 9, touch));
   assert.deepEqual([tool.held, tool.preview, tool.pins], [{ x: 45, y: 25, t: 0 }, false, 1]);
+  picture.fire("pointerdown", pointer(5, 5, touch));
+  picture.fire("pointerdown", pointer(25, 5, { ...touch, pointerId: 5, isPrimary: false })); // to zoom
+  t.mock.timers.tick(1000);
+  picture.fire("pointerup", pointer(5, 5, touch));
+  assert.deepEqual([tool.held.x, tool.pins], [45, 1]);
   assert.match(session.line.more.textContent, /^tap/);
 });
 

@@ -8,7 +8,8 @@
 /** @typedef {import("./answer.js").Direction} Direction */
 /** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number }} RowAsked */
 /** @typedef {{ props: { config: import("../protocol.js").Config, value: Said | null }, trigger: (event: string, data?: object) => void,
- *   watch: (name: string, listener: () => void) => void, upload: (file: File) => Promise<{ path: string }> }} Host what gradio provides */
+ *   watch: (name: string, listener: () => void) => void, upload: (file: File) => Promise<{ path: string }>, address?: boolean }} Host what gradio provides;
+ * address: false where the window's address belongs to somebody else */
 /** @typedef {{ view: (view: View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
  *   working: (words: string) => void, failed: (message: string) => void }} Listener */
