@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import clips
+from benchmarks import clips, encode
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
 from nonlocal_viz.core.block import NonLocalBlock
@@ -158,5 +158,6 @@ CASES: dict[str, Callable[[bool], Result]] = {
     "row": row,
     "view": view,
     "open": open_,
+    **encode.CASES,
     **clips.CASES,
 }

@@ -6,7 +6,7 @@ Names are loaded when they are first used: ``import nonlocal_viz`` imports neith
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from nonlocal_viz.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nonlocal_viz import errors, limits, media, render, zoo

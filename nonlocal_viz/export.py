@@ -6,6 +6,7 @@ cells lie, and the pictures they lie on; :class:`nonlocal_viz.Row` is one.
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from nonlocal_viz.core.geometry import Cell, Grid, Rect
 from nonlocal_viz.errors import WritingError
 from nonlocal_viz.files import write_atomically
 from nonlocal_viz.media import encode_png, encode_webm
+from nonlocal_viz.version import __version__
 
 
 class Shown(Protocol):
@@ -50,10 +52,14 @@ class Shown(Protocol):
     @property
     def instantiation(self) -> str: ...
     @property
+    def model(self) -> str: ...
+    @property
+    def picture(self) -> str: ...
+    @property
     def signed(self) -> bool: ...
     @property
     def shares(self) -> tuple[float, ...]: ...
-    def strongest(self, count: int) -> "Sequence[Strong]": ...
+    def peaks(self, count: int) -> "Sequence[Strong]": ...
 
 
 class Strong(Protocol):
@@ -90,7 +96,8 @@ def overlay(
     scale: str = "linear",
     smooth: bool = False,
     frame: int | None = None,
-    grey: bool = True,
+    grey: bool = False,
+    veil: bool = True,
 ) -> np.ndarray:
     """An answer over one frame, (H, W, 3) uint8; see :meth:`nonlocal_viz.Row.overlay`."""
     shown = row.query_cell[0] if frame is None else frame
@@ -106,6 +113,7 @@ def overlay(
         scale=scale,
         smooth=smooth,
         grey=grey,
+        veil=veil,
         signed=row.signed,
         vmax=float(np.abs(np.nan_to_num(row.map, posinf=0, neginf=0)).max()),
         query_rect=row.query_rect if shown == row.query_cell[0] else None,
@@ -125,15 +133,49 @@ def strip(row: Shown, **options: Any) -> np.ndarray:
 
 
 def arrows(row: Shown, suffix: str = "png", count: int = 20) -> bytes:
-    """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+    """As the paper's Figure 3: frames in a row, arrows from the query to the strongest places.
+
+    Places, not cells: the twenty strongest cells of a row are often neighbours of one another.
+    """
     return render.arrows(
         list(row.frames),
         row.times,
         row.query_cell[0],
         row.query_rect,
-        [(key.cell[0], key.rect, key.weight) for key in row.strongest(count)],
+        [(key.cell[0], key.rect, key.weight) for key in row.peaks(count)],
         suffix=suffix,
+        metadata=metadata(row),
     )
+
+
+def caption(row: Shown) -> str:
+    """What an answer is of, in one line: picture, model, block, query."""
+    what = row.picture or ("clip" if len(row.frames) > 1 else "picture")
+    through = f" through {row.model}" if row.model else ""
+    frame = f" in frame {row.query_cell[0]}" if len(row.frames) > 1 else ""
+    return (
+        f"{what}{through}: {row.direction} of pixel ({row.x:.5g}, {row.y:.5g}){frame}, {row.block}"
+        + (f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else "")
+    )
+
+
+def metadata(row: Shown) -> dict[str, str]:
+    """What every file says of itself, whatever it is called later."""
+    told = {
+        "picture": row.picture,
+        "model": row.model,
+        "block": row.block,
+        "direction": row.direction,
+        "x": row.x,
+        "y": row.y,
+        "frame": row.query_cell[0],
+        "version": __version__,
+    }
+    return {
+        "Title": caption(row),
+        "Description": json.dumps(told),
+        "Creator": f"nonlocal_viz {__version__}",
+    }
 
 
 def save(row: Shown, path: str | os.PathLike[str], **options: Any) -> Path:
@@ -175,12 +217,19 @@ def _writer(name: str, clip: bool) -> Writer:
     raise WritingError(f"Cannot write {suffix}; use {', '.join(there)}.")
 
 
-def _png(row: Shown, **options: Any) -> bytes:
+def _png(row: Shown, caption: bool = False, **options: Any) -> bytes:
+    if caption and len(row.frames) == 1:
+        return _figure(row, "png", beside=False, **_whole(options))
     one = len(row.frames) == 1 or options.get("frame") is not None
-    return encode_png(overlay(row, **options) if one else strip(row, **_whole(options)))
+    painted = overlay(row, **options) if one else strip(row, **_whole(options))
+    return encode_png(painted, metadata(row))
 
 
-def _figure(row: Shown, suffix: str, **options: Any) -> bytes:
+def _webm(row: Shown, **options: Any) -> bytes:
+    return encode_webm(overlays(row, **options), metadata=metadata(row))
+
+
+def _figure(row: Shown, suffix: str, beside: bool = True, **options: Any) -> bytes:
     if len(row.frames) > 1:
         return arrows(row, suffix)
     return render.figure(
@@ -188,8 +237,10 @@ def _figure(row: Shown, suffix: str, **options: Any) -> bytes:
         row.map[0],
         row.grid.x.edges(),
         row.grid.y.edges(),
-        title=f"{row.block} ({row.instantiation}), {row.direction} of ({row.x:g}, {row.y:g})",
+        title=caption(row),
         suffix=suffix,
+        beside=beside,
+        metadata=metadata(row),
         signed=row.signed,
         query_rect=row.query_rect,
         **options,
@@ -211,6 +262,9 @@ def _npz(row: Shown) -> bytes:
         block=np.array(row.block),
         instantiation=np.array(row.instantiation),
         direction=np.array(row.direction),
+        model=np.array(row.model),
+        picture=np.array(row.picture),
+        version=np.array(__version__),
     )
     return buffer.getvalue()
 
@@ -230,14 +284,12 @@ def _whole(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != "frame"}
 
 
-_COLOURS = ("cmap", "alpha", "scale", "smooth", "grey")
+_COLOURS = ("cmap", "alpha", "scale", "smooth", "grey", "veil")
 #: Every kind of file that an answer can be written as, by its suffix: the only list of them.
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
-        ".png": Writer(_png, (*_COLOURS, "frame")),
-        ".webm": Writer(
-            lambda row, **options: encode_webm(overlays(row, **options)), _COLOURS, of_photos=False
-        ),
+        ".png": Writer(_png, (*_COLOURS, "frame", "caption")),
+        ".webm": Writer(_webm, _COLOURS, of_photos=False),
         ".npz": Writer(_npz),
         ".csv": Writer(_csv),
         ".pdf": Writer(lambda row, **options: _figure(row, "pdf", **options), _COLOURS),

@@ -5,23 +5,19 @@ is answered from the factored affinities, in O(M D) a row. Pixels are always tho
 original picture, whatever the network saw (see :mod:`nonlocal_viz.core.geometry`).
 """
 
-import threading
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.source import Prepare, Source
-from nonlocal_viz.errors import BlockError, OptionError
+from nonlocal_viz.encoding import encode
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import is_video, open_image, open_video
 from nonlocal_viz.view import View
-
-#: One picture at a time, whichever the network: encoding uses every core already, and memory stays that
-#: of one.
-_ENCODING = threading.Lock()
 
 
 class Lens:
@@ -59,6 +55,7 @@ class Lens:
         start: float = 0.0,
         stride: float | None = None,
         spacetime: bool = True,
+        lazy: bool = False,
     ) -> View:
         """Run the network over a picture or a clip once.
 
@@ -69,6 +66,9 @@ class Lens:
             start, stride: seconds, see :func:`nonlocal_viz.media.open_video`.
             spacetime: a position of a clip looks at all T*H*W positions; False: only at those of its
                 own frame.
+            lazy: compute the map of a block when it is first asked for, from what lies before it: the
+                first row of a long clip is there long before the whole network has seen it. The
+                network must stay as it is meanwhile. The numbers are the same.
 
         Raises:
             MediaError: it is not a picture or clip that can be shown; the message says why.
@@ -82,23 +82,26 @@ class Lens:
                 stride=stride,
                 limits=self.limits,
             )
-            return self._encode(clip.frames, clip.times, spacetime)
-        return self._encode(open_image(source, self.limits)[None], (0.0,), True)
+            return self._encode(clip.frames, clip.times, _name(source), spacetime, lazy)
+        image = open_image(source, self.limits)
+        return self._encode(image[None], (0.0,), _name(source), True, lazy)
 
-    def _encode(self, images: np.ndarray, times: tuple[float, ...], spacetime: bool) -> View:
+    def _encode(
+        self,
+        images: np.ndarray,
+        times: tuple[float, ...],
+        name: str,
+        spacetime: bool,
+        lazy: bool,
+    ) -> View:
         count, height, width = images.shape[:3]
         prepare = self.source.prepare
         resized = self._encoded_size(width, height, count > 1, prepare.short_side)
         x = _prepared(images, resized, prepare)
-        with _ENCODING:
-            logits, maps = self.source.run(x[:, :, 0] if count == 1 else x, spacetime=spacetime)
-        if not maps:
-            raise BlockError("This model has no non-local block, so there is nothing to look at.")
-        grids = {
-            name: Grid.build((width, height), a.query_grid, resize=resized)
-            for name, a in maps.items()
-        }
-        return View(images, times, logits, maps, grids, self.source.about)
+        pixels = x[:, :, 0] if count == 1 else x
+        encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
+        about = self.source.about
+        return View(images, times, encoding, resized, about, spacetime=spacetime, name=name)
 
     def _encoded_size(
         self, width: int, height: int, clip: bool, wanted: int | None
@@ -113,6 +116,14 @@ class Lens:
         about = self.source.about
         assumed = "".join(f"\n  assumed: {said}" for said in about.assumptions)
         return f"Lens({about.name}, blocks {', '.join(about.blocks) or 'unknown'}){assumed}"
+
+
+def _name(source: Any) -> str:
+    """The name of a file, without its folder and fit to be printed; of anything else the empty one."""
+    named = getattr(source, "name", source) if not isinstance(source, PurePath) else source
+    if not isinstance(named, str | PurePath):
+        return ""
+    return "".join(c if c.isprintable() else "?" for c in Path(named).name)
 
 
 def _prepared(images: np.ndarray, size: tuple[int, int], prepare: Prepare) -> torch.Tensor:

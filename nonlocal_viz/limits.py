@@ -51,9 +51,15 @@ class Limits:
     # and the queue.
     display_side: int = 1600
     display_frame_side: int = 960
-    # Factors of a block that the browser holds, as float16; it unpacks them to twice that. Beyond it
-    # the browser asks for single rows.
+    # Factors of a block that the browser holds. As float32, all that the network computed: any photo's
+    # (3 MB at most for the default) and eight frames (5.7 MB); 8 MiB take a second over 64 Mbit/s. Above
+    # it as float16, which the browser unpacks to twice that; beyond factor_bytes it asks for single rows.
+    single_factor_bytes: int = 8 * MIB
     factor_bytes: int = 64 * MIB
+    # The normalisers of all queries cost a pass over all scores: .2 s of two cores for a photo of 2880
+    # cells (8 million scores), 1.7 s for eight frames (125 million), which nobody should wait for
+    # before a first row. A panorama of 5120 cells has 26 million.
+    normaliser_scores: int = 32_000_000
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
 

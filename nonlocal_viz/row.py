@@ -16,6 +16,7 @@ import numpy as np
 from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
 from nonlocal_viz.errors import QueryError
+from nonlocal_viz.regions import Key, Region, key_at, regions, sizes_of
 
 Direction = Literal["row", "column"]
 
@@ -32,15 +33,6 @@ def frame_number(frame: int, count: int) -> int:
     if not (isinstance(frame, int | np.integer) and 0 <= frame < count):
         raise QueryError(f"There is no frame {frame}: frames go from 0 to {count - 1}.")
     return int(frame)
-
-
-@dataclass(frozen=True)
-class Key:
-    """One cell that a row looks at. ``weight`` is the affinity, ``rect`` its pixels in the original."""
-
-    cell: Cell
-    weight: float
-    rect: Rect
 
 
 @dataclass(frozen=True)
@@ -73,6 +65,8 @@ class Row:
         instantiation: the pairwise function of the block, in words.
         signed: whether weights can be negative (dot product).
         is_distribution: whether these weights are non-negative and sum to 1.
+        model: the name of the network that looked; picture: the name of the file that was looked at.
+            Empty where there is none.
     """
 
     block: str
@@ -89,6 +83,8 @@ class Row:
     instantiation: str = ""
     signed: bool = False
     is_distribution: bool = False
+    model: str = ""
+    picture: str = ""
 
     @cached_property
     def stats(self) -> RowStats:
@@ -114,13 +110,16 @@ class Row:
     def shares(self) -> tuple[float, ...]:
         """The share of the row's mass (of its sizes, where weights are signed) that each frame of
         the map holds; they sum to 1, or are all 0."""
-        mass = np.abs(self.map.astype(np.float64)).sum((1, 2))
+        mass = sizes_of(self.map).sum((1, 2))
         return tuple((mass / mass.sum() if mass.sum() > 0 else mass).tolist())
 
     def strongest(self, count: int = 20) -> list[Key]:
         """The cells with the greatest weights by size, strongest first; of equals the first."""
         sizes = np.abs(self.map.astype(np.float64)).ravel()
-        return [self._key(int(i)) for i in np.argsort(-sizes, kind="stable")[:count]]
+        return [
+            key_at(self.map, self.grid, int(i), self.first_frame)
+            for i in np.argsort(-sizes, kind="stable")[:count]
+        ]
 
     def peaks(self, count: int = 5) -> list[Key]:
         """The strongest cells that lie apart: within two cells of one, in its frame, none is stronger
@@ -139,7 +138,18 @@ class Row:
             peak &= (other < sizes) | ((other == sizes) & (not earlier))
         found = np.flatnonzero(peak)
         order = np.argsort(-sizes.ravel()[found], kind="stable")[:count]
-        return [self._key(int(i)) for i in found[order]]
+        return [key_at(self.map, self.grid, int(i), self.first_frame) for i in found[order]]
+
+    def regions(self, count: int = 5) -> tuple[Region, ...]:
+        """The connected bright pieces of the row, those that hold most of its mass first.
+
+        The law, in one sentence: take the strongest cells, as many as it needs to hold half of the row;
+        those that touch (at a corner, too, and from one frame to the next) are one region. Of signed
+        weights sizes count, and what is above 0 never joins what is below. An even row is one region
+        that holds it all, a sink that holds more than half is the only one; of nothing but zeros there
+        is none.
+        """
+        return regions(self.map, self.grid, count, self.first_frame)
 
     def overlay(
         self,
@@ -148,7 +158,8 @@ class Row:
         scale: str = "linear",
         smooth: bool = False,
         frame: int | None = None,
-        grey: bool = True,
+        grey: bool = False,
+        veil: bool = True,
     ) -> np.ndarray:
         """The row over one frame: (H, W, 3) uint8 at the size of the original. See ``render.overlay``.
 
@@ -160,7 +171,7 @@ class Row:
         """
         if frame is not None:
             frame = frame_number(frame, len(self.frames))
-        return export.overlay(self, cmap, alpha, scale, smooth, frame, grey)
+        return export.overlay(self, cmap, alpha, scale, smooth, frame, grey, veil)
 
     def overlays(self, **options: Any) -> list[np.ndarray]:
         """The row over every frame, options as :meth:`overlay`."""
@@ -171,14 +182,17 @@ class Row:
         return export.strip(self, **options)
 
     def arrows(self, suffix: str = "png", count: int = 20) -> bytes:
-        """The paper's Figure 3: frames in a row, arrows from the query to the strongest cells."""
+        """As the paper's Figure 3: frames in a row, arrows from the query to the strongest of
+        :meth:`peaks`."""
         return export.arrows(self, suffix, count)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write the row: ``.png`` the overlay at the photo's size, of a clip the film strip (or one
-        ``frame``); ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or
-        ``.svg`` a figure: with its colour bar, of a clip with arrows to the strongest 20 cells
-        (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`.
+        """Write the row: ``.png`` the overlay at the photo's size (``caption=True``: a figure with its
+        colour bar and a line that says what it is), of a clip the film strip (or one ``frame``);
+        ``.webm`` the overlay as a video; ``.npz`` or ``.csv`` the numbers; ``.pdf`` or ``.svg`` a
+        figure: with its colour bar, of a clip with arrows to the strongest 20 places
+        (``.arrows.png`` for that as a picture). ``options`` as :meth:`overlay`. Every file but the
+        csv says which picture, model, block and query it is of.
 
         Raises:
             WritingError: another suffix, or the file cannot be written.
@@ -187,19 +201,27 @@ class Row:
         return export.save(self, path, **options)
 
     def describe(self) -> str:
-        """One sentence for people: the cell, the strongest key, the entropy."""
-        strongest = self.stats.top[0]
+        """One or two sentences for people: the cell, its strongest key, its spread, its largest region."""
+        strongest, largest = self.stats.top[0], self.regions(1)
         x, y = strongest.rect.centre
-        verb = "looks most at" if self.direction == "row" else "is looked at most by"
+        row = self.direction == "row"
         text = (
-            f"{self.block}: cell {self._cell(self.query_cell)} at pixel ({self.x:g}, {self.y:g}) "
-            f"{verb} cell {self._cell(strongest.cell)} around pixel ({x:.0f}, {y:.0f}), "
-            f"weight {strongest.weight:.4g}"
+            f"{self.block}: the cell in {self._cell(self.query_cell)}, at pixel ({self.x:g}, {self.y:g}), "
+            f"{'looks most at' if row else 'is looked at most by'} the cell in "
+            f"{self._cell(strongest.cell)}, around pixel ({x:.0f}, {y:.0f}), weight {strongest.weight:.4g}"
         )
         if self.stats.entropy is not None and self.stats.support is not None:
             text += (
                 f"; entropy {self.stats.entropy:.2f} nats, as if spread evenly over "
                 f"{self.stats.support:.0f} of {self.map.size} cells"
+            )
+        if largest:
+            first, last = largest[0].frames
+            frames = f"frames {first} to {last}" if last > first else f"frame {first}"
+            where = f" in {frames}" if self.is_clip else ""
+            text += (
+                f". The largest bright region, {largest[0].cells} cells{where}, holds "
+                f"{100 * largest[0].share:.0f} % of the {self.direction}"
             )
         return text + "."
 
@@ -207,6 +229,8 @@ class Row:
         """The row's statistics and place as plain values, fit for JSON."""
         stats = self.stats
         return {
+            "picture": self.picture,
+            "model": self.model,
             "block": self.block,
             "instantiation": self.instantiation,
             "direction": self.direction,
@@ -224,21 +248,30 @@ class Row:
             "max": stats.max,
             "min": stats.min,
             "sum": stats.sum,
-            "strongest": [
-                {"cell": list(k.cell), "weight": k.weight, "rect": list(k.rect)} for k in stats.top
+            "strongest": [_plain(key) for key in stats.top],
+            "regions": [
+                {
+                    **vars(region),
+                    "frames": list(region.frames),
+                    "rect": list(region.rect),
+                    "key": _plain(region.key),
+                }
+                for region in self.regions()
             ],
         }
 
-    def _key(self, index: int) -> Key:
-        t, h, w = self.grid.unflat(index)
-        weight = float(self.map[t, h, w])
-        return Key((t + self.first_frame, h, w), weight, self.grid.rect(index))
-
     def _cell(self, cell: Cell) -> str:
-        return str(cell[1:]) + (f" of frame {cell[0]}" if self.is_clip else "")
+        t, h, w = cell
+        return f"row {h}, column {w}" + (f" of frame {t}" if self.is_clip else "")
 
     def __repr__(self) -> str:
+        steps, height, width = self.grid.cells
+        frames = f" in each of {steps} frames" if steps > 1 else ""
         return (
-            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), cell "
-            f"{self._cell(self.query_cell)}, over {self.map.size} cells {self.grid.cells})"
+            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), the cell in "
+            f"{self._cell(self.query_cell)}; over {height} x {width} cells{frames})"
         )
+
+
+def _plain(key: Key) -> dict[str, Any]:
+    return {"cell": list(key.cell), "weight": key.weight, "rect": list(key.rect)}

@@ -1,17 +1,19 @@
 """One encoded picture or clip: what can be asked about it, each answer O(M D).
 
 Invariant: a View holds what the network made of the picture and what it says of itself, not the
-network: it can be pickled, kept and asked without one.
+network: it can be pickled, kept and asked without one. Only a lazy view that was not asked everything
+yet knows how to go on; pickling completes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.core.source import About
+from nonlocal_viz.core.source import About, Step
+from nonlocal_viz.encoding import Encoding
 from nonlocal_viz.errors import BlockError
 from nonlocal_viz.row import Direction, Row, frame_number
 
@@ -22,24 +24,29 @@ class View:
     Attributes:
         frames: (T, H, W, 3) uint8 RGB, upright, read-only; T = 1 for a picture.
         times: T seconds: when each frame is shown.
-        logits: (classes,) float32 on the CPU; None where the network tells no classes apart.
         spacetime: whether a position looks at all frames or at its own alone.
         about: what the network says of itself, its assumptions included.
+        name: of the file that was opened; empty where it has none.
     """
 
     def __init__(
         self,
         frames: np.ndarray,
         times: tuple[float, ...],
-        logits: Tensor | None,
-        maps: Mapping[str, Affinity],
-        grids: Mapping[str, Grid],
+        encoding: Encoding,
+        resized: tuple[int, int],
         about: About,
+        *,
+        spacetime: bool,
+        name: str = "",
     ) -> None:
-        self.frames, self.times, self.logits, self.about = frames, times, logits, about
+        self.name = name
+        self.frames, self.times, self.about = frames, times, about
         self.frames.setflags(write=False)
-        self._maps, self._grids = dict(maps), dict(grids)
-        self.spacetime = len(next(iter(maps.values()))) == 1
+        self._encoding, self._resized = encoding, resized
+        self._grids: dict[str, Grid] = {}
+        # A single frame by itself looks at all frames that there are.
+        self.spacetime = spacetime or len(frames) == 1
 
     @property
     def image(self) -> np.ndarray:
@@ -54,18 +61,34 @@ class View:
     @property
     def blocks(self) -> tuple[str, ...]:
         """Names of the non-local blocks, from the input to the output."""
-        return tuple(self._maps)
+        return self._encoding.blocks
+
+    @property
+    def logits(self) -> Tensor | None:
+        """(classes,) float32 on the CPU; None where the network tells no classes apart."""
+        return self._encoding.logits
+
+    def steps(self, block: str | None = None) -> Iterator[Step]:
+        """Compute the map of a block, and say how far it is; at once where it is there already.
+
+        For a lazy view (``Lens.open(..., lazy=True)``) that somebody waits for. Whoever stops
+        listening stops the work, and whoever asks again goes on from there.
+
+        Raises:
+            BlockError: as :meth:`affinity`.
+        """
+        return self._encoding.steps(self._name(block))
 
     @property
     def default_block(self) -> str:
         """The block that is asked when none is named."""
         named = self.about.default_block
-        return named if named is not None and named in self._maps else self.blocks[0]
+        return named if named is not None and named in self.blocks else self.blocks[0]
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this view keeps alive, roughly: the pictures and the factors."""
-        return self.frames.nbytes + sum(a.nbytes for a in self._maps.values())
+        """Bytes that this view keeps alive, roughly: the pictures and the factors that there are."""
+        return self.frames.nbytes + sum(a.nbytes for a in self._encoding.found.values())
 
     def affinity(self, block: str | None = None, frame: int = 0) -> Affinity:
         """The map of a block, B = 1; without ``spacetime``, that of one frame.
@@ -74,28 +97,45 @@ class View:
             BlockError: there is no such block; the message lists those that there are.
             QueryError: there is no such frame.
         """
-        whole = self._maps[self._name(block)]
+        whole = self.whole(block)
         return whole if self.spacetime else whole[self.frame_number(frame)]
 
     def whole(self, block: str | None = None) -> Affinity:
         """As :meth:`affinity`, but without ``spacetime`` the maps of all T frames, B = T."""
-        return self._maps[self._name(block)]
+        return self._encoding.affinity(self._name(block))
 
     def query_grid(self, block: str | None = None) -> Grid:
         """Which cell of the block sees which pixel (of one frame, without ``spacetime``). Raises
         BlockError as :meth:`affinity`."""
-        return self._grids[self._name(block)]
+        name = self._name(block)
+        if name not in self._grids:
+            cells = self.whole(name).query_grid
+            self._grids[name] = Grid.build(self.size, cells, resize=self._resized)
+        return self._grids[name]
+
+    def fineness(self, block: str) -> tuple[int, int] | None:
+        """Rows and columns of cells in a frame, which a lazy view may know before it computes the map;
+        None where it does not. Raises BlockError as :meth:`affinity`."""
+        name, about = self._name(block), self.about.blocks.get(block)
+        found = self._encoding.found.get(name)
+        if found is not None:
+            return found.query_grid[1:]
+        if about is None or about.stride is None:
+            return None
+        width, height = self._resized
+        return -(-height // about.stride), -(-width // about.stride)
 
     def key_grid(self, block: str | None = None) -> Grid:
         """As :meth:`query_grid`, for keys: coarser when the block pools them."""
-        return self.query_grid(block).coarsened(self._maps[self._name(block)].key_grid)
+        return self.query_grid(block).coarsened(self.whole(block).key_grid)
 
     def top_classes(self, k: int = 5) -> list[tuple[str, float]]:
         """The k most probable classes with their probabilities, best first; named where the model's
         classes have names, else ``"class 17"``. Empty where the network tells no classes apart."""
-        if self.logits is None:
+        logits = self.logits
+        if logits is None:
             return []
-        probabilities = self.logits.softmax(-1)
+        probabilities = logits.softmax(-1)
         best = probabilities.topk(min(max(k, 0), len(probabilities)))
         names: Sequence[str] = self.about.classes or ()
         return [
@@ -122,7 +162,7 @@ class View:
 
     def _ask(self, direction: Direction, block: str | None, x: float, y: float, frame: int) -> Row:
         name = self._name(block)
-        asked, answered = self._grids[name], self.key_grid(name)
+        asked, answered = self.query_grid(name), self.key_grid(name)
         if direction == "column":
             asked, answered = answered, asked
         first = 0 if self.spacetime else self.frame_number(frame)
@@ -147,6 +187,8 @@ class View:
             instantiation=affinity.instantiation,
             signed=affinity.signed,
             is_distribution=whole and direction == "row",
+            model=self.about.name,
+            picture=self.name,
         )
 
     def frame_number(self, frame: int) -> int:
@@ -160,9 +202,9 @@ class View:
     def _name(self, block: str | None) -> str:
         if block is None:
             return self.default_block
-        if not isinstance(block, str) or block not in self._maps:
+        if not isinstance(block, str) or block not in self.blocks:
             raise BlockError(
-                f"There is no block {block!r}; this model has {', '.join(self._maps)}."
+                f"There is no block {block!r}; this model has {', '.join(self.blocks)}."
             )
         return block
 
@@ -170,5 +212,6 @@ class View:
         width, height = self.size
         what = f"{len(self.frames)} frames of" if len(self.frames) > 1 else "picture of"
         lines = [f"View({what} {width} x {height} pixels through {self.about.name})"]
-        lines += [f"  {name}: {a!r}" for name, a in self._maps.items()]
+        found = self._encoding.found
+        lines += [f"  {name}: {found.get(name, 'not asked for yet')!s}" for name in self.blocks]
         return "\n".join([*lines, *(f"  assumed: {said}" for said in self.about.assumptions)])

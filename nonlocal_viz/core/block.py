@@ -6,17 +6,23 @@ builds on every forward pass is built here only when it is asked for.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_viz.core.aggregate import aggregate
+from nonlocal_viz.core.aggregate import aggregate, in_parts
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
+from nonlocal_viz.core.projections import (
+    POOL_WINDOW,
+    ConcatProjection,
+    KeyPool,
+    PairScore,
+    Projections,
+)
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.errors import ShapeError
 
@@ -26,80 +32,8 @@ _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
     3: nn.Conv3d,
 }
 _NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: The instantiation that compares x itself: it has no theta and no phi.
 RAW = "gaussian"
-#: The window of key pooling, by dimension; time is never pooled (paper, section 3.3).
-POOL_WINDOW: dict[int, tuple[int, ...]] = {1: (2,), 2: (2, 2), 3: (1, 2, 2)}
-
-
-class KeyPool(nn.Module):
-    """Max pooling of the keys; a side shorter than its window is left as it is instead of vanishing."""
-
-    def __init__(self, window: Sequence[int]) -> None:
-        super().__init__()
-        self.window = tuple(window)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, *spatial) -> (B, C, *floor(spatial / window))."""
-        sides = x.shape[2:]
-        window = tuple(min(w, max(1, side)) for w, side in zip(self.window, sides, strict=True))
-        return _MAX_POOL[len(window)](x, window)
-
-    def extra_repr(self) -> str:
-        return f"window={self.window}"
-
-
-class PairScore(nn.Conv2d):
-    """w_f of the concatenation form, w_f . [theta_i, phi_j], applied to its two halves apart.
-
-    A 1x1 convolution as in the public code, so that its keys, and whatever people hang on a convolution
-    (hooks, weight_norm, spectral_norm, pruning, parametrizations), are those of one.
-    """
-
-    def __init__(self, inter_channels: int) -> None:
-        super().__init__(2 * inter_channels, 1, 1, bias=False)
-
-    def forward(self, theta: Tensor, phi: Tensor | None = None) -> "Tensor | PairScores":  # type: ignore[override]
-        """theta (B, N, D) and phi (B, M, D) -> a (B, N, 1) and b (B, M, 1), where
-        w_f . [theta_i, phi_j] = a_i + b_j. Of one tensor (B, 2D, N, M), as the public code has it, the
-        convolution."""
-        if phi is None:
-            return super().forward(theta)
-        w_theta, w_phi = self.weight.reshape(2, -1)
-        return PairScores(
-            (theta @ w_theta.to(theta.dtype)).unsqueeze(-1),
-            (phi @ w_phi.to(phi.dtype)).unsqueeze(-1),
-        )
-
-
-class PairScores(NamedTuple):
-    """The two numbers a position that the concatenation form's score is the sum of."""
-
-    a: Tensor
-    b: Tensor
-
-
-class ConcatProjection(nn.Sequential):
-    """The public code's ``concat_project``: w_f and the ReLU behind it.
-
-    Given theta and phi it gives the halves of the score, whose sum the ReLU would then see: the
-    pairwise value rectifies it (``Pairwise.rectify``), key by key, where a row is asked for.
-    """
-
-    def forward(self, theta: Tensor, phi: Tensor | None = None) -> "Tensor | PairScores":
-        """As :class:`PairScore`; of one tensor (B, 2D, N, M) the rectified scores (B, 1, N, M)."""
-        score, rectify = self
-        found: Tensor | PairScores = rectify(score(theta)) if phi is None else score(theta, phi)
-        return found
-
-
-class Projections(NamedTuple):
-    """What a block computes from x before it relates positions; spatial shapes (B, ., *spatial)."""
-
-    theta: Tensor
-    phi: Tensor
-    g: Tensor
 
 
 class NonLocalBlock(nn.Module):
@@ -194,11 +128,33 @@ class NonLocalBlock(nn.Module):
 
     def project(self, x: Tensor) -> Projections:
         """theta, phi and g of x (B, C, *spatial); phi and g pooled when the block pools its keys."""
-        pooled = self.pool(x) if self.pool_first or self.theta is None else x
-        g = self.g(pooled if self.pool_first else x)
+        pooled = self._pooled(x)
+        theta, phi = self._theta_phi(x, pooled)
+        return Projections(theta, phi, self.g(pooled if self.pool_first else x))
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """x as the projections of the keys read it, where they read it pooled."""
+        pooled: Tensor = self.pool(x) if self.pool_first or self.theta is None else x
+        return pooled
+
+    def _theta_phi(self, x: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
         if self.theta is None or self.phi is None:
-            return Projections(x, pooled, g)
-        return Projections(self.theta(x), self.phi(pooled if self.pool_first else x), g)
+            return x, pooled
+        return self.theta(x), self.phi(pooled if self.pool_first else x)
+
+    def _relate(self, theta: Tensor, phi: Tensor, frames: int) -> Factored:
+        queries, keys = _tokens(theta, frames), _tokens(phi, frames)
+        pairwise = self.pairwise
+        if pairwise.score == "sum":
+            queries, keys = self.concat_project(queries, keys)
+        return Factored(
+            pairwise,
+            queries.unsqueeze(1),
+            keys.unsqueeze(1),
+            _grid(theta, self.dimension, frames),
+            _grid(phi, self.dimension, frames),
+            instantiation=self.instantiation,
+        )
 
     def attend(self, x: Tensor, frames: int = 1) -> tuple[Tensor, Factored]:
         """(z, the block's affinity in factored form); no N x M map is built.
@@ -215,19 +171,33 @@ class NonLocalBlock(nn.Module):
         """
         self._check(x, frames)
         theta, phi, g = self.project(x)
-        queries, keys, values = (_tokens(t, frames) for t in (theta, phi, g))
-        pairwise = self.pairwise
-        if pairwise.score == "sum":
-            queries, keys = self.concat_project(queries, keys)
-        affinity = Factored(
-            pairwise,
-            queries.unsqueeze(1),
-            keys.unsqueeze(1),
-            _grid(theta, self.dimension, frames),
-            _grid(phi, self.dimension, frames),
-            instantiation=self.instantiation,
-        )
-        return self._residual(x, aggregate(pairwise, queries, keys, values), frames), affinity
+        affinity = self._relate(theta, phi, frames)
+        y = aggregate(self.pairwise, affinity.query[:, 0], affinity.key[:, 0], _tokens(g, frames))
+        return self._residual(x, y, frames), affinity
+
+    def attend_in_parts(
+        self, x: Tensor, frames: int = 1
+    ) -> Iterator["Factored | tuple[int, int] | Tensor"]:
+        """As :meth:`attend`, for whoever does not want to wait for all of it.
+
+        Gives first the affinity, which needs theta and phi alone; then, of each part of the queries,
+        (done, all); last z. What is not asked for is not computed.
+
+        Raises:
+            ShapeError: see :meth:`attend`.
+        """
+        self._check(x, frames)
+        pooled = self._pooled(x)
+        affinity = self._relate(*self._theta_phi(x, pooled), frames)
+        yield affinity
+        values = _tokens(self.g(pooled if self.pool_first else x), frames)
+        query, parts = affinity.query[:, 0], []
+        done = 0
+        for part in in_parts(self.pairwise, query, affinity.key[:, 0], values):
+            parts.append(part)
+            done += part.shape[1]
+            yield done, query.shape[1]
+        yield self._residual(x, torch.cat(parts, 1), frames)
 
     @overload
     def forward(

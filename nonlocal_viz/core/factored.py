@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.attention import log_normalisers
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.precision import full_precision, wide
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
@@ -200,11 +201,26 @@ class Factored(Affinity):
 
     @cached_property
     def _normalisers(self) -> Tensor:
+        fused = self._fused_normalisers()
+        if fused is not None:
+            return fused
         parts = [
             self.pairwise.normaliser(self._scores(chunk), self._may(chunk))
             for chunk in self._chunks(0, self.queries.tokens)
         ]
         return torch.cat(parts, dim=2)
+
+    def _fused_normalisers(self) -> Tensor | None:
+        pairwise, scale = self.pairwise, self.pairwise.scale
+        plain = (pairwise.score, pairwise.rectify, pairwise.normalise) == (
+            "product",
+            False,
+            "softmax",
+        )
+        if not plain or self.reach or self.bias or isinstance(scale, Tensor):
+            return None
+        with full_precision(self.query.device):
+            return log_normalisers(wide(self.query), wide(self.key), scale)
 
     def rebuilt(self) -> Tensor:
         """The output of the block's attention from our own rows: sum_j A_ij v_j of every query token,

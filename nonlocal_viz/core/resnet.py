@@ -9,6 +9,7 @@ the paper's C2D baseline with non-local blocks. theta, phi, g and W_z are 1x1 co
 weights of an image model are the weights of the clip model.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
@@ -22,10 +23,11 @@ from nonlocal_viz.core.architecture import block_options, padding_mode, refuse_d
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.core.device import resolve_device
 from nonlocal_viz.core.dilation import dilate, dilated_stages, dilations_of, width
+from nonlocal_viz.core.gradual import walk
 from nonlocal_viz.core.layouts import DEPTHS, layout
 from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.options import PADDING_MODES
-from nonlocal_viz.core.source import About, BlockAbout, Encoded, Prepare
+from nonlocal_viz.core.source import About, BlockAbout, Encoded, Found, Prepare, Step, Told
 from nonlocal_viz.errors import BlockError, ShapeError
 
 #: Names of the non-local blocks' weights begin so in the state dict.
@@ -137,6 +139,7 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
                 block.inter_channels,
                 embedded=block.theta is not None,
                 use_scale=block.use_scale and block.scale != 1.0,
+                stride=self._stride(name),
             )
             for name, block in told.items()
         }
@@ -181,6 +184,12 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         refuse_difference(self, twin)
         return told
 
+    def _stride(self, name: str) -> int:
+        """Pixels of the input a cell, behind a residual block."""
+        stages = [getattr(self, f"layer{s}")[0] for s in range(2, int(name[5]) + 1)]
+        steps: list[int] = [stage.downsample[0].stride[0] for stage in stages]
+        return 4 * math.prod(steps)
+
     def stem(self, x: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> what the first residual block reads, (B, 64, H / 4, W / 4)."""
         stemmed: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(x))))
@@ -203,6 +212,22 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
             x = pixels.to(weight.device, weight.dtype)
             logits, maps = self(x, return_nl_map=True, spacetime=spacetime)
         return Encoded(logits[0].float().cpu(), maps)
+
+    def gradually(self, pixels: Tensor, *, spacetime: bool = True) -> Iterator[Step | Found | Told]:
+        """See :meth:`nonlocal_viz.core.source.Gradual.gradually`.
+
+        Raises:
+            ShapeError: see :meth:`forward`.
+        """
+        x, frames = self._frames(pixels.to(self.device, self.conv1.weight.dtype))
+        steps = walk(self, x, frames, spacetime)
+        while True:
+            # Whoever drives has its own turn between two steps: in its own mode, with its gradients.
+            with in_eval_mode(self), torch.inference_mode():
+                found = next(steps, None)
+            if found is None:
+                return
+            yield found
 
     def block(self, name: str) -> NonLocalBlock:
         """The non-local block behind the residual block ``name``.
@@ -244,14 +269,7 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         Raises:
             ShapeError: x is neither images nor clips of 3 channels, or is empty.
         """
-        if x.ndim not in (4, 5) or x.shape[1] != self.conv1.in_channels or 0 in x.shape:
-            raise ShapeError(
-                f"Give images (B, {self.conv1.in_channels}, H, W) or clips "
-                f"(B, {self.conv1.in_channels}, T, H, W), none of them empty; got {tuple(x.shape)}."
-            )
-        clip = x.shape[2] if x.ndim == 5 else 1
-        if x.ndim == 5:
-            x = x.transpose(1, 2).flatten(0, 1)
+        x, clip = self._frames(x)
         maps: dict[str, Affinity] = {}
         x = self.stem(x)
         for name, residual_block in self.places():
@@ -263,6 +281,17 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         pooled = self.avgpool(x).flatten(1)
         logits = self.fc(pooled.unflatten(0, (-1, clip)).mean(1))
         return (logits, maps) if return_nl_map else logits
+
+    def _frames(self, x: Tensor) -> tuple[Tensor, int]:
+        """Images (B * T, 3, H, W) of images or clips, and T."""
+        if x.ndim not in (4, 5) or x.shape[1] != self.conv1.in_channels or 0 in x.shape:
+            raise ShapeError(
+                f"Give images (B, {self.conv1.in_channels}, H, W) or clips "
+                f"(B, {self.conv1.in_channels}, T, H, W), none of them empty; got {tuple(x.shape)}."
+            )
+        if x.ndim == 4:
+            return x, 1
+        return x.transpose(1, 2).flatten(0, 1), x.shape[2]
 
     def _known(self, name: str, places: Mapping[str, nn.Module]) -> None:
         if name not in places:

@@ -4,7 +4,7 @@ Invariants: nothing here imports torch when it runs, so that the list of models 
 every value can be pickled; and a Source is asked for nothing but the three names of :class:`Source`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -46,12 +46,15 @@ class BlockAbout:
         inner_channels: D, of theta, phi and g.
         embedded: whether theta and phi are learnt; False: x itself is compared (Gaussian).
         use_scale: whether scores are divided by the root of their number of channels.
+        stride: pixels of the prepared picture from one cell to the next; None where nobody knows before
+            it has run.
     """
 
     input_channels: int
     inner_channels: int
     embedded: bool = True
     use_scale: bool = False
+    stride: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,27 @@ class About:
     licence: str = "unknown"
     trained_on: str = "unknown"
     class_list: str | None = None
+
+
+class Step(NamedTuple):
+    """How far something long is: ``done`` of ``total``, in words for people."""
+
+    words: str
+    done: int
+    total: int
+
+
+class Found(NamedTuple):
+    """The map of one block."""
+
+    block: str
+    affinity: "Affinity"
+
+
+class Told(NamedTuple):
+    """The last thing that a network says of a picture: logits (classes,), if it has any."""
+
+    logits: "Tensor | None"
 
 
 class Encoded(NamedTuple):
@@ -109,5 +133,19 @@ class Source(Protocol):
                 source brings it to its own device and type.
             spacetime: for clips, whether a position looks at all frames; False: at its own alone, and
                 the affinities then have T images of one frame.
+        """
+        ...
+
+
+@runtime_checkable
+class Gradual(Protocol):
+    """A :class:`Source` that can be asked for its maps one after the other."""
+
+    def gradually(
+        self, pixels: "Tensor", *, spacetime: bool = True
+    ) -> "Iterator[Step | Found | Told]":
+        """As :meth:`Source.run`, in steps: a block's map as soon as there is one, in the order of
+        ``about.blocks``, and the logits last. Between two steps the network is as it was, and nothing
+        after the last step that was asked for is computed.
         """
         ...

@@ -7,13 +7,13 @@ within the bounds of limits.py. Sizes are checked from the header, before any pi
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
@@ -81,9 +81,12 @@ def thumbnail(image: np.ndarray, long_side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """(H, W, 3) or (H, W, 4) uint8 -> the bytes of a PNG."""
-    return _encode(image, "PNG", compress_level=4)
+def encode_png(image: np.ndarray, metadata: Mapping[str, str] | None = None) -> bytes:
+    """(H, W, 3) or (H, W, 4) uint8 -> the bytes of a PNG that says ``metadata`` of itself."""
+    told = PngImagePlugin.PngInfo()
+    for name, words in (metadata or {}).items():
+        told.add_itxt(name, words)
+    return _encode(image, "PNG", compress_level=4, pnginfo=told)
 
 
 def encode_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
@@ -91,7 +94,7 @@ def encode_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
     return _encode(image, "JPEG", quality=quality)
 
 
-def _encode(image: np.ndarray, kind: str, **options: int) -> bytes:
+def _encode(image: np.ndarray, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, kind, **options)
     return buffer.getvalue()

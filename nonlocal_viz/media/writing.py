@@ -1,7 +1,7 @@
 """Frames -> a video that every browser plays: VP9 in WebM, which is free of patents and licences."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 import av
@@ -13,17 +13,23 @@ from nonlocal_viz.errors import MediaError
 _MILLISECOND = Fraction(1, 1000)
 
 
-def encode_webm(frames: Iterable[np.ndarray], fps: float = 4.0, long_side: int = 1280) -> bytes:
+def encode_webm(
+    frames: Iterable[np.ndarray],
+    fps: float = 4.0,
+    long_side: int = 1280,
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
     """The bytes of a WebM.
 
     Args:
         frames: (H, W, 3) uint8 RGB each, all of one size; shrunk to ``long_side`` and to even sides.
         fps: frames a second.
+        metadata: what the file says of itself.
 
     Raises:
         MediaError: there are no frames.
     """
-    writer = WebmWriter(fps, long_side)
+    writer = WebmWriter(fps, long_side, metadata)
     for frame in frames:
         writer.write(frame)
     return writer.finish()
@@ -32,10 +38,16 @@ def encode_webm(frames: Iterable[np.ndarray], fps: float = 4.0, long_side: int =
 class WebmWriter:
     """The same frame by frame, for whoever shows progress or may stop half-way."""
 
-    def __init__(self, fps: float = 4.0, long_side: int = 1280) -> None:
+    def __init__(
+        self,
+        fps: float = 4.0,
+        long_side: int = 1280,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         self.fps, self.long_side = fps, long_side
         self._buffer = io.BytesIO()
         self._out = av.open(self._buffer, "w", format="webm")
+        self._out.metadata.update(metadata or {})
         # Key frames often: a film strip is scrubbed, not only played.
         options = {"deadline": "good", "cpu-used": "6", "crf": "24", "b": "0", "row-mt": "1"}
         self._stream = self._out.add_stream(

@@ -1,7 +1,8 @@
 """Colour maps: perceptual ones for weights, diverging ones centred on 0 for signed weights.
 
-The sequential maps start dark, so that over a greyed photo the eye goes to the large weights; the
-diverging default ("berlin", Crameri) is dark in its middle for the same reason.
+The sequential maps start dark, so that the eye goes to the large weights; the diverging default
+("managua", Crameri) is dark in its middle for the same reason, and its ends, blue and orange, are told
+apart by those who do not tell red from green.
 """
 
 from functools import lru_cache
@@ -11,8 +12,8 @@ from matplotlib import colormaps
 
 from nonlocal_viz.errors import OptionError
 
-SEQUENTIAL: tuple[str, ...] = ("magma", "inferno", "viridis", "cividis")
-DIVERGING: tuple[str, ...] = ("berlin", "RdBu_r", "coolwarm")
+SEQUENTIAL: tuple[str, ...] = ("inferno", "magma", "viridis", "cividis")
+DIVERGING: tuple[str, ...] = ("managua_r", "berlin", "RdBu_r", "coolwarm")
 
 
 def default_cmap(signed: bool) -> str:

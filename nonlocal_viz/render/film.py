@@ -1,7 +1,6 @@
 """A clip on one sheet: the film strip, and the paper's picture of arrows across frames (Figure 3)."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from nonlocal_viz.core.geometry import Rect
+from nonlocal_viz.render.figure import written
 
 _SHOWN = 480  # a frame's long side on a sheet has from this to twice as many pixels
 _ARROW = "#ff2d55"
@@ -38,6 +38,7 @@ def arrows(
     keys: Sequence[tuple[int, Rect, float]],
     *,
     suffix: str = "png",
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """Arrows from the query to keys (frame, rect, weight), as wide and as solid as their weights.
     The bytes of a ``png``, ``pdf`` or ``svg`` file."""
@@ -76,9 +77,7 @@ def arrows(
         all_axes[query_frame].add_patch(
             Rectangle((left, upper), right - left, lower - upper, fill=False, ec=colour, lw=line)
         )
-    buffer = io.BytesIO()
-    sheet.savefig(buffer, format=suffix, dpi=150)
-    return buffer.getvalue()
+    return written(sheet, suffix, metadata)
 
 
 def _small(frame: np.ndarray) -> np.ndarray:

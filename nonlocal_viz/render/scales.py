@@ -7,6 +7,9 @@ gamma   sqrt(r)
 log     1 + log10(r) / 3, so that the top three decades span the colours; 0 below
 
 Signed rows apply the formula to |r| and keep the sign.
+
+Of a veil the colour's share grows as brightness ** 0.6, and the darkest third of the colours is left out:
+what is nearly clear need not be dark besides.
 """
 
 import numpy as np
@@ -15,6 +18,7 @@ from nonlocal_viz.errors import OptionError
 
 SCALES: tuple[str, ...] = ("linear", "gamma", "log")
 DECADES = 3.0
+_GROWTH, _FIRST = 0.6, 0.35
 
 
 def normalise(
@@ -36,6 +40,21 @@ def normalise(
         return np.zeros(values.shape, np.float32)
     share = np.minimum(np.abs(values) / top, 1)
     return np.asarray(np.sign(values) * _forward(share, scale), np.float32)
+
+
+def solidity(level: np.ndarray, veil: bool) -> np.ndarray:
+    """Brightness -> how solid its colour is, 0 to 1."""
+    return np.asarray(np.abs(level) ** _GROWTH if veil else np.ones_like(level), np.float32)
+
+
+def colour_index(level: np.ndarray, signed: bool, veil: bool) -> np.ndarray:
+    """Brightness -> which of the 256 colours of a map, uint8."""
+    place = np.abs(level)
+    if veil:
+        place = _FIRST + (1 - _FIRST) * place
+    if signed:
+        place = (1 + np.where(level < 0, -place, place)) / 2
+    return np.asarray(np.rint(place * 255), np.uint8)
 
 
 def ticks(vmax: float, scale: str = "linear", signed: bool = False) -> list[tuple[float, float]]:

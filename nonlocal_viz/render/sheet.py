@@ -115,6 +115,9 @@ def row_tile(
         alpha=alpha,
         scale=scale,
         signed=signed,
+        # Small tiles beside the photo itself: every colour is a weight.
+        grey=True,
+        veil=False,
     )
     tile = cv2.resize(painted, size, interpolation=cv2.INTER_AREA)
     return _marked(tile, _scaled(rect, at, image, size), arms=False)

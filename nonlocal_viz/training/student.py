@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.core.block import NonLocalBlock, Projections
+from nonlocal_viz.core.block import NonLocalBlock
+from nonlocal_viz.core.projections import Projections
 from nonlocal_viz.core.resnet import BLOCK_DEFAULTS, BLOCKS_PREFIX, NonLocalResNet, block_key
 
 #: Where blocks can be trained: the last stage is left out of most steps, and nothing is stored for

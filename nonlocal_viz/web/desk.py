@@ -65,6 +65,7 @@ class Desk:
                 "alt": example.alt if example else "the picture that you opened",
                 "start": list(start),
                 **self._kept(picture_payload(view, Path(folder), limits)),
+                "best": self.views.models.best_block(source.get("model")),
                 "first": self._kept(block_payload(view, name, Path(folder), limits)),
             }
 
@@ -174,6 +175,7 @@ def _colours(request: dict[str, Any]) -> dict[str, Any]:
         "scale": str(request.get("scale", "linear")),
         "smooth": bool(request.get("smooth")),
         "grey": not request.get("colour"),
+        "veil": request.get("veil") is not False,
     }
 
 

@@ -2,23 +2,30 @@
 
 The file is a row of sections, little-endian; each is listed with its type, shape and offset:
 
-==================  =======  ==============  ==========================================================
-section             type     shape           there
-==================  =======  ==============  ==========================================================
-query               float16  (H, N', D)      always
-key                 float16  (H, K, D)       always, and behind it padding to 4 bytes
-normaliser          float32  (H, N')         unless weights are divided by a count: log C(x), or the sum
-query_reach         int32    (N',)           with a reach: labels
-key_reach           int32    (K,)            with a reach; -1 is in every query's
-bias                float32  (H or 1, P, P')  with a bias: its table
-query_place         int32    (N',)           with a bias
-key_place           int32    (K,)            with a bias
-unary               float32  (H, K)          with a unary row
-==================  =======  ==============  ==========================================================
+==================  ========  ==============  =========================================================
+section             type      shape           there
+==================  ========  ==============  =========================================================
+query               see wire  (H, N', D)      always
+key                 see wire  (H, K, D)       always; the query's own bytes where the two are the same
+normaliser          float32   (H, N')         log C(x) of a softmax, or the sum; not where weights are
+                                              divided by a count, nor where finding it takes long
+query_reach         int32     (N',)           with a reach: labels
+key_reach           int32     (K,)            with a reach; -1 is in every query's
+bias                float32   (H or 1, P, P')  with a bias: its table
+query_place         int32     (N',)           with a bias
+key_place           int32     (K,)            with a bias
+unary               float32   (H, K)          with a unary row
+==================  ========  ==============  =========================================================
+
+The *wire* is the type that factors travel in. float32 is what the network computed, and three digits of
+every weight hold. float16 is half as long and is sent only where float32 is too long and a sample of rows
+says that two digits hold. The normalisers are always those of the numbers that are sent: whoever has the
+file can check each sum in it. Without them a browser finds that of a row as it makes the row, and asks
+for columns one by one.
 """
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -26,7 +33,13 @@ import torch
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import EVERYBODY, Factored
 from nonlocal_viz.core.tokens import OffGrid
+from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.web import protocol
+
+Wire = Literal["float32", "float16"]
+#: A weight from halves may be off by so much of the row's greatest, or half a unit of its second digit.
+HALVES_HOLD = 5e-3
+_SAMPLED = 8
 
 
 @dataclass(frozen=True)
@@ -61,21 +74,37 @@ def span_of(affinity: Factored) -> int:
     return int(((affinity.reach.key == own) | (affinity.reach.key == EVERYBODY)).sum())
 
 
-def factor_size(affinity: Factored) -> int:
-    """Bytes of its query and key factors in the file, known without writing it."""
-    return 2 * (affinity.query.numel() + affinity.key.numel())
+def wire_of(affinity: Factored, limits: Limits = LIMITS) -> Wire | None:
+    """What its factors travel in; None where they are too long for a browser either way."""
+    single = 4 * (affinity.query.numel() + affinity.key.numel())
+    if single <= min(limits.single_factor_bytes, limits.factor_bytes):
+        return "float32"
+    if single // 2 <= limits.factor_bytes and halving_error(affinity) <= HALVES_HOLD:
+        return "float16"
+    return "float32" if single <= limits.factor_bytes else None
 
 
-def factor_file(affinity: Factored) -> FactorFile:
+def halving_error(affinity: Factored) -> float:
+    """How far weights from halves are off, as a share of their row's greatest: the worst of a few rows."""
+    halved, cells = _halved(affinity), affinity.queries.cells
+    asked = sorted({cells * i // _SAMPLED for i in range(_SAMPLED)})
+    wanted, got = affinity.rows(asked), halved.rows(asked)
+    worst = (wanted - got).abs().amax(-1) / wanted.abs().amax(-1).clamp_min(1e-30)
+    return float(worst.nan_to_num(nan=torch.inf).max())
+
+
+def factor_file(affinity: Factored, wire: Wire = "float32", limits: Limits = LIMITS) -> FactorFile:
     """The file described above. Several images are the frames of a clip whose reach is the frame."""
-    # Each frame's own pass finds its normalisers: over all frames it would be T times as long.
-    normaliser = affinity.normalisers().transpose(0, 1).flatten(1)
+    if wire == "float16":
+        affinity = _halved(affinity)
+    normaliser = _normaliser(affinity, limits)
     affinity = affinity if len(affinity) == 1 else affinity.framed()
+    write = _half if wire == "float16" else _single
     parts: list[tuple[str, np.ndarray]] = [
-        ("query", _half(affinity.query[0])),
-        ("key", _half(affinity.key[0])),
+        ("query", write(affinity.query[0])),
+        ("key", write(affinity.key[0])),
     ]
-    if affinity.pairwise.normalise != "count":
+    if normaliser is not None:
         parts.append(("normaliser", _single(normaliser)))
     if affinity.reach is not None:
         parts += _labels("reach", affinity.reach.query, affinity.reach.key)
@@ -87,25 +116,50 @@ def factor_file(affinity: Factored) -> FactorFile:
     return _joined(parts)
 
 
+def _halved(affinity: Factored) -> Factored:
+    """The affinity of the numbers that a browser has when halves were sent."""
+
+    def rounded(factor: torch.Tensor) -> torch.Tensor:
+        # Finite in float16, whatever somebody's checkpoint computes.
+        return factor.float().clamp(-65504, 65504).half().float()
+
+    return replace(affinity, query=rounded(affinity.query), key=rounded(affinity.key))
+
+
+def _normaliser(affinity: Factored, limits: Limits) -> torch.Tensor | None:
+    """(H, N' of all images), or None where there are none to send."""
+    images, heads, queries, _ = affinity.query.shape
+    scores = images * heads * queries * affinity.key.shape[2]
+    if affinity.pairwise.normalise == "count" or scores > limits.normaliser_scores:
+        return None
+    # In double precision: a sum of signed scores may nearly cancel. Each frame's own pass finds its
+    # own: over all frames it would be T times as long.
+    return affinity.to(torch.float64).normalisers().transpose(0, 1).flatten(1)
+
+
 def _joined(parts: list[tuple[str, np.ndarray]]) -> FactorFile:
     content = b""
     sections: list[protocol.Section] = []
+    last: np.ndarray | None = None
     for name, numbers in parts:
-        content += bytes(-len(content) % numbers.dtype.itemsize)
+        # The raw x of a Gaussian form is query and key at once.
+        again = last is not None and last.dtype == numbers.dtype and np.array_equal(last, numbers)
+        if not again:
+            content += bytes(-len(content) % numbers.dtype.itemsize)
         section = {
             "name": name,
             "type": numbers.dtype.name,
-            "offset": len(content),
+            "offset": sections[-1]["offset"] if again else len(content),
             "shape": list(numbers.shape),
         }
         sections.append(cast(protocol.Section, section))
-        content += numbers.tobytes()
+        content += b"" if again else numbers.tobytes()
+        last = numbers
     return FactorFile(content + bytes(-len(content) % 4), sections)
 
 
 def _half(factor: torch.Tensor) -> np.ndarray:
-    # Finite in float16, whatever somebody's checkpoint computes; beyond it a softmax is saturated.
-    return factor.float().clamp(-65504, 65504).cpu().numpy().astype("<f2")
+    return factor.cpu().numpy().astype("<f2")
 
 
 def _single(numbers: torch.Tensor) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.zoo import load_model, read_manifest
+from nonlocal_viz.zoo import ModelInfo, load_model, read_manifest
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class Models:
     Attributes:
         titles: {name: words for the list}, the page's own model first. A model of the zoo that has
             no block, or the name of the page's own, is not among them.
+        expectations: {name: a few words on what its rows are like}, "" where nobody knows.
     """
 
     def __init__(self, lens: Lens) -> None:
@@ -28,10 +29,14 @@ class Models:
         self.own = about.name
         self._lenses = {self.own: lens}
         self._lock = threading.Lock()
-        titles, self._former = _zoo()
+        self._listed, self._former = _zoo()
+        titles = {name: info.title or name for name, info in self._listed.items()}
         self.titles: Mapping[str, str] = {
             self.own: about.title or self.own,
             **{name: title for name, title in titles.items() if name != self.own},
+        }
+        self.expectations: Mapping[str, str] = {
+            name: self._measured(name).expect or "" for name in self.titles
         }
 
     def called(self, name: object) -> str | None:
@@ -40,6 +45,24 @@ class Models:
             return None
         now = name if name in self.titles else self._former.get(name)
         return now if now in self.titles else None
+
+    def best_block(self, name: object = None) -> str | None:
+        """The block of a model whose rows rank objects best, as its measurements say; None where fewer
+        than two were measured."""
+        own = self.called(name) or self.own
+        measured = self._measured(own).metrics
+        scores = {
+            block.removesuffix(" ap"): score
+            for block, score in measured.items()
+            if block.endswith(" ap")
+        }
+        return max(scores, key=lambda block: scores[block]) if len(scores) > 1 else None
+
+    def _measured(self, name: str) -> ModelInfo:
+        """What the list says of a model: nothing, if the page's own only has the name of one in it."""
+        about, info = self._lenses[self.own].source.about, self._listed.get(name)
+        same = info is not None and (name != self.own or about.title == info.title)
+        return info if info is not None and same else ModelInfo(name)
 
     def lens(self, name: object = None) -> Lens:
         """The lens of a model by its name; None is the page's own.
@@ -62,13 +85,12 @@ class Models:
             return self._lenses[name]
 
 
-def _zoo() -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """{name: title} of the models with blocks that come with the package, and {former name: name}."""
+def _zoo() -> tuple[Mapping[str, ModelInfo], Mapping[str, str]]:
+    """The models with blocks that come with the package, by name, and {former name: name}."""
     try:
         manifest = read_manifest()
     except NonlocalVizError:
         # Whoever shows a model of their own can do without ours.
         _log.warning("the list of models cannot be read; only one is offered", exc_info=True)
         return {}, {}
-    titles = {n: info.title or n for n, info in manifest.models.items() if info.has_blocks}
-    return titles, manifest.aliases
+    return {n: info for n, info in manifest.models.items() if info.has_blocks}, manifest.aliases

@@ -113,7 +113,10 @@ def page_config(views: Views) -> dict[str, Any]:
         },
         "scales": list(SCALES),
         "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
-        "models": [{"name": n, "title": t} for n, t in views.models.titles.items()],
+        "models": [
+            {"name": n, "title": t, "expect": views.models.expectations[n]}
+            for n, t in views.models.titles.items()
+        ],
     }
 
 

@@ -18,9 +18,9 @@ from nonlocal_viz.web import protocol
 from nonlocal_viz.web.factors import (
     aside_of,
     factor_file,
-    factor_size,
     pairwise_of,
     span_of,
+    wire_of,
 )
 
 
@@ -38,7 +38,7 @@ def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
         "times": list(view.times),
         "spacetime": view.spacetime,
         "blocks": list(view.blocks),
-        "classes": [[name, probability] for name, probability in view.top_classes(3)],
+        "fineness": [view.fineness(block) for block in view.blocks],
     }
 
 
@@ -48,9 +48,8 @@ def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[
     affinity, about = view.whole(block), view.about.blocks.get(block)
     frames = len(affinity)  # without spacetime; else 1
     factored = affinity if isinstance(affinity, Factored) else None
-    file = None
-    if factored is not None and factor_size(factored) <= limits.factor_bytes:
-        file = factor_file(factored)
+    wire = wire_of(factored, limits) if factored is not None else None
+    file = factor_file(factored, wire, limits) if factored is not None and wire else None
     return {
         "block": block,
         "instantiation": affinity.instantiation,

@@ -50,7 +50,8 @@ class Aside(TypedDict):
 
 
 class Section(TypedDict):
-    """Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which."""
+    """Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. Two that
+    are the same may begin at the same byte."""
 
     name: Literal[
         "query",
@@ -150,7 +151,8 @@ class RowQuestion(TypedDict):
 
 
 class SaveQuestion(TypedDict):
-    """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo."""
+    """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo;
+    ``veil``: a colour is the more solid the greater its weight."""
 
     question: int
     source: Source
@@ -165,6 +167,7 @@ class SaveQuestion(TypedDict):
     scale: Literal["linear", "gamma", "log"]
     smooth: bool
     colour: bool
+    veil: bool
 
 
 class About(TypedDict):
@@ -176,7 +179,10 @@ class About(TypedDict):
 
 
 class View(TypedDict):
-    """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with."""
+    """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with.
+    ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where
+    that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects
+    best, null where nobody measured."""
 
     kind: Literal["view"]
     seq: int
@@ -192,7 +198,8 @@ class View(TypedDict):
     times: list[float]
     spacetime: bool
     blocks: list[str]
-    classes: list[tuple[str, float]]
+    fineness: list[tuple[int, int] | None]
+    best: str | None
     first: Block
 
 
@@ -275,10 +282,11 @@ class Bounds(TypedDict):
 
 
 class Model(TypedDict):
-    """A model on offer."""
+    """A model on offer; ``expect`` says in a few words what its rows are like, "" where nobody knows."""
 
     name: str
     title: str
+    expect: str
 
 
 class Config(TypedDict):

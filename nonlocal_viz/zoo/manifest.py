@@ -15,6 +15,7 @@ Layout (schema 1)::
         "classes": "imagenet-1k" | a text file, a name a line | null,
         "trained_on": str, "metrics": {name: number}, "card": "NAME.md" | null,
         "title": a few words for a list | null, also when absent,
+        "expect": a few words on what its rows are like | null, also when absent,
         "backbone": another model's NAME (the file then has the non-local blocks alone, and that
                     model's file the rest) | null, also when absent,
         "class_names": [a name a class], where there is no list of classes | null, also when absent}},
@@ -54,7 +55,7 @@ class ModelInfo:
     where the entry has them instead.
     ``architecture`` holds the keyword arguments of ``NonLocalResNet``; ``bytes`` is the file's size.
     With a ``backbone`` the file holds the non-local blocks alone, and that model's file the rest.
-    ``title`` is what a list calls it.
+    ``title`` is what a list calls it, ``expect`` a few words on what its rows are like.
     """
 
     name: str
@@ -73,6 +74,7 @@ class ModelInfo:
     bytes: int = 0
     backbone: str | None = None
     title: str | None = None
+    expect: str | None = None
 
     @property
     def has_blocks(self) -> bool:
@@ -111,6 +113,7 @@ class ModelInfo:
             "card": self.card,
             "backbone": self.backbone,
             "title": self.title,
+            **({"expect": self.expect} if self.expect is not None else {}),
             **({"class_names": list(self.classes or ())} if self.own_classes else {}),
         }
 
@@ -272,6 +275,7 @@ def parse_entry(name: str, entry: object, *, shipped: bool = True) -> ModelInfo:
         bytes=take(entry, "bytes", int, where) if shipped else 0,
         backbone=take(entry, "backbone", (str, type(None)), where),
         title=take(entry, "title", (str, type(None)), where),
+        expect=take(entry, "expect", (str, type(None)), where),
         classes=_class_names(entry, where),
     )
     if shipped and not (_SHA256.fullmatch(info.sha256) and info.bytes > 0):

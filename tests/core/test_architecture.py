@@ -164,13 +164,15 @@ def test_what_it_says_of_itself() -> None:
     assert isinstance(model, Source)
     assert model.about.name == "resnet34" and model.prepare == Prepare()
     assert model.about.blocks == {
-        "layer2.1": BlockAbout(128, 64, embedded=True, use_scale=True),
-        "layer3.1": BlockAbout(256, 128, embedded=True, use_scale=True),
+        "layer2.1": BlockAbout(128, 64, embedded=True, use_scale=True, stride=8),
+        "layer3.1": BlockAbout(256, 128, embedded=True, use_scale=True, stride=16),
     }
     model.about = About("mine", classes=("cat",), blocks={"wrong": BlockAbout(1, 1)})
     assert model.about.name == "mine" and list(model.about.blocks) == ["layer2.1", "layer3.1"]
     raw = NonLocalResNet(18, ["layer2.1"], block={"instantiation": "gaussian"})
-    assert raw.about.blocks["layer2.1"] == BlockAbout(128, 64, embedded=False, use_scale=False)
+    assert raw.about.blocks["layer2.1"] == BlockAbout(
+        128, 64, embedded=False, use_scale=False, stride=8
+    )
     # A dot product is never divided, whatever its option says.
     dot = {"instantiation": "dot_product", "use_scale": True}
     assert not NonLocalResNet(18, ["layer2.1"], block=dot).about.blocks["layer2.1"].use_scale

@@ -57,7 +57,7 @@ def test_a_row_has_the_colours_of_its_own_maximum() -> None:
     image = np.full((90, 120, 3), 100, np.uint8)
     weights = np.array([[0.0, 0.02], [0.0, 0.04]])
     tile = row_tile(image, 120, weights, [0, 60, 120], [0, 45, 90], CELL, AT, alpha=1)
-    table = lookup("magma")
+    table = lookup("inferno")
     assert (tile[70, 100] == table[255]).all() and (tile[70, 10] == table[0]).all()
     assert (tile[10, 100] == table[128]).all()
     # A border of cells within a pixel is blended: 3 cells over 100 pixels.
@@ -71,10 +71,10 @@ def test_signed_rows_are_centred_on_zero() -> None:
     image = np.full((90, 120, 3), 100, np.uint8)
     weights = np.array([[0.0, -1.0, 0.5]])
     tile = row_tile(image, 120, weights, [0, 40, 80, 120], [0, 90], CELL, AT, alpha=1, signed=True)
-    table = lookup("berlin")
+    table = lookup("managua_r")
     assert (tile[80, 10] == table[128]).all() and (tile[80, 60] == table[0]).all()
     assert (tile[80, 110] == table[191]).all()
-    assert Legend.of(True) == Legend("berlin", "−max", "+max")
+    assert Legend.of(True) == Legend("managua_r", "−max", "+max")
     with pytest.raises(OptionError, match="linear"):
         row_tile(image, 120, weights, [0, 40, 80, 120], [0, 90], CELL, AT, scale="sqrt")
 

@@ -20,9 +20,12 @@ from nonlocal_viz.core.factored import EVERYBODY, Factored, PlaceBias, Reach
 from nonlocal_viz.core.geometry import Axis, Grid
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.tokens import OffGrid
+from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.regions import sizes_of
 from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup, normalise, ticks
+from nonlocal_viz.render.scales import colour_index, solidity
 from nonlocal_viz.row import Row
-from nonlocal_viz.web.factors import aside_of, factor_file, pairwise_of, span_of
+from nonlocal_viz.web.factors import Wire, aside_of, factor_file, pairwise_of, span_of
 
 _draw = torch.Generator().manual_seed(1)
 GRID, POOLED = (1, 3, 5), (1, 1, 2)
@@ -33,8 +36,7 @@ def packed(numbers: Any, kind: str = "<f4") -> str:
 
 
 def random(*shape: int) -> torch.Tensor:
-    # Rounded as they travel, so that only the arithmetic is compared.
-    return (torch.randn(*shape, generator=_draw) * 0.8).half().float()
+    return torch.randn(*shape, generator=_draw) * 0.8
 
 
 def pairwises() -> Iterator[Pairwise]:
@@ -105,9 +107,35 @@ def cases() -> Iterator[tuple[str, Factored]]:
                 yield f"{name}, one head, {words}", with_extras(pairwise, 1, frozenset(extras))
 
 
-def case(name: str, affinity: Factored) -> dict[str, Any]:
-    """One block as the page gets it, and its rows by the core."""
-    frames, file = len(affinity), factor_file(affinity)
+def others() -> Iterator[dict[str, Any]]:
+    """Blocks that are sent in other ways: as halves, without normalisers, a factor that is both."""
+    few = Limits(normaliser_scores=0)
+    for normalise_ in ("softmax", "count", "sum"):
+        form = Pairwise("product", normalise_ == "sum", normalise_, 0.6)  # type: ignore[arg-type]
+        for extras in (set(), {"aside", "reach", "bias", "unary"}):
+            kept = with_extras(form, 2, frozenset(extras))
+            words = f"{normalise_}{', extras' if extras else ''}"
+            yield case(f"halves, {words}", kept, "float16")
+            yield case(f"no normalisers, {words}", kept, "float32", few)
+        framed = plain(form, 1, 3, True)
+        yield case(f"no normalisers, {normalise_}, 3 frames", framed, "float32", few)
+    one = plain(Pairwise(), 1, 1, False)
+    yield case("one factor", replace(one, key=one.query))
+    for times in (4, 30):
+        large = plain(Pairwise(), 1, 1, False)
+        yield case(f"features {times} times as large", replace(large, query=large.query * times))
+
+
+def case(
+    name: str, affinity: Factored, wire: Wire = "float32", limits: Limits = LIMITS
+) -> dict[str, Any]:
+    """One block as the page gets it, and its rows by the core: of the network's own numbers, unless
+    halves are sent, which are then taken as they are."""
+    frames, file = len(affinity), factor_file(affinity, wire, limits)
+    if wire == "float16":
+        affinity = replace(
+            affinity, query=affinity.query.half().float(), key=affinity.key.half().float()
+        )
     whole = affinity if frames == 1 else affinity.framed()
     weights = whole.to(torch.float64).dense(heads=True, off_grid=True)[0]  # (H, N', K)
     queries, keys = whole.queries.on_grid, whole.keys.on_grid
@@ -221,7 +249,37 @@ def rows() -> list[dict[str, Any]]:
                 if kind == "one":
                     weights.flat[3] = 1.0
             found.append(row(weights.astype(np.float32), kind in ("softmax", "one")))
-    return found
+    return found + [row(weights, False) for weights in maps(rng)]
+
+
+def maps(rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Rows of every shape that regions are found in: noise, blobs, plateaus, sinks, both signs."""
+    for cells in ((1, 1, 1), (1, 1, 7), (1, 6, 1), (1, 12, 17), (4, 6, 7), (3, 5, 5)):
+        for _ in range(3):
+            noise = rng.standard_normal(cells)
+            yield np.abs(noise).astype(np.float32)
+            yield np.exp(4 * noise).astype(np.float32)
+            yield np.round(noise).astype(np.float32)  # plateaus, both signs
+            yield (noise > 0.6).astype(np.float32)
+            yield blobs(rng, cells)
+            yield (blobs(rng, cells) - blobs(rng, cells)).astype(np.float32)
+            sink = np.full(cells, 0.5 / noise.size)
+            sink.flat[rng.integers(noise.size)] += 0.5
+            yield sink.astype(np.float32)
+            yield np.full(cells, 0.1, np.float32)
+            if noise.size > 1:
+                broken = np.abs(noise).astype(np.float32)
+                broken.flat[rng.integers(noise.size)] = np.nan
+                yield broken
+
+
+def blobs(rng: np.random.Generator, cells: tuple[int, int, int]) -> np.ndarray:
+    t, h, w = np.indices(cells)
+    found = np.zeros(cells)
+    for centre in rng.random((3, 3)) * cells:
+        far = ((t - centre[0]) ** 2 + (h - centre[1]) ** 2 + (w - centre[2]) ** 2) / 4
+        found += np.exp(-far)
+    return found.astype(np.float32)
 
 
 def row(weights: np.ndarray, distribution: bool) -> dict[str, Any]:
@@ -243,7 +301,7 @@ def row(weights: np.ndarray, distribution: bool) -> dict[str, Any]:
         is_distribution=distribution,
     )
     stats = answer.stats
-    sizes = np.sort(np.abs(weights.astype(np.float64)).ravel())[::-1]
+    sizes = np.sort(sizes_of(weights).ravel())[::-1]
     total = sizes.sum()
     return {
         "grid": shown(grid),
@@ -252,7 +310,11 @@ def row(weights: np.ndarray, distribution: bool) -> dict[str, Any]:
         "entropy": stats.entropy,
         "share": stats.entropy_share,
         "support": stats.support,
-        "top": float(np.abs(weights).max()),
+        "top": float(np.nanmax(np.abs(weights))),
+        "broken": bool(np.isnan(weights).any()),
+        "regions": [
+            {**vars(region), "key": grid.flat(region.key.cell)} for region in answer.regions(1000)
+        ],
         "strongest": [grid.flat(key.cell) for key in answer.strongest(20)],
         "peaks": [grid.flat(key.cell) for key in answer.peaks(5)],
         "shares": list(answer.shares),
@@ -263,11 +325,10 @@ def row(weights: np.ndarray, distribution: bool) -> dict[str, Any]:
 def colours() -> list[dict[str, Any]]:
     """Brightness, colours and the marks of the bar, of every scale."""
     found = []
-    for scale, signed in itertools.product(SCALES, (False, True)):
+    for scale, signed, veil in itertools.product(SCALES, (False, True), (False, True)):
         x = np.linspace(-1 if signed else 0, 1, 83).astype(np.float32) * np.float32(0.02)
         level = normalise(x, scale, signed, 0.02)
         cmap = (DIVERGING if signed else SEQUENTIAL)[0]
-        place = (level.astype(np.float64) + 1) / 2 if signed else level.astype(np.float64)
         found.append(
             {
                 "scale": scale,
@@ -275,7 +336,9 @@ def colours() -> list[dict[str, Any]]:
                 "cmap": cmap,
                 "weights": packed(x),
                 "levels": level.tolist(),
-                "rgb": lookup(cmap)[np.rint(place * 255).astype(int)].tolist(),
+                "veil": veil,
+                "rgb": lookup(cmap)[colour_index(level, signed, veil)].tolist(),
+                "solid": solidity(level, veil).tolist(),
                 "ticks": ticks(0.02, scale, signed),
             }
         )
@@ -285,7 +348,7 @@ def colours() -> list[dict[str, Any]]:
 def main(path: Path) -> None:
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     golden = {
-        "cases": [case(name, affinity) for name, affinity in cases()],
+        "cases": [*(case(name, affinity) for name, affinity in cases()), *others()],
         "grids": grids(),
         "uneven": uneven(),
         "rows": rows(),

@@ -15,9 +15,8 @@ def expected(view: View, answer: dict[str, Any]) -> np.ndarray:
 
 
 def painted_right(view: View, answer: dict[str, Any]) -> None:
-    """The weights that the page holds are those of Affinity, within float16."""
+    """The weights that the page holds are those of Affinity, to a thousandth of the greatest."""
     wanted = expected(view, answer)
     got = np.array(answer["weights"])
     assert got.shape == wanted.shape
-    # Factors travel as float16: 11 bits of each, so a few thousandths of a weight.
-    np.testing.assert_allclose(got, wanted, rtol=2e-2, atol=2e-3 * wanted.max())
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-3 * np.abs(wanted).max())

@@ -87,6 +87,11 @@ def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, upl
     }
     assert found["first"]["block"] == "layer3.1"
     assert desk.open(upload(uploads, 0), "layer2.1")["first"]["block"] == "layer2.1"
+    view = desk.views.get(upload(uploads, 0))
+    assert found["fineness"] == [view.query_grid(name).cells[1:] for name in found["blocks"]]
+    assert found["best"] is None
+    # Classes would need the whole network, and the page has no use for them.
+    assert "classes" not in found
     assert found["start"] == [45, 30, 0]
     with Image.open(io.BytesIO(content(found["frames"][0]))) as photo:
         assert photo.size == (90, 60)
@@ -224,7 +229,7 @@ def test_the_page_is_told_the_scales_that_there_are(desk: Desk) -> None:
 
     config = page_config(desk.views)
     assert config["scales"] == list(render.SCALES) == ["linear", "gamma", "log"]
-    assert config["models"][0] == {"name": "mine", "title": "mine"}
+    assert config["models"][0] == {"name": "mine", "title": "mine", "expect": ""}
     assert set(config["maps"]["diverging"]) == set(render.DIVERGING)
 
 

@@ -29,6 +29,20 @@ def test_the_shipped_models_are_offered_and_a_backbone_is_not(shipped_lens: Lens
     assert {"gaussian", "dot_product", "concatenation", "labels_only"} < set(models.titles)
     assert models.lens() is shipped_lens and models.lens(OTHER) is models.lens(OTHER)
     assert models.lens(OTHER).source.block("layer2.1").instantiation == "dot_product"
+    assert set(models.expectations) == set(models.titles)
+    # The title of one says it already.
+    assert [name for name, words in models.expectations.items() if not words] == ["labels_only"]
+
+
+def test_the_best_block_is_the_one_that_was_measured_to_be(shipped_lens: Lens) -> None:
+    models = Models(shipped_lens)
+    assert models.best_block() == models.best_block("embedded_gaussian") == "layer3.1"
+    assert models.best_block(OTHER) == "layer2.1"
+    assert models.best_block("nobody") == models.best_block()
+    for name, info in read_manifest().models.items():
+        best = models.best_block(name) if name in models.titles else None
+        if best is not None:
+            assert info.metrics[f"{best} ap"] == max(info.metrics[f"{b} ap"] for b in info.blocks)
 
 
 @pytest.mark.parametrize("name", ["nobody", "resnet18", "../models/manifest.json", 7, "", ["a"]])
@@ -49,6 +63,15 @@ def test_a_model_of_ones_own_comes_first_and_needs_no_zoo(
     monkeypatch.setattr(models_module, "read_manifest", gone)
     alone = Models(Lens(make_model()))
     assert list(alone.titles) == ["resnet18"]
+    assert (own.best_block(), own.expectations["resnet18"], alone.best_block()) == (None, "", None)
+
+
+def test_nothing_is_known_of_a_model_that_only_has_the_name_of_a_shipped_one(make_model) -> None:
+    model = make_model()
+    model.about = replace(model.about, name=OTHER, title="Mine")
+    models = Models(Lens(model))
+    assert (models.own, models.best_block(), models.expectations[OTHER]) == (OTHER, None, "")
+    assert models.best_block("embedded_gaussian") == "layer3.1"
 
 
 def test_views_of_two_models_are_kept_apart(shipped_lens: Lens, tmp_path: Path) -> None:

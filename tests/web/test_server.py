@@ -112,14 +112,14 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
     name = view.blocks[0]
     payload, affinity = block_payload(view, name, tmp_path, LIMITS), view.affinity(name)
     raw, (_, n, m), d = payload["factors"].read_bytes(), affinity.shape, payload["channels"]
-    halves = np.frombuffer(raw, "<f2", (n + m) * d).astype(np.float32)
-    query, key = halves[: n * d].reshape(n, d), halves[n * d :].reshape(m, d)
+    factors = np.frombuffer(raw, "<f4", (n + m) * d)
+    query, key = factors[: n * d].reshape(n, d), factors[n * d :].reshape(m, d)
     pairwise = payload["pairwise"]
     added = pairwise["score"] == "sum"
     scores = query + key.T if added else pairwise["scale"] * query @ key.T
     scores = np.maximum(scores, 0) if pairwise["rectify"] else scores
     wanted = affinity.dense()[0].numpy()
-    offset = -(-(n + m) * d * 2 // 4) * 4
+    offset = (n + m) * d * 4
     if pairwise["normalise"] == "softmax":
         assert len(raw) == offset + 4 * n
         normaliser = np.frombuffer(raw, "<f4", n, offset)
@@ -127,8 +127,7 @@ def test_the_factors_of_a_block_are_all_that_a_row_needs(
     else:
         assert len(raw) == offset and pairwise["normalise"] == "count"
         got = scores / m
-    # float16 keeps 11 bits: a score of 25, as these peaky rows have, is right to about 0.03.
-    np.testing.assert_allclose(got, wanted, rtol=6e-2, atol=1e-3 * np.abs(wanted).max())
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
     assert np.prod(payload["queries"]["cells"]) == n and np.prod(payload["keys"]["cells"]) == m
     assert payload["pooled"] is sub_sample
     x = payload["queries"]["x"]
@@ -154,10 +153,10 @@ def test_frame_by_frame_the_factors_of_all_frames_follow_one_another(
     payload = block_payload(view, "layer2.1", tmp_path, LIMITS)
     assert payload["queries"]["cells"] == (3, 8, 12)
     content, d = payload["factors"].read_bytes(), payload["channels"]
-    last = np.frombuffer(content, "<f2")[2 * 96 * d : 3 * 96 * d].reshape(96, d)
+    last = np.frombuffer(content, "<f4")[2 * 96 * d : 3 * 96 * d].reshape(96, d)
     own = view.affinity("layer2.1", 2)
     assert isinstance(own, Factored)
-    np.testing.assert_allclose(last, own.query[0, 0].half().numpy())
+    np.testing.assert_array_equal(last, own.query[0, 0].numpy())
     sections = {section["name"]: section for section in payload["sections"]}
     labels = np.frombuffer(content, "<i4", 3 * 96, sections["query_reach"]["offset"])
     np.testing.assert_array_equal(labels, np.repeat(range(3), 96))
@@ -210,6 +209,10 @@ def test_the_endpoint_answers_as_the_lens_does(client, shipped_lens, photo_path,
     numbers, overlay = ask(client, photo_path, 12.5, 40, block=block, direction=direction)
     wanted = (view.query if direction == "row" else view.column)(12.5, 40, block=block)
     np.testing.assert_allclose(numbers["weights"], wanted.map, atol=1e-6)
+    told = numbers["regions"]
+    assert [r["cells"] for r in told] == [r.cells for r in wanted.regions()] and told[0][
+        "share"
+    ] > 0
     assert tuple(numbers["query_cell"]) == wanted.query_cell
     assert numbers["grid"] == list(wanted.map.shape)
     with Image.open(overlay) as image:

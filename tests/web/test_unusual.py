@@ -37,7 +37,7 @@ def test_the_page_shows_its_rows_columns_colours_and_assumptions(
         and page.page.locator(".nlv-model").input_value() == "unusual"
     )
     assert page.page.locator(".nlv-assumed li").all_text_contents() == ["Its colours are guessed."]
-    assert "quince" in page.page.locator(".nlv-class").text_content()
+    assert "quince" not in page.page.locator(".nlv").text_content()
     for block, table in (("layer3.1", SEQUENTIAL[0]), ("layer2.0", DIVERGING[0])):
         if page.answer()["block"] != block:
             page.page.keyboard.press("b")

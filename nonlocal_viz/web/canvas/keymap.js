@@ -49,6 +49,7 @@ const LOOKS = [
   { label: "m", words: "smooth, or honest cells", keys: { m: (s) => turn(s, "smooth", "Smooth") } },
   { label: "g", words: "grid lines", keys: { g: (s) => turn(s, "grid", "Grid lines") } },
   { label: "o", words: "photo in colour or grey", keys: { o: (s) => turn(s, "colour", "Photo in colour") } },
+  { label: "v", words: "opacity by weight, or the same everywhere", keys: { v: (s) => turn(s, "veil", "Opacity by weight") } },
   { label: "[ ]", words: "opacity", keys: { "[": (s) => dim(s, -0.05), "]": (s) => dim(s, 0.05) } },
 ];
 
@@ -56,7 +57,7 @@ const LOOKS = [
 const CLIPS = [
   { label: ", .", words: "frame before, frame after", clip: true, keys: { ",": (s) => s.scene.film.step(-1), ".": (s) => s.scene.film.step(1) } },
   { label: "space", words: "play, pause", clip: true, keys: { " ": (s) => s.scene.film.play() } },
-  { label: "a", words: "arrows to the strongest cells", clip: true, keys: { a: (s) => turn(s, "arrows", "Arrows") } },
+  { label: "a", words: "arrows to the strongest places", clip: true, keys: { a: (s) => turn(s, "arrows", "Arrows") } },
 ];
 
 /** @type {Entry[]} */
@@ -75,7 +76,7 @@ const TABLE = [...PLACES, ...CHOICES, ...LOOKS, ...CLIPS, ...OTHERS];
 /** The one after `now`, around. @template T @param {T[]} list @param {T} now */
 export const after = (list, now) => list[(list.indexOf(now) + 1) % list.length];
 
-/** @param {Session} session @param {"smooth" | "grid" | "colour" | "arrows"} name @param {string} words */
+/** @param {Session} session @param {"smooth" | "grid" | "colour" | "arrows" | "veil"} name @param {string} words */
 function turn(session, name, words) {
   session.setLook({ [name]: !session.look[name] });
   session.announce(`${words} ${session.look[name] ? "on" : "off"}.`);

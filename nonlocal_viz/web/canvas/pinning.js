@@ -147,7 +147,7 @@ export class Pinning {
   wantRow() {
     const { session } = this, { open } = session, now = this.of;
     const pin = this.list.pins.find((one) => !one.answer && one.model === now.model && one.sampling === now.sampling
-      && open?.blocks.get(one.block)?.held === false);
+      && open?.blocks.get(one.block)?.holds(one.direction) === false);
     const block = pin && open?.blocks.get(pin.block);
     if (pin && block) session.wantRow(block, { x: pin.x, y: pin.y, t: this.frameOf(pin) }, pin.direction);
   }

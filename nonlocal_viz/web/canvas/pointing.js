@@ -1,6 +1,6 @@
 // What people point at, hold and let go; and what keys do to it.
 
-import { cellAsked } from "./core/answer.js";
+import { cellAsked, markOf } from "./core/answer.js";
 import { placeWords } from "./core/held.js";
 import { middle } from "./core/grid.js";
 
@@ -75,12 +75,12 @@ export class Pointing {
     session.said();
   }
 
-  /** A thumbnail is pointed at: its key is marked, in its own frame, as long as the pointer is there. @param {number} slot -1: none */
+  /** A crop is pointed at or focused: what it shows is marked, in its own frame, as long as that lasts. @param {number} slot -1: none */
   markKey(slot) {
-    const { session } = this, { answer } = session, key = answer?.stats.peaks[slot];
-    session.peek = answer && key !== undefined ? answer.grid.unflat(key)[0] : null;
+    const { session } = this, mark = session.answer && markOf(session.answer, slot);
+    session.peek = mark ? mark.t : null;
     session.draw();
-    session.scene.stage.markKey(answer && key !== undefined ? answer.grid.rect(key) : null);
+    session.scene.stage.markKey(mark && mark.rect);
   }
 
   /** The last deed, undone. */

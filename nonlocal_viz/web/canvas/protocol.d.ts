@@ -33,7 +33,7 @@ export interface Aside {
   key: OffGrid;
 }
 
-/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. */
+/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. Two that are the same may begin at the same byte. */
 export interface Section {
   name: "query" | "key" | "normaliser" | "query_reach" | "key_reach" | "bias" | "query_place" | "key_place" | "unary";
   type: "float16" | "float32" | "int32";
@@ -109,7 +109,7 @@ export interface RowQuestion {
   frame: number;
 }
 
-/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo. */
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight. */
 export interface SaveQuestion {
   question: number;
   source: Source;
@@ -124,6 +124,7 @@ export interface SaveQuestion {
   scale: "linear" | "gamma" | "log";
   smooth: boolean;
   colour: boolean;
+  veil: boolean;
 }
 
 /** What the model says of itself; ``assumptions`` are sentences. */
@@ -133,7 +134,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
 export interface View {
   kind: "view";
   seq: number;
@@ -149,7 +150,8 @@ export interface View {
   times: number[];
   spacetime: boolean;
   blocks: string[];
-  classes: [string, number][];
+  fineness: ([number, number] | null)[];
+  best: string | null;
   first: Block;
 }
 
@@ -220,10 +222,11 @@ export interface Bounds {
   clip: number;
 }
 
-/** A model on offer. */
+/** A model on offer; ``expect`` says in a few words what its rows are like, "" where nobody knows. */
 export interface Model {
   name: string;
   title: string;
+  expect: string;
 }
 
 /** What the browser is told once. The first model is the page's own. */

@@ -7,7 +7,7 @@ import { answerTo, cellAsked } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { Pointed, stateWords } from "./core/held.js";
-import { cmapOf, plainLook } from "./core/look.js";
+import { changed, cmapOf, plainLook } from "./core/look.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
 import { handleOf, modelOf, withModel } from "./core/source.js";
@@ -111,11 +111,11 @@ export class Session {
     this.pinning.wantRow();
   }
 
-  /** A block without factors: its row comes from the server. @param {Block} block @param {import("./core/answer.js").Point} point
+  /** Weights that are not here come from the server. @param {Block} block @param {import("./core/answer.js").Point} point
    * @param {import("./core/answer.js").Direction} direction */
   wantRow(block, point, direction) {
     const index = cellAsked(block, point, direction);
-    if (!this.open || block.held || index < 0) return;
+    if (!this.open || block.holds(direction) || index < 0) return;
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
     this.desk.wantRow({ source: this.open.source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
   }
@@ -159,8 +159,9 @@ export class Session {
     if (!this.open) return;
     const { block, picture, source } = this.open, { signed } = block.meta;
     this.controls.showPicture({
-      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), blocks: picture.blocks, block: block.name,
-      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false, held: block.held,
+      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
+      model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false,
+      held: block.holds(this.look.direction),
     });
   }
 
@@ -195,7 +196,7 @@ export class Session {
 
   /** @param {Partial<Look>} changes */
   setLook({ cmap, ...changes }) {
-    Object.assign(this.look, changes);
+    Object.assign(this.look, changed(this.look, changes));
     if (cmap) this.look[this.open?.block.meta.signed ? "signedCmap" : "cmap"] = cmap;
     this.showFields();
     if (!this.open) return;
@@ -267,7 +268,7 @@ export class Session {
     const { x, y } = open.block.asked(look.direction);
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
-      direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth,
+      direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
     });
   }
 

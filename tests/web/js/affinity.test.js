@@ -30,8 +30,24 @@ for (const one of golden.cases) {
       near(block.weights(q, "row"), means[q], `row ${q}`);
       for (let head = 0; head < one.meta.heads; head++) near(affinity.rowOfHead(q, head), row(head, q), `row ${q} of head ${head}`);
     }
-    for (let k = 0; k < m; k++) near(block.weights(k, "column"), means.map((weights) => weights[k]), `column ${k}`, 1e-4);
+    if (!block.holds("column")) assert.equal(block.weights(0, "column"), null);
+    else for (let k = 0; k < m; k++) near(block.weights(k, "column"), means.map((weights) => weights[k]), `column ${k}`);
   });
+  test(`a row and a column agree to the last bit: ${one.name}`, () => {
+    if (!block.holds("column")) return;
+    const columns = Array.from({ length: m }, (_, k) => block.weights(k, "column").slice());
+    for (let q = 0; q < n; q++) assert.deepEqual([...block.weights(q, "row")], columns.map((column) => column[q]), `query ${q}`);
+  });
+  // A sum of scores that ReLU makes 0 shares out nothing.
+  if (block.sharesOut && one.meta.pairwise.normalise === "softmax") {
+    test(`every row sums to 1: ${one.name}`, () => {
+      for (let q = 0; q < n; q++) {
+        const sum = block.weights(q, "row").reduce((total, weight) => total + weight, 0);
+        // A query that can look at nothing has nothing to share.
+        if (block.span(q)) assert.ok(Math.abs(sum - 1) < 1e-5, `query ${q}: ${sum}`);
+      }
+    });
+  }
   test(`keys on no cell: ${one.name}`, () => {
     const wanted = singles(one.aside), names = one.asideNames;
     for (let q = 0; q < n; q++) {
@@ -86,6 +102,33 @@ test("products are of each channel, and sum to the score", () => {
       assert.equal(products.length, 3);
     }
   }
+});
+
+test("how blocks are sent decides how many digits hold, and where columns are made", () => {
+  const kind = (name) => { const block = blockOf(named(name)); return [block.digits("row"), block.digits("column"), block.holds("column")]; };
+  assert.deepEqual(kind("product, softmax, 1 heads, 1 frames"), [3, 3, true]);
+  assert.deepEqual(kind("halves, softmax"), [2, 2, true]);
+  assert.deepEqual(kind("no normalisers, softmax"), [3, 3, false]);
+  assert.deepEqual(kind("no normalisers, count"), [3, 3, true]);
+  const few = blockOf(named("halves, softmax"));
+  few.affinity.hasColumns = false;
+  assert.deepEqual([few.digits("row"), few.digits("column")], [2, 3]); // the server's own columns
+  // Where columns are made here no normaliser has to be found for them.
+  for (const one of golden.cases) { const { affinity } = blockOf(one); assert.equal(affinity.hasColumns, !affinity.normalisers.some(Number.isNaN)); }
+});
+
+test("columns of a block without normalisers are those that the server sent", () => {
+  const block = blockOf(named("no normalisers, softmax")), weights = new Float32Array(15);
+  block.got = { index: 4, direction: "column", weights };
+  assert.equal(block.weights(4, "column"), weights);
+  assert.equal(block.weights(3, "column"), null);
+  block.got = { index: 4, direction: "row", weights };
+  assert.notEqual(block.weights(4, "row"), weights);
+});
+
+test("a factor that is query and key at once is sent once", () => {
+  const { meta: { sections } } = named("one factor"), [query, key, normaliser] = sections;
+  assert.deepEqual([query.offset, key.offset, normaliser.offset], [0, 0, 4 * 15 * 3]);
 });
 
 test("a block that is more than data has no factors to read", () => {

@@ -6,10 +6,10 @@ import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
 
 export const FIELDS = { direction: "select", cmap: "select", block: "select", scale: "select", alpha: "range", smooth: "checkbox", grid: "checkbox",
-  colour: "checkbox", arrows: "checkbox" };
+  colour: "checkbox", arrows: "checkbox", veil: "checkbox" };
 export const config = {
   maps: golden.maps, scales: ["linear", "gamma", "log"], bounds: { picture: 1000, clip: 5000 },
-  models: [{ name: "own", title: "Own" }, { name: "other", title: "Other" }],
+  models: [{ name: "own", title: "Own", expect: "by object" }, { name: "other", title: "Other", expect: "" }],
   examples: [{ name: "a", title: "A", alt: "an a", thumb: "data:", clip: false }],
 };
 export const one = named("product, softmax, 1 heads, 1 frames");
@@ -22,7 +22,7 @@ export function canvas({ search = "", of = one, start = [12, 8, 0], page = brows
   picture.box = { left: 100, top: 50, width: 500, height: 300 };
   root.lists["[data-set]"] = Object.entries(FIELDS).map(([name, type]) => Object.assign(new Element(name), { type, dataset: { set: name } }));
   root.lists["[data-save]"] = ["png", "csv"].map((suffix) => Object.assign(new Element("button"), { dataset: { save: suffix } }));
-  root.lists["[data-text]"] = ["busy", "headline", "pixel", "cell", "self", "entropy", "spread", "curve", "class"]
+  root.lists["[data-text]"] = ["busy", "headline", "law", "pixel", "cell", "selfname", "self", "spread", "terms", "curve"]
     .map((name) => Object.assign(new Element("span"), { dataset: { text: name } }));
   const host = { props: { config, value: null }, trigger: (event, data) => asked.push([event, data]), watch: () => {},
     upload: async (file) => ({ path: `/uploads/ab12/${file.name}` }) };
@@ -33,7 +33,7 @@ export function canvas({ search = "", of = one, start = [12, 8, 0], page = brows
     const frames = Array.from({ length: what.meta.queries.cells[0] }, (_, t) => ({ url: `/${t}` }));
     const view = { source: from, width: 50, height: 30, frames,
       title: "A", times: times || frames.map((_, t) => t / 2), blocks: ["layer2.1", "layer3.0"], start, alt: "words",
-      classes: [["cat", 0.9]], about: { name: "own", title: "Own", assumptions }, first: { ...what.meta, ...first } };
+      fineness: [[40, 72], [20, 36]], best: "layer3.0", about: { name: "own", title: "Own", assumptions }, first: { ...what.meta, ...first } };
     session.desk.on.view(view, factors ? bytes(what.bytes) : null);
   };
   open(of, source);

@@ -47,7 +47,8 @@ function session(changes = {}) {
     scene: { film: all("step", "play"), stage: { zoom: { level: 1.5, ...all("by") } },
       colours: { fitting: (signed) => (signed ? ["berlin", "coolwarm"] : ["magma", "viridis"]) } },
     controls: { showKeys: write("showKeys") }, config: { models: [{ name: "own" }, { name: "other" }], scales: ["linear", "gamma", "log"] }, ownModel: "own",
-    look: { direction: "row", cmap: "magma", signedCmap: "coolwarm", colourScale: "log", alpha: 0.98, smooth: false, grid: true, colour: false, arrows: false },
+    look: { direction: "row", cmap: "magma", signedCmap: "coolwarm", colourScale: "log", alpha: 0.98, smooth: false, grid: true, colour: false,
+      arrows: false, veil: true },
     open: { source: {}, picture: { blocks: ["a", "b"] }, block: { name: "b", meta: { signed: false } } }, ...changes,
   } };
 }
@@ -61,7 +62,8 @@ test("what each key does, and says to those who hear", () => {
     Enter: [["hold"]], Escape: [["letGo"]], p: [["pin"]], z: [["undo"]], n: [["chooseModel", "other"]], b: [["chooseBlock", "a"]], d: [["save", "png"]],
     l: [["copyLink"]], "?": [["showKeys"]], r: look({ direction: "column" }), c: look({ cmap: "viridis" }, "Colours: viridis."),
     s: look({ colourScale: "linear" }, "Scale: linear."), m: look({ smooth: true }, "Smooth on."), g: look({ grid: false }, "Grid lines off."),
-    o: look({ colour: true }, "Photo in colour on."), a: look({ arrows: true }, "Arrows on."), "[": look({ alpha: 0.93 }, "Opacity 93 %."),
+    o: look({ colour: true }, "Photo in colour on."), a: look({ arrows: true }, "Arrows on."),
+    v: look({ veil: false }, "Opacity by weight off."), "[": look({ alpha: 0.93 }, "Opacity 93 %."),
     "]": look({ alpha: 0.98 }, "Opacity 98 %."), ",": [["step", -1]], ".": [["step", 1]], " ": [["play"]], "+": zoomed(1), "=": zoomed(1),
     "-": zoomed(-1), 0: zoomed(-1e6), f: [["full"]], t: [["type"], ["say", "Larger type."]],
   };

@@ -24,13 +24,13 @@ test("one pin a cell; what n, b and p did is spoken", () => {
   assert.deepEqual([tool.pins, spoken.textContent], [1, "That is pin 1 already."]);
   session.open.blocks.set("layer3.0", session.open.block);
   page.key(page.body, "b");
-  assert.match(spoken.textContent, /^Block layer3\.0\. Cell row/);
+  assert.match(spoken.textContent, /^Block layer3\.0\. The cell in row/);
   page.key(page.body, "Enter", {});
   page.key(root.querySelector(".nlv-picture"), "Enter");
-  assert.match(spoken.textContent, /^Held at \(12, 8\)\. Cell row 0, column 1/);
+  assert.match(spoken.textContent, /^Held at \(12, 8\)\. The cell in row 0, column 1/);
   page.key(page.body, "n");
   session.desk.on.view({ ...session.open.picture, source: { example: "a", model: "other" }, first: one.meta }, bytes(one.bytes));
-  assert.match(spoken.textContent, /^Model other\. Cell row/);
+  assert.match(spoken.textContent, /^Model other\. The cell in row/);
 });
 
 test("pins of another block stay in sight and are asked of the present one, behind it, with a number of their own", () => {

@@ -13,21 +13,25 @@ test("fields change the look", () => {
   field("alpha").fire("input");
   field("smooth").checked = true;
   field("smooth").fire("change");
-  field("colour").checked = true;
+  field("colour").checked = false;
   field("colour").fire("change");
   field("cmap").value = "viridis";
   field("cmap").fire("change");
-  assert.deepEqual([session.look.colourScale, session.look.alpha, session.look.cmap, session.look.signedCmap], ["log", 0.25, "viridis", "berlin"]);
-  assert.equal(root.querySelector(".nlv-row").style.opacity, "0.25");
-  assert.ok(picture.classList.has("smooth") && picture.classList.has("in-colour"));
+  assert.deepEqual([session.look.colourScale, session.look.alpha, session.look.cmap, session.look.signedCmap], ["log", 0.25, "viridis", "managua_r"]);
+  const solid = new Uint8Array(root.querySelector(".nlv-row").context.image.data.buffer).filter((_, i) => i % 4 === 3);
+  assert.equal(Math.max(...solid), 64);
+  assert.deepEqual([picture.classList.has("smooth"), root.classList.has("in-colour"), root.classList.has("veiled")], [true, false, true]);
+  field("veil").checked = false;
+  field("veil").fire("change");
+  assert.deepEqual([root.classList.has("veiled"), session.look.alpha], [false, 0.25]);
   assert.equal(root.querySelector(".nlv-barname").textContent, "weight, log scale");
 });
 
 test("a colour map of signed weights is another one", () => {
   const { session, field, page } = canvas({ of: named("product, count, 1 heads, 1 frames") });
-  assert.deepEqual([field("cmap").value, field("cmap").children.map((o) => o.value)], ["berlin", Object.keys(golden.maps.diverging)]);
+  assert.deepEqual([field("cmap").value, field("cmap").children.map((o) => o.value)], ["managua_r", Object.keys(golden.maps.diverging)]);
   page.key(page.body, "c");
-  assert.deepEqual([session.look.cmap, session.look.signedCmap], ["magma", Object.keys(golden.maps.diverging)[1]]);
+  assert.deepEqual([session.look.cmap, session.look.signedCmap], ["inferno", Object.keys(golden.maps.diverging)[1]]);
 });
 
 test("blocks are asked for once", () => {
@@ -97,7 +101,7 @@ test("a download says all that is shown", () => {
   session.setLook({ colourScale: "gamma", smooth: true, colour: true, alpha: 0.5, direction: "column" });
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
-    direction: "column", cmap: "magma", alpha: 0.5, scale: "gamma", smooth: true, question: 1 }]);
+    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, question: 1 }]);
   const work = root.querySelector(".nlv-working");
   session.desk.on.working("Writing");
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
@@ -112,7 +116,7 @@ test("a download says all that is shown", () => {
 test("a link is copied, and is the address", async () => {
   const { session, page, root } = canvas({ search: "?x=31.5&y=22.5" });
   await session.copyLink();
-  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=magma&scale=linear&alpha=0.65&on=&cmap=berlin";
+  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=inferno&scale=linear&alpha=0.92&on=colour+veil&cmap=managua_r";
   assert.deepEqual([page.copied, location.href, root.querySelector('[data-do="link"]').textContent], [[wanted], wanted, "Copied"]);
   const own = canvas({ source: { upload: "ab12/p.jpg" } });
   await own.session.copyLink();

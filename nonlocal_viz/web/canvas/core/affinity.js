@@ -1,6 +1,7 @@
 // Factors -> affinity rows and columns; nonlocal_viz/core/pairwise.py and affinity.py in JavaScript.
 // Everything is decided by the fields of `pairwise` and by which sections the file has, nothing by a name.
-// A row is one pass over the keys, and with one head it allocates nothing.
+// A weight is made in one place from a score and its query's normaliser, so that a row and a column agree
+// to the last bit on the weight that they share. A row is one pass over the keys and allocates nothing.
 
 import { decoded } from "./halves.js";
 
@@ -59,7 +60,13 @@ export class Affinity {
     this.keyTokens = keys;
     this.query = /** @type {Float32Array} */ (of("query"));
     this.key = /** @type {Float32Array} */ (of("key"));
-    this.normalisers = of("normaliser");
+    const sent = of("normaliser");
+    /** Of a softmax log C(x), else C(x), one a head and query token; NaN where it was not sent and no row needed it yet. */
+    this.normalisers = sent ? Float64Array.from(sent) : new Float64Array(heads * queries).fill(NaN);
+    /** Whether columns can be made here: they need the normalisers of all queries. */
+    this.hasColumns = sent !== null || pairwise.normalise === "count";
+    /** Digits of a weight that hold: what float16 carries is worth two. */
+    this.digits = sections.query.type === "float16" ? 2 : 3;
     this.queryLabels = of("query_reach");
     this.keyLabels = of("key_reach");
     this.unary = of("unary");
@@ -67,12 +74,14 @@ export class Affinity {
     this.bias = table && new Bias(sections.bias.shape, /** @type {Float32Array} */ (table),
       /** @type {Int32Array} */ (of("query_place")), /** @type {Int32Array} */ (of("key_place")));
     this.spans = this.counted();
+    if (pairwise.normalise === "count") this.normalisers.forEach((_, at) => { this.normalisers[at] = this.span((at % queries) - aside.query.before.length); });
     // The arrays that rows and columns are written into, and the cells among their tokens.
     const cellsOf = (/** @type {Float32Array} */ tokens, /** @type {import("../protocol.js").OffGrid} */ names) =>
       tokens.subarray(names.before.length, tokens.length - names.after.length);
+    this.scores = new Float64Array(keys);
     this.rowTokens = new Float32Array(keys);
     this.rowCells = cellsOf(this.rowTokens, aside.key);
-    this.meanTokens = heads > 1 ? new Float32Array(keys) : this.rowTokens;
+    this.meanTokens = new Float32Array(keys);
     this.meanCells = cellsOf(this.meanTokens, aside.key);
     this.columnTokens = new Float32Array(queries);
     this.columnCells = cellsOf(this.columnTokens, aside.query);
@@ -114,40 +123,49 @@ export class Affinity {
     return label === EVERYBODY || label === this.queryLabels[q];
   }
 
+  /** theta . phi of two tokens, or a + b. @param {number} q @param {number} k @param {number} head */
+  plain(q, k, head) {
+    const { channels } = this, a = (head * this.queryTokens + q) * channels, b = (head * this.keyTokens + k) * channels;
+    return this.pairwise.score === "sum" ? this.query[a] + this.key[b] : dot(this.query, a, this.key, b, channels);
+  }
+
   /** The score of two tokens. @param {number} q @param {number} k @param {number} head */
   score(q, k, head) {
-    const { pairwise, bias, channels } = this;
-    const a = (head * this.queryTokens + q) * channels, b = (head * this.keyTokens + k) * channels;
-    let score = pairwise.score === "sum" ? this.query[a] + this.key[b] : this.scales[head] * dot(this.query, a, this.key, b, channels);
+    const { pairwise, bias } = this, plain = this.plain(q, k, head);
+    let score = pairwise.score === "sum" ? plain : this.scales[head] * plain;
     if (bias) score += bias.at(q, k, head);
     return pairwise.rectify && score < 0 ? 0 : score;
   }
 
   /** All weights of one query cell, the mean over the heads. The array is reused by the next call. @param {number} q */
   row(q) {
-    if (this.heads === 1) return this.rowOfHead(q, 0);
     this.meanTokens.fill(0);
-    for (let head = 0; head < this.heads; head++) {
-      this.rowOfHead(q, head);
-      for (let k = 0; k < this.keyTokens; k++) this.meanTokens[k] += this.rowTokens[k] / this.heads;
-    }
+    for (let head = 0; head < this.heads; head++) this.addRow(this.meanTokens, q + this.aside.query.before.length, head, this.heads);
     return this.meanCells;
   }
 
   /** All weights of one query cell in one head. The array is reused by the next call. @param {number} q @param {number} head */
   rowOfHead(q, head) {
-    const out = this.rowTokens, token = q + this.aside.query.before.length;
-    const nothing = this.pairwise.normalise === "softmax" ? -Infinity : 0;
-    let reached = 0;
-    for (let k = 0; k < out.length; k++) {
-      const may = this.reaches(token, k);
-      out[k] = may ? this.score(token, k, head) : nothing;
-      if (may) reached++;
-    }
-    if (this.pairwise.normalise === "softmax") softmax(out);
-    else divide(out, this.pairwise.normalise === "count" ? reached : sum(out));
-    if (this.unary) for (let k = 0; k < out.length; k++) out[k] += this.unary[head * out.length + k];
+    this.rowTokens.fill(0);
+    this.addRow(this.rowTokens, q + this.aside.query.before.length, head, 1);
     return this.rowCells;
+  }
+
+  /** @param {Float32Array} out @param {number} token @param {number} head @param {number} parts one of how many this head is */
+  addRow(out, token, head, parts) {
+    const { scores, unary } = this, normaliser = this.scored(token, head);
+    for (let k = 0; k < out.length; k++) {
+      const own = scores[k] > -Infinity ? this.weight(scores[k], normaliser) : 0;
+      out[k] += (unary ? own + unary[head * out.length + k] : own) / parts;
+    }
+  }
+
+  /** Write the scores of a query token, -Infinity where it cannot look, and give its normaliser. @param {number} q @param {number} head */
+  scored(q, head) {
+    for (let k = 0; k < this.keyTokens; k++) this.scores[k] = this.reaches(q, k) ? this.score(q, k, head) : -Infinity;
+    const at = head * this.queryTokens + q;
+    if (Number.isNaN(this.normalisers[at])) this.normalisers[at] = this.summed();
+    return this.normalisers[at];
   }
 
   /** The weights that one query cell gives to the keys on no cell, by their names. @param {number} q @returns {[string, number][]} */
@@ -167,23 +185,35 @@ export class Affinity {
 
   /** @param {number} token @param {number} head */
   addColumn(token, head) {
-    const out = this.columnTokens, everybody = this.unary ? this.unary[head * this.keyTokens + token] : 0;
-    for (let q = 0; q < out.length; q++) {
-      const own = this.reaches(q, token) ? this.weight(this.score(q, token, head), q, head) : 0;
-      out[q] += (own + everybody) / this.heads;
-    }
+    const out = this.columnTokens;
+    for (let q = 0; q < out.length; q++) out[q] += this.entry(q, token, head, this.normaliserOf(q, head)) / this.heads;
   }
 
-  /** The weight of a score whose query token is known. @param {number} score @param {number} q @param {number} head */
-  weight(score, q, head) {
-    const { normalise } = this.pairwise;
-    if (normalise === "count") return score / this.span(q - this.aside.query.before.length);
-    const normaliser = this.normaliser(q, head);
-    return normalise === "softmax" ? Math.exp(score - normaliser) : score / (normaliser || 1);
+  /** The weight of two tokens in one head. @param {number} q @param {number} k @param {number} head @param {number} normaliser of q */
+  entry(q, k, head, normaliser) {
+    const own = this.reaches(q, k) ? this.weight(this.score(q, k, head), normaliser) : 0;
+    return this.unary ? own + this.unary[head * this.keyTokens + k] : own;
   }
 
-  /** Of a softmax log C(x), of a sum C(x). @param {number} q @param {number} head */
-  normaliser(q, head) { return this.normalisers ? this.normalisers[head * this.queryTokens + q] : NaN; }
+  /** The weight of a score; what has no weight at all is shared out as nothing. @param {number} score @param {number} normaliser */
+  weight(score, normaliser) {
+    return this.pairwise.normalise === "softmax" ? Math.exp(score - normaliser) : score / (normaliser || 1);
+  }
+
+  /** What turns the scores of a query token into weights: log C(x) of a softmax, else C(x). @param {number} q @param {number} head */
+  normaliserOf(q, head) {
+    const known = this.normalisers[head * this.queryTokens + q];
+    return Number.isNaN(known) ? this.scored(q, head) : known;
+  }
+
+  /** The normaliser of the scores that were written last: of the very numbers that are here. */
+  summed() {
+    const { scores } = this, softmax = this.pairwise.normalise === "softmax";
+    let top = -Infinity, total = 0;
+    for (let k = 0; k < scores.length; k++) if (scores[k] > top) top = scores[k];
+    for (let k = 0; k < scores.length; k++) if (scores[k] > -Infinity) total += softmax ? Math.exp(scores[k] - top) : scores[k];
+    return softmax && top > -Infinity ? top + Math.log(total) : total;
+  }
 
   /** theta_c * phi_c of two cells for every channel: what a product is the sum of. @param {number} q @param {number} k */
   products(q, k, head = 0) {
@@ -200,23 +230,4 @@ function dot(a, from, b, at, count) {
   let total = 0;
   for (let c = 0; c < count; c++) total += a[from + c] * b[at + c];
   return total;
-}
-
-/** @param {Float32Array} row */
-function sum(row) {
-  let total = 0;
-  for (let k = 0; k < row.length; k++) total += row[k];
-  return total;
-}
-
-/** What has no weight at all is shared out as nothing. @param {Float32Array} row @param {number} whole */
-function divide(row, whole) { for (let k = 0; k < row.length; k++) row[k] /= whole || 1; }
-
-/** Scores -> weights, in place; of nothing but -Infinity zeros. @param {Float32Array} row */
-function softmax(row) {
-  let top = -Infinity, total = 0;
-  for (let k = 0; k < row.length; k++) if (row[k] > top) top = row[k];
-  if (top === -Infinity) { row.fill(0); return; }
-  for (let k = 0; k < row.length; k++) total += row[k] = Math.exp(row[k] - top);
-  for (let k = 0; k < row.length; k++) row[k] /= total;
 }

@@ -13,6 +13,9 @@ import { summarise } from "./stats.js";
  * index, at, rect: the cell asked about; grid: of the weights; own: the same pixel's cell there, -1 where there
  * is none; x, y, t: what was pointed at; px, py: the pixel that was answered for. */
 
+/** The slot of the strongest single cell. */
+export const STRONGEST = 100;
+
 /** One block of one picture: what is said of it, and its factors where the browser holds them. */
 export class Block {
   /** @param {Meta} meta @param {ArrayBuffer | null} buffer */
@@ -28,11 +31,23 @@ export class Block {
 
   get held() { return this.affinity !== null; }
 
+  /** Whether such answers are made here; else the server sends them one by one. @param {Direction} direction */
+  holds(direction) { return this.affinity !== null && (direction === "row" || this.affinity.hasColumns); }
+
+  /** Digits of a weight that hold. The server's own rows are what the network computed. @param {Direction} direction */
+  digits(direction) { return this.affinity && this.holds(direction) ? this.affinity.digits : 3; }
+
   /** The cells that a question is about. @param {Direction} direction */
   asked(direction) { return direction === "row" ? this.queries : this.keys; }
 
   /** The cells that it is answered on. @param {Direction} direction */
   answered(direction) { return direction === "row" ? this.keys : this.queries; }
+
+  /** Whether the cells' weights of a row sum to 1: what goes to tokens on no cell is not on the picture. */
+  get sharesOut() {
+    const { distribution, aside: { key } } = this.meta;
+    return distribution && !key.before.length && !key.after.length;
+  }
 
   /** How many keys the weights of a query are shared among. @param {number} q */
   span(q) { return this.affinity ? this.affinity.span(q) : this.meta.span; }
@@ -46,9 +61,17 @@ export class Block {
   /** All weights of one cell, or null where they are not here. @param {number} index @param {Direction} direction */
   weights(index, direction) {
     const { affinity, got } = this;
-    if (affinity) return direction === "row" ? affinity.row(index) : affinity.column(index);
+    if (affinity && this.holds(direction)) return direction === "row" ? affinity.row(index) : affinity.column(index);
     return got && got.index === index && got.direction === direction ? got.weights : null;
   }
+}
+
+/** What a slot of the readout stands for on the picture: a region by its place, or the strongest single cell. @param {Answer} answer
+ * @param {number} slot @returns {{ rect: import("./grid.js").Rect, t: number } | null} */
+export function markOf({ grid, stats: { regions, best } }, slot) {
+  if (slot === STRONGEST) return { rect: grid.rect(best), t: grid.unflat(best)[0] };
+  const region = regions[slot];
+  return region ? { rect: region.rect, t: region.frame } : null;
 }
 
 /** The cell that a point asks about; -1 where there is none. A pixel of an odd last row or column, which
@@ -68,6 +91,6 @@ export function answerTo(block, point, direction) {
   return {
     block, direction, index, at: asked.unflat(index), rect: asked.rect(index), weights, grid, own: grid.find(x, y, t),
     x, y, t, px: asked.x.clamp(x), py: asked.y.clamp(y), span,
-    stats: summarise(weights, grid, block.meta.distribution && direction === "row", span),
+    stats: summarise(weights, grid, direction === "row" && block.sharesOut, span),
   };
 }

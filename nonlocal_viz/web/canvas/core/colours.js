@@ -1,9 +1,13 @@
 // Weights -> colours; nonlocal_viz/render/scales.py in JavaScript.
 
 /** @typedef {import("../protocol.js").Config["scales"][number]} ColourScale */
-/** @typedef {{ cmap: string, colourScale: ColourScale, signed: boolean, top: number }} Tint how weights become colours: `top` has the last one */
+/** @typedef {{ cmap: string, colourScale: ColourScale, signed: boolean, top: number, alpha: number, veil: boolean }} Tint how weights
+ * become colours: `top` has the last one; alpha is how solid they are, under a veil that of the last one */
 
 const DECADES = 3;
+/** Of a veil: solidity = brightness ** GROWTH, and the colours before FIRST are left out. */
+const GROWTH = 0.6;
+const FIRST = 0.35;
 
 /** A share of the greatest weight -> brightness. @param {number} share @param {ColourScale} colourScale */
 export function shade(share, colourScale) {
@@ -17,6 +21,15 @@ export function unshade(level, colourScale) {
   if (colourScale === "gamma") return level * level;
   if (colourScale === "log") return level > 0 ? 10 ** (DECADES * (level - 1)) : 0;
   return level;
+}
+
+/** How solid a colour is. @param {number} level brightness, 0..1 @param {boolean} veil */
+export const solidity = (level, veil) => (veil ? level ** GROWTH : 1);
+
+/** Which of the 256 colours of a map. @param {number} level brightness, 0..1 @param {boolean} negative @param {boolean} signed @param {boolean} veil */
+export function colourIndex(level, negative, signed, veil) {
+  const place = veil ? FIRST + (1 - FIRST) * level : level;
+  return Math.round(255 * (signed ? (negative ? 1 - place : 1 + place) / 2 : place));
 }
 
 /** Five marks of the bar: [position 0..1, weight]. @param {number} top @param {ColourScale} colourScale
@@ -42,14 +55,20 @@ export class Colours {
   fitting(signed) { return signed ? this.names.diverging : this.names.sequential; }
 
   /** Weights -> pixels (RGBA in the machine's order), one a cell. @param {Uint32Array} pixels @param {Float32Array} weights @param {Tint} tint */
-  fill(pixels, weights, { cmap, colourScale, signed, top }) {
-    const colours = this.tables[cmap];
+  fill(pixels, weights, { cmap, colourScale, signed, top, alpha, veil }) {
+    const colours = this.tables[cmap], bytes = new Uint8Array(pixels.buffer, pixels.byteOffset);
     for (let i = 0; i < pixels.length; i++) {
-      const share = top > 0 ? Math.min(Math.abs(weights[i]) / top, 1) : 0;
-      let level = shade(share, colourScale);
-      if (signed) level = (weights[i] < 0 ? 1 - level : 1 + level) / 2;
-      pixels[i] = colours[Math.round((level || 0) * 255)];
+      const level = shade(top > 0 ? Math.min(Math.abs(weights[i]) / top, 1) : 0, colourScale) || 0;
+      pixels[i] = colours[colourIndex(level, weights[i] < 0, signed, veil)];
+      bytes[4 * i + 3] = Math.round(255 * alpha * solidity(level, veil));
     }
+  }
+
+  /** The bar: every colour from the least to the greatest weight. @param {Uint32Array} pixels @param {Tint} tint */
+  fillBar(pixels, tint) {
+    const last = pixels.length - 1;
+    const weights = Float32Array.from(pixels, (_, i) => (tint.signed ? (2 * i) / last - 1 : i / last));
+    this.fill(pixels, weights, { ...tint, colourScale: "linear", top: 1 });
   }
 }
 

@@ -1,10 +1,11 @@
-// "What am I looking at?": the lesson's text for a block, and one number of the row worked out.
-// What it says is decided by the fields of the block, never by the name of its instantiation.
+// "What am I looking at?": the lesson's text for a block and a direction. What it says is decided by the fields of
+// the block, never by the name of its instantiation; its numbers are worked out in equation.js.
 
-import { label, number } from "./words.js";
+import { cellWords, label } from "./words.js";
 
 /** @typedef {import("./answer.js").Answer} Answer */
 /** @typedef {import("./answer.js").Block} Block */
+/** @typedef {import("./answer.js").Direction} Direction */
 /** @typedef {import("../protocol.js").Pairwise} Pairwise */
 
 /** A number that follows the pointer; `tag` is b where it is to be seen. @param {string} name */
@@ -17,28 +18,61 @@ function width({ meta: { about, channels } }) {
   return about.embedded ? about.inner : about.input;
 }
 
-/** The lesson about a block. @param {Block} block @returns {string} html */
-export function lessonHtml(block) {
-  return `<div>${blockHtml(block)}</div><div>${sumHtml(block)}</div>`;
+/** Whether the file has such a section. @param {Block} block @param {import("../protocol.js").Section["name"]} name */
+const has = ({ meta }, name) => meta.sections.some((section) => section.name === name);
+
+/** The lesson about a block, seen as a row or as a column. @param {Block} block @param {Direction} direction @returns {string} html */
+export function lessonHtml(block, direction) {
+  return `<div>${blockHtml(block, direction)}</div><div>${sumHtml(block, direction)}</div>`;
 }
 
-/** @param {Block} block */
-function blockHtml(block) {
-  const { meta, queries } = block, softmax = meta.pairwise?.normalise === "softmax";
+/** Cells, over frames where there are several. @param {import("./grid.js").Grid} grid */
+function gridHtml({ cells: [frames, height, columns] }) {
+  return `${frames > 1 ? `${frames} frames of ` : ""}${height} &times; ${columns}`;
+}
+
+/** @param {Block} block @param {Direction} direction */
+function blockHtml(block, direction) {
+  const { meta, queries } = block, softmax = meta.pairwise?.normalise === "softmax", clip = queries.cells[0] > 1;
   return `<h3>Self-attention over positions</h3>
-    <p>The block cuts the picture into ${queries.count} cells (${queries.cells.filter((c, i) => i || c > 1).join(" &times; ")}).
-    Every cell asks every ${meta.pooled ? `of ${SPAN} pooled keys` : "cell"}: how much do you matter to me?
-    The colours are the answers that one cell gets, one row of an N &times; M map.</p>
+    <p>The block cuts the ${clip ? "clip" : "picture"} into N = ${queries.count} cells (${gridHtml(queries)}).
+    Every cell asks every ${meta.pooled ? `of M = ${SPAN} pooled keys` : reachHtml(block)}: how much do you matter to me?
+    ${direction === "row" ? rowHtml(block) : `The colours are what one ${meta.pooled ? "key" : "cell"} is told by all who ask it, one column of
+    an N &times; M map. Each of them gives it a part of its own row, so a column need not be a whole.`}</p>
     ${tableHtml(block)}
     <h3>Attention over channels? No.</h3>
     <p>The sum in a score runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each
-    pair of positions; what ${softmax ? "competes in the softmax" : "is weighed"} are the ${SPAN} positions.</p>
-    <h3>What differs from a Transformer's head</h3>
-    <ul><li>${meta.about?.scaled ? "scores are divided by the root of d, as there" : "no division by the root of d"};
-    ${meta.heads > 1 ? `${meta.heads} heads` : "one head"}</li>
-    <li>no positional encoding: a cell knows another by its features alone</li>
-    <li>batch norm after W<sub>z</sub> starts at gamma 0, so the block begins as the identity, and a residual goes around it</li>
-    <li>${meta.pooled ? "keys and values are max-pooled here, so a key covers several cells" : "keys may be max-pooled (here they are not)"}</li></ul>`;
+    pair of positions; what ${softmax ? "competes in the softmax" : "is weighed"} are the M = ${SPAN} positions.</p>
+    ${differencesHtml(block)}`;
+}
+
+/** @param {Block} block */
+function reachHtml(block) {
+  if (!has(block, "query_reach")) return "cell";
+  return block.queries.cells[0] > 1 ? "cell of its own frame" : "cell in its reach";
+}
+
+/** @param {Block} block */
+function rowHtml(block) {
+  const { aside: { key } } = block.meta, beside = [...key.before, ...key.after];
+  const one = "The colours are the answers that one cell gets, one row of an N &times; M map";
+  if (block.sharesOut) return `${one}; they sum to 1${block.meta.pairwise?.normalise === "sum" ? ", or are all 0" : ""}.`;
+  return beside.length ? `${one}; some of it goes to ${beside.join(", ")}, which lie on no cell.` : `${one}.`;
+}
+
+/** @param {Block} block */
+function differencesHtml(block) {
+  const { meta } = block, { about } = meta;
+  const said = [
+    about && (about.scaled ? "scores are divided by the root of d, as there" : "no division by the root of d"),
+    meta.heads > 1 ? `${meta.heads} heads; the colours are their mean` : "one head",
+    has(block, "bias") ? "where two cells lie adds to their score: a table by place" : "no positional encoding: a cell knows another by its features alone",
+    has(block, "query_reach") && `a cell looks only at ${SPAN} keys${block.queries.cells[0] > 1 ? ", those of its own frame" : " in its reach"}`,
+    has(block, "unary") && "every query gets one and the same row besides its own",
+    about && "batch norm after W<sub>z</sub> starts at gamma 0, so the block begins as the identity, and a residual goes around it",
+    meta.pooled ? "keys and values are max-pooled here, so a key covers several cells" : about && "keys may be max-pooled (here they are not)",
+  ];
+  return `<h3>What differs from a Transformer's head</h3><ul>${said.filter(Boolean).map((words) => `<li>${words}</li>`).join("")}</ul>`;
 }
 
 /** @param {Block} block */
@@ -53,68 +87,51 @@ function tableHtml(block) {
     <tr><td>W<sub>z</sub></td><td>output projection</td><td>1&times;1 convolution back to ${about.input}, then added to x</td></tr></table>`;
 }
 
-/** @param {Block} block */
-function sumHtml(block) {
+/** @param {Block} block @param {Direction} direction */
+function sumHtml(block, direction) {
   const { pairwise } = block.meta;
   if (!pairwise) return "";
-  const added = pairwise.score === "sum", softmax = pairwise.normalise === "softmax";
-  return `<h3>One number of this row, worked out</h3>
+  const added = pairwise.score === "sum";
+  return `<h3>One number of this ${direction}, worked out</h3>
     <p data-live="pair">-</p>
     ${added ? "" : `<canvas class="nlv-products" width="900" height="192" role="img" aria-label="product of each channel"></canvas>
     <p class="nlv-soft">&theta;<sub>c</sub> &middot; &phi;<sub>c</sub> for each of the ${width(block)} channels; their sum is the score.</p>`}
     <p class="nlv-formula">score = ${scoreHtml(block, pairwise)}</p>
-    <p class="nlv-formula">weight = ${weightHtml(pairwise)}</p>
-    <p>${softmax ? "The second number in exp is log &sum; exp of all scores of this row: the softmax." : dividedHtml(block, pairwise)}
-    The painted colour is this weight.</p>`;
+    <p class="nlv-formula">weight = ${weightHtml(pairwise, has(block, "unary"))}</p>
+    <p>${endHtml(block, pairwise, direction)}</p>`;
 }
 
 /** @param {Block} block @param {Pairwise} pairwise */
 function scoreHtml(block, pairwise) {
+  const scaled = pairwise.scale === 1 || pairwise.score === "sum" ? "" : ` &times; ${live("scale")} = ${live("scaled")}`;
+  const biased = has(block, "bias") ? `, and ${live("bias")} for where they lie: ${live("biased")}` : "";
   const relu = pairwise.rectify ? `, and ReLU makes it ${live("score")}` : "";
-  if (pairwise.score === "sum") return `a + b = ${live("a")} + ${live("b")} = ${live("sum")}${relu}`;
-  const sum = `&theta; &middot; &phi; = sum over ${width(block)} channels = ${live("sum")}`;
-  const scaled = pairwise.scale === 1 ? "" : ` &times; ${live("scale")} = ${live("scaled")}`;
-  return sum + scaled + relu;
+  const sum = pairwise.score === "sum" ? `a + b = ${live("a")} + ${live("b")}` : `&theta; &middot; &phi; = sum over ${width(block)} channels`;
+  return `${sum} = ${live("sum")}${scaled}${biased}${relu}`;
 }
 
-/** @param {Pairwise} pairwise */
-function weightHtml(pairwise) {
-  if (pairwise.normalise === "softmax") return `exp(${live("score")} &minus; ${live("normaliser")}) = ${live("weight")}`;
-  if (pairwise.normalise === "sum") return `${live("score")} / sum of the scores = ${live("score")} / ${live("normaliser")} = ${live("weight")}`;
-  return `${live("score")} / M = ${live("score")} / ${SPAN} = ${live("weight")}`;
+/** @param {Pairwise} pairwise @param {boolean} unary */
+function weightHtml({ normalise }, unary) {
+  const end = unary ? `${live("own")}, and ${live("unary")} that every query gets = ${live("weight")}` : live("weight");
+  if (normalise === "softmax") return `exp(${live("score")} &minus; ${live("normaliser")}) = ${end}`;
+  if (normalise === "sum") return `${live("score")} / sum of the scores = ${live("score")} / ${live("normaliser")} = ${end}`;
+  return `${live("score")} / M = ${live("score")} / ${SPAN} = ${end}`;
 }
 
-/** @param {Block} block @param {Pairwise} pairwise */
-function dividedHtml({ meta: { instantiation, signed } }, pairwise) {
-  const by = pairwise.normalise === "sum" ? "the sum of its scores" : "the number of keys";
-  return `The ${label(instantiation)} form has no softmax: it divides by ${by}${signed ? ", and weights can be negative" : ""}.`;
+/** @param {Block} block @param {Pairwise} pairwise @param {Direction} direction */
+function endHtml({ meta: { instantiation, signed, heads } }, pairwise, direction) {
+  const whose = direction === "row" ? "of this row" : "of the row of that query";
+  const by = pairwise.normalise === "sum" ? `the sum of the scores ${whose}` : "the number of keys";
+  const said = pairwise.normalise === "softmax" ? `The second number in exp is log &sum; exp of all scores ${whose}: the softmax.`
+    : `The ${label(instantiation)} form has no softmax: it divides by ${by}${signed ? ", and weights can be negative" : ""}.`;
+  return heads > 1 ? `${said} That is the first head; the painted colour is the mean of all ${heads}: ${live("mean")}.`
+    : `${said} The painted colour is this weight.`;
 }
 
-/** The strongest pair of an answer, worked out: its numbers by the names of their places, and the product of
- * every channel where the score is one. Null where the factors are not here. @param {Answer} answer
- * @returns {{ numbers: Record<string, string>, products: Float32Array | null } | null} */
-export function workedOut(answer) {
-  const { block, direction, index, stats, weights } = answer, { affinity } = block;
-  if (!affinity) return null;
-  const { pairwise, aside } = affinity;
-  const [query, key] = direction === "row" ? [index, stats.best] : [stats.best, index];
-  const [q, k] = [query + aside.query.before.length, key + aside.key.before.length];
-  const score = affinity.score(q, k, 0).toFixed(3), products = pairwise.score === "sum" ? null : affinity.products(query, key);
-  const plain = products ? products.reduce((sum, p) => sum + p, 0) : affinity.query[q] + affinity.key[k];
-  return {
-    products,
-    numbers: {
-      pair: pairWords(answer), score, weight: number(weights[stats.best]), span: String(affinity.span(query)),
-      normaliser: affinity.normaliser(q, 0).toFixed(3),
-      ...(products ? { sum: plain.toFixed(3), scale: number(affinity.scales[0]), scaled: (plain * affinity.scales[0]).toFixed(3) }
-        : { a: number(affinity.query[q]), b: number(affinity.key[k]), sum: number(plain) }),
-    },
-  };
-}
-
-/** @param {Answer} answer */
-function pairWords({ direction, at: [, a, b], grid, stats }) {
-  const [, h, w] = grid.unflat(stats.best);
-  return direction === "row" ? `The query is cell (${a}, ${b}); its strongest key is cell (${h}, ${w}).`
-    : `The key is cell (${a}, ${b}); the query that looks at it most is cell (${h}, ${w}).`;
+/** Which pair it is that is worked out. @param {Answer} answer @param {boolean} reached whether its query can look at its key */
+export function pairWords({ block, direction, at, grid, stats }, reached) {
+  const clip = block.queries.cells[0] > 1 || block.keys.cells[0] > 1, other = cellWords(grid.unflat(stats.best), clip), own = cellWords(at, clip);
+  const none = reached ? "" : " The key lies out of the query\u2019s reach, so no score counts.";
+  return direction === "row" ? `The query is the cell in ${own}; its strongest key is the cell in ${other}.${none}`
+    : `The key is the cell in ${own}; the query that looks at it most is the cell in ${other}.${none}`;
 }

@@ -12,8 +12,8 @@
 /** Every name that is ours in an address; others are left alone. */
 export const NAMES = ["example", "upload", "model", "block", "head", "x", "y", "frame", "large", "held", "show", "frames", "spacetime", "start",
   "stride", "cmap", "scale", "alpha", "on", "pin"];
-/** Looks that are on or off. @type {("smooth" | "grid" | "colour" | "arrows")[]} */
-const SWITCHES = ["smooth", "grid", "colour", "arrows"];
+/** Looks that are on or off. @type {("smooth" | "grid" | "colour" | "arrows" | "veil")[]} */
+const SWITCHES = ["smooth", "grid", "colour", "arrows", "veil"];
 
 /** @param {Shown} shown */
 export function linkQuery({ source, block, point: { x, y, t }, held, frame, signed, look, pins }) {

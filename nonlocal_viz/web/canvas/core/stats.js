@@ -1,8 +1,12 @@
 // A row in numbers; nonlocal_viz/row.py in JavaScript.
 
+import { halfMass, ordered, regionsOf, sizeOf } from "./regions.js";
+
 /** @typedef {import("./grid.js").Grid} Grid */
-/** @typedef {{ best: number, top: number, peaks: number[], entropy: number | null, share: number | null,
- *   support: number | null }} Stats entropy in nats; share of log `span`; support: as if spread evenly over so many cells */
+/** @typedef {{ best: number, top: number, sizes: Float32Array, half: number, total: number, regions: import("./regions.js").Region[],
+ *   entropy: number | null, share: number | null, support: number | null }} Stats best: the strongest cell, top: its size;
+ * sizes: of all cells, strongest first, of which `half` hold half of the `total`; entropy in nats; share of log `span`;
+ * support: as if spread evenly over so many cells */
 
 /** The weights of one frame, without a copy. @param {Float32Array} weights @param {Grid} grid @param {number} t */
 export function frameOf(weights, grid, t) {
@@ -12,16 +16,9 @@ export function frameOf(weights, grid, t) {
 
 /** The share of the row's mass, by size, that each frame holds. @param {Float32Array} weights @param {Grid} grid */
 export function frameShares(weights, grid) {
-  const mass = Array.from({ length: grid.cells[0] }, (_, t) => frameOf(weights, grid, t).reduce((sum, w) => sum + Math.abs(w), 0));
+  const mass = Array.from({ length: grid.cells[0] }, (_, t) => frameOf(weights, grid, t).reduce((sum, w) => sum + sizeOf(w), 0));
   const total = mass.reduce((a, b) => a + b, 0);
   return mass.map((m) => (total ? m / total : 0));
-}
-
-/** The greatest size. @param {Float32Array} weights */
-export function greatest(weights) {
-  let top = 0;
-  for (let i = 0; i < weights.length; i++) { const size = Math.abs(weights[i]); if (size > top) top = size; }
-  return top;
 }
 
 /** -sum p log p, in nats. @param {Float32Array} weights */
@@ -37,10 +34,10 @@ export function strongest(weights, count) {
   /** @type {number[]} */
   const kept = [];
   for (let i = 0; i < weights.length; i++) {
-    const size = Math.abs(weights[i]);
-    if (kept.length === count && !(size > Math.abs(weights[kept[count - 1]]))) continue;
+    const size = sizeOf(weights[i]);
+    if (kept.length === count && !(size > sizeOf(weights[kept[count - 1]]))) continue;
     let at = kept.length;
-    while (at > 0 && Math.abs(weights[kept[at - 1]]) < size) at--;
+    while (at > 0 && sizeOf(weights[kept[at - 1]]) < size) at--;
     kept.splice(at, 0, i);
     if (kept.length > count) kept.pop();
   }
@@ -69,26 +66,24 @@ function isPeak(weights, grid, i) {
   return true;
 }
 
-/** A row in numbers; the first of its five peaks is its strongest cell. @param {Float32Array} weights
+/** A row in numbers. @param {Float32Array} weights
  * @param {Grid} grid @param {boolean} distribution @param {number} span how many cells the row can spread over @returns {Stats} */
 export function summarise(weights, grid, distribution, span) {
-  const found = peaks(weights, grid, 5), numbers = { best: found[0], top: greatest(weights), peaks: found };
+  const sizes = ordered(weights), half = halfMass(sizes), [best] = strongest(weights, 1);
+  const numbers = { best, top: sizes[0], sizes, half: half.half, total: half.total, regions: regionsOf(weights, grid, half) };
   if (!distribution) return { ...numbers, entropy: null, share: null, support: null };
   const entropy = entropyOf(weights);
   return { ...numbers, entropy, share: span > 1 ? entropy / Math.log(span) : 0, support: Math.exp(entropy) };
 }
 
-/** How the weight, by size, gathers in the strongest of the `cells` that can hold some: the first i hold
- * `reached[i]` of it, the first `half` half of it. @param {Float32Array} weights @param {number} cells */
-export function gathered(weights, cells) {
-  const sizes = Float32Array.from(weights, Math.abs).sort().reverse().subarray(0, cells);
-  let total = 0, sum = 0, half = 0;
-  for (const size of sizes) total += size;
+/** How the weight, by size, gathers in the strongest of the `cells` that can hold some: the first i hold so much of
+ * it. @param {Stats} stats @param {number} cells @returns {number[]} */
+export function gathered({ sizes, total }, cells) {
+  let sum = 0;
   const reached = [0];
-  sizes.forEach((size, i) => {
+  for (const size of sizes.subarray(0, cells)) {
     sum += size;
-    if (!half && sum >= total / 2) half = i + 1;
     reached.push(total ? sum / total : 0);
-  });
-  return { total, half, reached };
+  }
+  return reached;
 }

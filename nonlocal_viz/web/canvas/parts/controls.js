@@ -1,5 +1,6 @@
 // The fields and buttons beside the picture.
 
+import { blockLabels, blockWords, modelWords } from "../core/words-choices.js";
 import { all, one, say } from "./elements.js";
 
 /** @typedef {import("../core/look.js").Look} Look */
@@ -11,11 +12,11 @@ import { all, one, say } from "./elements.js";
 /** What a field is called in the page -> what it says of the look. @type {Record<string, keyof Look>} */
 const LOOK = {
   direction: "direction", cmap: "cmap", scale: "colourScale", alpha: "alpha", smooth: "smooth", grid: "grid",
-  colour: "colour", arrows: "arrows",
+  colour: "colour", arrows: "arrows", veil: "veil",
 };
 
 export class Controls {
-  /** @param {HTMLElement} root @param {{ name: string, title: string }[]} models @param {Listener} on */
+  /** @param {HTMLElement} root @param {import("../protocol.js").Model[]} models @param {Listener} on */
   constructor(root, models, on) {
     this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-controls"));
     this.models = /** @type {HTMLSelectElement} */ (one(root, ".nlv-model"));
@@ -28,7 +29,8 @@ export class Controls {
     this.work = one(root, ".nlv-working");
     this.workWords = one(this.work, '[data-text="working"]');
     this.remote = one(root, ".nlv-remote");
-    models.forEach(({ name, title }) => this.models.add(new Option(title, name)));
+    this.why = one(root, ".nlv-why");
+    models.forEach((model) => this.models.add(new Option(modelWords(model), model.name)));
     // A phone shows the picture first and the controls when they are asked for.
     if (matchMedia("(max-width: 900px)").matches) this.details.open = false;
     this.listen(root, on);
@@ -63,10 +65,12 @@ export class Controls {
     }
   }
 
-  /** @param {{ cmaps: string[], cmap: string, blocks: string[], block: string, model: string, frames: number, spacetime: boolean, held: boolean }} shown */
-  showPicture({ cmaps, cmap, blocks, block, model, frames, spacetime, held }) {
+  /** @param {{ cmaps: string[], cmap: string, view: import("../core/words-choices.js").Blocks, block: string, model: string,
+   * frames: number, spacetime: boolean, held: boolean }} shown */
+  showPicture({ cmaps, cmap, view, block, model, frames, spacetime, held }) {
     offer(this.fields.cmap, cmaps, cmap);
-    offer(this.fields.block, blocks, block);
+    offer(this.fields.block, view.blocks, block, blockLabels(view));
+    say(this.why, blockWords(view, block) || "\u00a0");
     this.models.value = model;
     this.frames.value = String(frames);
     this.spacetime.value = spacetime ? "1" : "";
@@ -92,11 +96,11 @@ function valueOf(field) {
   return field.type === "range" ? +field.value : field.value;
 }
 
-/** @param {Field} select @param {string[]} values @param {string} chosen */
-function offer(select, values, chosen) {
-  const wanted = values.join("|");
+/** @param {Field} select @param {string[]} values @param {string} chosen @param {string[]} [labels] */
+function offer(select, values, chosen, labels = values) {
+  const wanted = labels.join("|");
   if (select.dataset.values !== wanted) {
-    select.replaceChildren(...values.map((value) => new Option(value, value)));
+    select.replaceChildren(...values.map((value, i) => new Option(labels[i], value)));
     select.dataset.values = wanted;
   }
   select.value = chosen;

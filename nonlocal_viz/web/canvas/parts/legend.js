@@ -1,6 +1,6 @@
 // The bar of colours under the picture.
 
-import { number } from "../core/words.js";
+import { number } from "../core/numbers.js";
 import { ticks } from "../core/colours.js";
 import { contextOf, make, one, say } from "./elements.js";
 
@@ -14,24 +14,25 @@ export class Legend {
     this.shown = "";
   }
 
-  /** @param {import("../core/look.js").Paint} paint */
-  show({ cmap, colourScale, signed, top }) {
-    if (this.shown !== cmap) this.paint(cmap);
+  /** @param {import("../core/look.js").Paint} paint @param {number} digits that hold */
+  show(paint, digits) {
+    const { cmap, colourScale, signed, top, alpha, veil } = paint, shown = [cmap, signed, alpha, veil].join(" ");
+    if (this.shown !== shown) this.paint(paint);
+    this.shown = shown;
     const labels = ticks(top, colourScale, signed);
     while (this.marks.children.length < labels.length) this.marks.append(make("span"));
     labels.forEach(([at, weight], i) => {
       const mark = /** @type {HTMLElement} */ (this.marks.children[i]);
       mark.style.left = `${100 * at}%`;
-      mark.textContent = number(weight);
+      mark.textContent = number(weight, digits);
     });
     say(this.name, `weight, ${colourScale} scale`);
   }
 
-  /** @param {string} cmap */
-  paint(cmap) {
+  /** @param {import("../core/look.js").Paint} paint */
+  paint(paint) {
     const context = contextOf(this.bar), image = context.createImageData(256, 1);
-    new Uint32Array(image.data.buffer).set(this.colours.tables[cmap]);
+    this.colours.fillBar(new Uint32Array(image.data.buffer), paint);
     context.putImageData(image, 0, 0);
-    this.shown = cmap;
   }
 }

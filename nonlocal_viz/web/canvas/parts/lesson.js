@@ -1,6 +1,8 @@
 // The lesson's part of the page: written once a block, its numbers anew for every answer.
 
-import { lessonHtml, workedOut } from "../core/lesson.js";
+import { workedOut } from "../core/equation.js";
+import { lessonHtml, pairWords } from "../core/lesson.js";
+import { TOO_BIG } from "../core/words.js";
 import { all, contextOf, one } from "./elements.js";
 
 export class Lesson {
@@ -10,6 +12,7 @@ export class Lesson {
     this.body = one(root, ".nlv-lessonbody");
     /** What is written now. @type {import("../core/answer.js").Block | null} */
     this.block = null;
+    this.direction = "";
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -19,14 +22,17 @@ export class Lesson {
     const found = workedOut(answer);
     if (!found) {
       this.block = null;
-      this.body.textContent = "The factors of this block are too big for the browser, so its sums cannot be shown here; choose fewer frames.";
+      this.body.textContent = TOO_BIG;
       return;
     }
-    if (this.block !== answer.block) {
-      this.body.innerHTML = lessonHtml(answer.block);
+    if (this.block !== answer.block || this.direction !== answer.direction) {
+      this.body.innerHTML = lessonHtml(answer.block, answer.direction);
       this.block = answer.block;
+      this.direction = answer.direction;
     }
-    for (const element of all(this.body, "[data-live]")) element.textContent = found.numbers[element.dataset.live || ""];
+    /** @type {Record<string, string>} */
+    const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
+    for (const element of all(this.body, "[data-live]")) element.textContent = said[element.dataset.live || ""];
     if (found.products) this.draw(found.products);
   }
 

@@ -3,7 +3,7 @@
 import { Colours } from "../core/colours.js";
 import { paintOf } from "../core/look.js";
 import { frameOf } from "../core/stats.js";
-import { classWords, spokenWords } from "../core/words.js";
+import { spokenWords } from "../core/words.js";
 import { Film } from "./film.js";
 import { Legend } from "./legend.js";
 import { Lesson } from "./lesson.js";
@@ -36,19 +36,20 @@ export class Scene {
     this.stage.open(picture);
     this.film.open(picture);
     showForClips(this.root, picture.frames.length > 1);
-    this.readout.set("class", classWords(picture.classes));
     this.readout.assume(picture.about.assumptions);
   }
 
   /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look @param {import("./stage.js").Marks} marks */
   draw(answer, frame, look, marks) {
     const { stage } = this, paint = paintOf(look, answer.block.meta.signed, answer.stats.top);
+    this.root.classList.toggle("in-colour", look.colour);
+    this.root.classList.toggle("veiled", look.veil);
     stage.show(frame);
     stage.paint(this.colours, frameOf(answer.weights, answer.grid, frame), answer.grid, paint);
     stage.markQuery(answer.rect, answer.t, frame, marks);
     this.film.show(answer, paint, frame, look.arrows);
-    this.readout.show(answer, stage.photos, stage.size.width);
-    this.legend.show(paint);
+    this.readout.show(answer, stage.photos, stage.size);
+    this.legend.show(paint, answer.block.digits(answer.direction));
     this.lesson.show(answer);
   }
 
