@@ -55,7 +55,7 @@ export default [
   {
     files: ["tests/web/js/*.js", "eslint.config.js"],
     languageOptions: {
-      globals: { ...everywhere, ...names("process Buffer Response ReadableStream TextEncoder File setImmediate location history") },
+      globals: { ...everywhere, ...names("process Buffer Response ReadableStream TextEncoder File setImmediate location history document") },
     },
     rules: { "max-lines-per-function": "off" },
   },

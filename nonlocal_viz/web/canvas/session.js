@@ -70,7 +70,7 @@ export class Session {
     this.due = 0;
     this.company = new Company(root);
     ownIds(root, this.company.before);
-    this.address = new Address(this.company.before === 0, (asked) => revisit(this, asked));
+    this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
     this.asked = this.address.first;
     this.pointing = new Pointing(this);
@@ -87,7 +87,7 @@ export class Session {
     });
     this.desk = new Desk(host, answersFor(this));
     this.scene.stage.listen(heardOfStage(this));
-    this.screen = new Screen(root, this.scene.stage);
+    this.screen = new Screen(root, this.scene.stage, () => this.note("The browser does not let this page fill the screen."));
     this.keys = new KeyList(root, keyList());
     listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this), () => this.keys.letters);
     this.controls.showLook(this.look);

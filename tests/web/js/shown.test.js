@@ -56,7 +56,7 @@ test("cards of pins: numbers, words, going there, moving, removing", () => {
   globalThis.document.activeElement = part(0, "go");
   press(0, "ArrowRight", { altKey: true });
   assert.deepEqual([tool.pinned.map((pin) => pin.number), part(1, "go").focused, part(0, "go").focused], [[2, 1], 1, 0]);
-  press(1, "ArrowRight");
+  press(0, "ArrowRight");
   press(1, "x", { altKey: true });
   press(1, "Home", { altKey: true });
   assert.deepEqual(tool.pinned.map((pin) => pin.number), [1, 2]);
