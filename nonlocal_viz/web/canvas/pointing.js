@@ -13,7 +13,7 @@ export class Pointing {
   /** The pointer lies there: a preview. @param {Point} point */
   preview(point) {
     const { session } = this;
-    if (!session.open) return;
+    if (!session.open || session.host.fixed) return;
     session.pointed.point(point);
     session.refresh();
   }
@@ -24,7 +24,7 @@ export class Pointing {
   /** A click, a tap, Enter. @param {Point} [point] */
   hold(point = this.session.pointed.shown) {
     const { session } = this;
-    if (!session.open) return;
+    if (!session.open || session.host.fixed) return;
     session.remember("the query was moved");
     session.pointed.hold(point);
     session.draw();
@@ -47,7 +47,7 @@ export class Pointing {
   /** By cells, held within the frame. @param {number} dh @param {number} dw */
   move(dh, dw) {
     const { session } = this, { open, look } = session;
-    if (!open) return;
+    if (!open || session.host.fixed) return;
     const grid = open.block.asked(look.direction), at = cellAsked(open.block, session.pointed.subject, look.direction);
     if (at < 0) return;
     const to = grid.beside(at, dh, dw), [x, y] = middle(grid.rect(to)), [t] = grid.unflat(to);

@@ -72,7 +72,7 @@ export class Session {
     ownIds(root, this.company.before);
     this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
-    this.asked = this.address.first;
+    this.asked = host.asked === undefined ? this.address.first : new URLSearchParams(host.asked);
     this.pointing = new Pointing(this);
     this.pinning = new Pinning(this);
     this.scene = new Scene(root, config.maps, heardOfScene(this));
