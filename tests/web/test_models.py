@@ -86,7 +86,7 @@ def test_views_of_two_models_are_kept_apart(shipped_lens: Lens, tmp_path: Path) 
 
 def test_the_desk_answers_as_the_model_that_was_named(shipped_lens: Lens, tmp_path: Path) -> None:
     desk = Desk(Views(shipped_lens, tmp_path))
-    found = desk.open({"example": FIRST.name, "model": OTHER, "weights": "mine"})
+    *_, found = desk.open({"example": FIRST.name, "model": OTHER, "weights": "mine"})
     assert found["source"] == {"example": FIRST.name, "model": OTHER}
     assert found["first"]["instantiation"] == "dot_product" and found["first"]["signed"]
     assert named({"model": {"path": "x"}}) == {}

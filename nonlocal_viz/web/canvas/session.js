@@ -10,20 +10,22 @@ import { Pointed, stateWords } from "./core/held.js";
 import { changed, cmapOf, plainLook } from "./core/look.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
-import { handleOf, modelOf, withModel } from "./core/source.js";
+import { modelOf, withModel } from "./core/source.js";
 import { deedsOf, keyList } from "./keymap.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
-import { one, ownIds } from "./parts/elements.js";
+import { ownIds } from "./parts/elements.js";
 import { Intake, refusal } from "./parts/intake.js";
 import { KeyList, listenToKeys } from "./parts/keys.js";
+import { Notice } from "./parts/notice.js";
 import { Scene } from "./parts/scene.js";
 import { Screen } from "./parts/screen.js";
 import { StateLine } from "./parts/stateline.js";
+import { Waits } from "./parts/waiting.js";
 import { Pinning } from "./pinning.js";
 import { Pointing } from "./pointing.js";
 import { queryOf, revisit } from "./restoring.js";
-import { heardOfControls, heardOfScene, heardOfStage } from "./wiring.js";
+import { heardOfControls, heardOfScene, heardOfStage, heardOfWaits } from "./wiring.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
 /** @typedef {import("./core/answer.js").Block} Block */
@@ -66,7 +68,6 @@ export class Session {
     this.news = "";
     /** The browser's number of a drawing that is due. */
     this.due = 0;
-    this.error = one(root, ".nlv-error");
     this.company = new Company(root);
     ownIds(root, this.company.before);
     this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
@@ -78,6 +79,8 @@ export class Session {
     this.look = plainLook(this.scene.colours.names);
     this.line = new StateLine(root, { pin: () => this.pinning.pin(), undo: () => this.pointing.undo(), letGo: () => this.pointing.letGo() });
     this.controls = new Controls(root, config.models, heardOfControls(this));
+    this.notice = new Notice(root, () => this.scene.stage.picture.focus());
+    this.waits = new Waits(root, heardOfWaits(this));
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
       file: (file) => this.openFile(file), failed: (words) => this.fail(words),
       example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
@@ -181,15 +184,14 @@ export class Session {
   /** @param {string} words */
   busy(words) {
     this.root.dataset.state = "busy";
-    this.scene.readout.set("busy", words);
+    this.waits.begin(words);
     this.fail("");
   }
 
   /** @param {string} words */
   fail(words) {
-    this.error.textContent = words;
-    this.error.hidden = !words;
-    if (words) this.root.dataset.state = "ready";
+    this.notice.show(words);
+    if (words && !this.desk.looking) this.root.dataset.state = "ready";
   }
 
   // What people do.
@@ -249,15 +251,9 @@ export class Session {
   async openFile(file) {
     const refused = refusal(file, this.config.bounds);
     if (refused) { this.fail(refused); return; }
-    this.busy(`Opening ${file.name}`);
-    this.desk.forget();
-    const turn = ++this.turn;
-    try {
-      const { path } = await this.host.upload(file);
-      if (turn === this.turn) this.openSource({ upload: handleOf(path), ...this.model }, `Looking at ${file.name}`);
-    } catch {
-      if (turn === this.turn) this.fail("The picture could not be sent to the server; check the connection and try again.");
-    }
+    this.busy(`Sending ${file.name}`);
+    const turn = ++this.turn, upload = await this.desk.sendFile(file);
+    if (upload !== null && turn === this.turn) this.openSource({ upload, ...this.model }, `Looking at ${file.name}`);
   }
 
   /** @param {string} suffix */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { mount } from "../../../nonlocal_viz/web/canvas/mount.js";
+import { SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
 import { canvas, clip, config, FIELDS, one } from "./canvas.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
@@ -72,17 +73,17 @@ test("pictures, models, clips: what is asked of the server", async () => {
   assert.match(root.querySelector(".nlv-error").textContent, /larger than/);
   session.openSource({ example: "b" }, "");
   const sending = session.openFile({ name: "p.jpg", size: 10, type: "" });
-  assert.equal(session.desk.open.size, 0); // nobody waits for what was asked before
+  assert.deepEqual([...session.desk.open.values()].map(({ kind }) => kind), ["upload"]); // nobody waits for what was asked before
   await sending;
 });
 
-test("of two files chosen in a hurry the last is opened, and a failed upload is said", async () => {
+test("of two files chosen in a hurry the last is opened, and a refused upload is said", async () => {
   const { session, asked, root } = canvas();
   await Promise.all([session.openFile({ name: "1.jpg", size: 1, type: "" }), session.openFile({ name: "2.jpg", size: 1, type: "" })]);
   assert.deepEqual(asked.map(([, question]) => question.source.upload), ["ab12/2.jpg"]);
-  session.host.upload = async () => { throw new Error("gone"); };
+  session.host.upload = async () => { throw new SendingError("lost", "3.jpg is too large."); };
   await session.openFile({ name: "3.jpg", size: 1, type: "" });
-  assert.match(root.querySelector(".nlv-error").textContent, /could not be sent/);
+  assert.equal(root.querySelector(".nlv-error").textContent, "3.jpg is too large.");
   assert.deepEqual([root.dataset.state, root.querySelector(".nlv-error").hidden], ["ready", false]);
 });
 
@@ -97,17 +98,17 @@ test("what a clip says of how it was sampled", () => {
 });
 
 test("a download says all that is shown", () => {
-  const { session, asked, root } = canvas();
+  const { session, asked, hungUp, root } = canvas();
   session.setLook({ colourScale: "gamma", smooth: true, colour: true, alpha: 0.5, direction: "column" });
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
     direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, question: 1 }]);
   const work = root.querySelector(".nlv-working");
-  session.desk.on.working("Writing");
+  session.desk.working(session.desk.open.get(1), "Writing", 0.5);
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
-  root.querySelector('[data-do="cancel"]').fire("click");
+  work.querySelector("[data-stop]").fire("click");
   assert.ok(work.hidden);
-  assert.equal(asked.pop()[0], "cancel");
+  assert.deepEqual(hungUp, [["cancel", { question: 1 }]]);
   session.openSource({ example: "a" }, "");
   session.save("png");
   assert.equal(asked.length, 1);
