@@ -16,10 +16,11 @@ const common = {
   "max-len": ["error", { code: 160 }],
 };
 const names = (words) => Object.fromEntries(words.split(" ").map((word) => [word, "readonly"]));
-const everywhere = names("URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console");
+const everywhere = names("URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console "
+  + "AbortController TextDecoder Blob FormData XMLHttpRequest");
 const browser = names("document location history navigator matchMedia innerHeight getComputedStyle requestAnimationFrame "
   + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement addEventListener localStorage");
-const gradio = names("element props trigger watch upload");
+const gradio = names("element props");
 const page = "nonlocal_viz/web/canvas";
 
 /** What a layer may not import. */
@@ -53,7 +54,9 @@ export default [
   { files: [`${page}/gradio.js`], languageOptions: { globals: gradio } },
   {
     files: ["tests/web/js/*.js", "eslint.config.js"],
-    languageOptions: { globals: { ...everywhere, ...names("process Buffer Response setImmediate location history") } },
+    languageOptions: {
+      globals: { ...everywhere, ...names("process Buffer Response ReadableStream TextEncoder File setImmediate location history document") },
+    },
     rules: { "max-lines-per-function": "off" },
   },
 ];

@@ -14,6 +14,10 @@ class MediaError(NonlocalVizError):
     """The file is not a picture (or clip) that can be shown: unknown, broken, empty or too big."""
 
 
+class GoneError(MediaError):
+    """A picture that was here is here no longer; opening it again is right."""
+
+
 class QueryError(NonlocalVizError, ValueError):
     """The query points at no cell: outside the picture, not a number, or an unknown frame."""
 

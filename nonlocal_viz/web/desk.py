@@ -1,9 +1,9 @@
 """The desk: questions of the page in, JSON values out. It knows no gradio and no person.
 
 Every answer has a ``kind`` that says what it is: ``view`` (a picture or clip with its first block),
-``block`` (another block of it), ``row`` (for blocks too big to send), ``progress`` and ``file`` (a
-download) or ``error`` (one sentence). The browser never shows anything else, so no failure of ours
-can put a traceback on the page.
+``block`` (another block of it), ``row`` (for blocks too big to send), ``file`` (a download), ``progress``
+(any number of them before each of these) or ``error`` (one sentence). The browser never shows anything
+else, so no failure of ours can put a traceback on the page. Whoever stops listening ends the work.
 """
 
 import base64
@@ -12,19 +12,24 @@ import logging
 import math
 import mimetypes
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nonlocal_viz.core.source import About
-from nonlocal_viz.errors import NonlocalVizError, QueryError, WritingError
+from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.media import WebmWriter
+from nonlocal_viz.view import View
 from nonlocal_viz.web.payload import block_payload, picture_payload, row_payload
 from nonlocal_viz.web.views import Views, named
 
 #: A file that is about to be gone -> what the browser is told instead of it.
 Keep = Callable[[Path], dict[str, Any]]
+Answers = Iterator[dict[str, Any]]
+#: Seconds between two answers that say how far something is: nobody reads faster.
+OFTEN = 0.2
 _log = logging.getLogger(__name__)
 _sequence = itertools.count(1)
 
@@ -34,6 +39,17 @@ def inline(path: Path) -> dict[str, Any]:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     content = base64.b64encode(path.read_bytes()).decode()
     return {"url": f"data:{kind};base64,{content}", "orig_name": path.name}
+
+
+class Step(Protocol):
+    """How far something long is: ``done`` of ``total``, in words for people."""
+
+    @property
+    def words(self) -> str: ...
+    @property
+    def done(self) -> float: ...
+    @property
+    def total(self) -> float: ...
 
 
 class Desk:
@@ -48,47 +64,50 @@ class Desk:
         self.views = views
         self._keep = keep
 
-    def open(self, source: object, block: object = None) -> dict[str, Any]:
+    def open(self, source: object, block: object = None) -> Answers:
         """A picture with the factors of one block, and the query to start from."""
         source = named(source)
         view, limits = self.views.get(source), self.views.limits
         name = str(block) if block in view.blocks else view.default_block
+        yield from progress(_steps(view, name))
         example = self.views.examples.get(str(source.get("example")))
         width, height = view.size
         start = (*example.query, example.frame) if example else (width / 2, height / 2, 0)
+        title = example.title if example else title_of(source)
         with tempfile.TemporaryDirectory() as folder:
-            return {
+            yield {
                 "kind": "view",
                 "source": source,
                 "about": _about(view.about),
-                "title": example.title if example else "your picture",
-                "alt": example.alt if example else "the picture that you opened",
+                "title": title,
+                "alt": example.alt if example else f"the picture that you opened, {title}",
                 "start": list(start),
                 **self._kept(picture_payload(view, Path(folder), limits)),
                 "best": self.views.models.best_block(source.get("model")),
                 "first": self._kept(block_payload(view, name, Path(folder), limits)),
             }
 
-    def block(self, source: object, block: str) -> dict[str, Any]:
+    def block(self, source: object, block: str) -> Answers:
         """The factors of another block of the same picture."""
         source = named(source)
         view = self.views.get(source)
-        view.affinity(block)
+        yield from progress(_steps(view, block))
         with tempfile.TemporaryDirectory() as folder:
             first = self._kept(block_payload(view, block, Path(folder), self.views.limits))
-        return {"kind": "block", "source": source, "first": first}
+        yield {"kind": "block", "source": source, "first": first}
 
-    def row(self, request: dict[str, Any]) -> dict[str, Any]:
+    def row(self, request: dict[str, Any]) -> Answers:
         """One row, for a browser that does not hold the factors of the block."""
         source = named(request.get("source"))
         view = self.views.get(source)
         x, y, frame, block = pointed(request)
+        yield from progress(_steps(view, block))
         direction = "column" if request.get("direction") == "column" else "row"
         with tempfile.TemporaryDirectory() as folder:
             found = self._kept(row_payload(view, block, x, y, frame, direction, Path(folder)))
-        return {"kind": "row", "source": source, **found}
+        yield {"kind": "row", "source": source, **found}
 
-    def save(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def save(self, request: dict[str, Any]) -> Answers:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, pdf,
         or for clips webm. Yields how far it is, then the file."""
         view = self.views.get(named(request.get("source")))
@@ -97,27 +116,29 @@ class Desk:
         if suffix not in known:
             raise WritingError(f"Downloads are {', '.join(known[:-1])} or {known[-1]}.")
         x, y, frame, block = pointed(request)
+        yield from progress(_steps(view, block))
         column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
         options = _colours(request) if suffix in ("png", "webm") else {}
         at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
-        name = f"{stem(request)}-{block}-{row.direction}-{at}.{suffix}"
+        model = stem(view.about.name)
+        name = (
+            f"{stem(title_of(request.get('source')))}-{model}-{block}-{row.direction}-{at}.{suffix}"
+        )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             if suffix == "webm" and row.is_clip:
                 # Frame by frame, so that whoever waits sees how far it is, and may stop it.
                 writer, count = WebmWriter(), len(view.frames)
                 for t in range(count):
-                    yield {"kind": "progress", "words": f"Writing frame {t + 1} of {count}"}
+                    yield said(f"Writing frame {t + 1} of {count}", t / count)
                     writer.write(row.overlay(frame=t, **options))
                 path.write_bytes(writer.finish())
             else:
                 row.save(path, **options)
             yield {"kind": "file", "name": name, "file": self._keep(path)}
 
-    def answers(
-        self, ask: Callable[[], Iterator[dict[str, Any]]], request: dict[str, Any]
-    ) -> Iterator[dict[str, Any]]:
+    def answers(self, ask: Callable[[], Answers], request: dict[str, Any]) -> Answers:
         """What ``ask`` yields, a failure as one sentence; each with the number of its ``question``, where
         the request has one, and ``seq``, which makes every answer a new value: the browser would not
         notice two equal ones."""
@@ -127,7 +148,13 @@ class Desk:
             for found in ask():
                 yield {**found, **echo, "seq": next(_sequence)}
         except NonlocalVizError as error:
-            yield {"kind": "error", "message": str(error), **echo, "seq": next(_sequence)}
+            yield {
+                "kind": "error",
+                "message": str(error),
+                **_why(error),
+                **echo,
+                "seq": next(_sequence),
+            }
         except Exception:
             _log.exception("a question of the page failed")
             message = "Something went wrong on the server; it has been logged. Try again."
@@ -155,14 +182,49 @@ def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
         raise QueryError("A question needs a place in numbers; point again.") from None
 
 
-def stem(request: dict[str, Any]) -> str:
-    """A file name's first part from the picture's own name; only tame characters survive."""
-    source = request.get("source") or {}
-    name = (
-        source.get("example")
-        or Path(str(source.get("upload") or source.get("path", "picture"))).stem
+def said(words: str, done: float | None = None) -> dict[str, Any]:
+    """How far an answer is, as the browser is told."""
+    return {"kind": "progress", "words": words, "done": done}
+
+
+def progress(steps: Iterable[Step]) -> Answers:
+    """Take the steps of something long and say how far it is: at once, then every now and then."""
+    last = -math.inf
+    for step in steps:
+        now = time.monotonic()
+        if now - last >= OFTEN:
+            last = now
+            yield said(step.words, min(1.0, step.done / step.total) if step.total else None)
+
+
+def _steps(view: View, block: str) -> Iterable[Step]:
+    """What is left to compute of a block, step by step."""
+    return view.steps(block)
+
+
+def title_of(source: object) -> str:
+    """What a picture is called: an example by its name, an upload as its file was; letters that move others
+    about, or that nobody sees, are left out."""
+    given = source if isinstance(source, dict) else {}
+    name = str(
+        given.get("example")
+        or Path(str(given.get("upload") or given.get("path") or "picture")).name
     )
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in str(name))[:40] or "picture"
+    seen = "".join(c for c in name if c.isprintable()).strip()
+    return seen if len(seen) <= 80 else f"{seen[:60]}\N{HORIZONTAL ELLIPSIS}{seen[-16:]}"
+
+
+def stem(title: str) -> str:
+    """A file name's first part from a picture's title; only tame characters survive."""
+    name = Path(title).stem if Path(title).suffix[1:].isalnum() else title
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40] or "picture"
+
+
+def _why(error: NonlocalVizError) -> dict[str, str]:
+    """What a later try may mend."""
+    if isinstance(error, BusyError):
+        return {"why": "busy"}
+    return {"why": "gone"} if isinstance(error, GoneError) else {}
 
 
 def _colours(request: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +237,7 @@ def _colours(request: dict[str, Any]) -> dict[str, Any]:
         "scale": str(request.get("scale", "linear")),
         "smooth": bool(request.get("smooth")),
         "grey": not request.get("colour"),
+        "veil": request.get("veil") is not False,
     }
 
 

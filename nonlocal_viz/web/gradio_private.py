@@ -2,7 +2,6 @@
 gradio breaks it. Each function says what is private about it; the rest of the package is public use.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +44,3 @@ def scripted_html(markup: str, script: str, element: str, config: dict[str, Any]
     # "self", and would then copy the whole server at every visit to put it into the page's config.
     setattr(html, "self", None)  # noqa: B010
     return html
-
-
-def listen(html: gr.HTML, event: str) -> Callable[..., Any]:
-    """The listener of an event that the script triggers by a name of its own.
-
-    ``gr.HTML`` makes a listener of any unknown attribute; the class declares none of them.
-    """
-    listener: Callable[..., Any] = getattr(html, event)
-    return listener
-
-
-def said(event: gr.EventData) -> dict[str, Any]:
-    """What the script gave with an event. ``_data`` is all there is: the public way, by attributes,
-    answers for known names alone."""
-    data = event._data
-    return data if isinstance(data, dict) else {}

@@ -1,10 +1,10 @@
-"""The page: one scripted element that is the whole tool, and the events that feed it.
+"""The page: one scripted element that is the whole tool, and the endpoints that feed it.
 
 The browser asks and :mod:`.desk` answers; nothing here computes anything.
 """
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,9 @@ from nonlocal_viz.media import encode_jpeg, is_video, open_image, open_video, th
 from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup
 from nonlocal_viz.web.api import add_endpoints
 from nonlocal_viz.web.canvas import canvas_html, canvas_js
-from nonlocal_viz.web.desk import Desk
+from nonlocal_viz.web.desk import Answers, Desk
 from nonlocal_viz.web.gradio_private import (
     into_cache,
-    listen,
-    said,
     scripted_html,
     upload_folder,
 )
@@ -49,58 +47,65 @@ def build(
     source = load_model(model, device) if isinstance(model, str | Path) else model
     views = Views(Lens(source, short_side, limits), upload_folder())
     desk = Desk(views, into_cache)
-    views.get({"example": next(iter(views.examples))})
+    views.get({"example": next(iter(views.examples))}).affinity()
     demo: gr.Blocks = gr.Blocks(
         title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 6 * 3600)
     )
     with demo:
         page = scripted_html(canvas_html(), canvas_js(), "nonlocal-viz", page_config(views))
-        _wire(demo, page, desk)
+        _wire(page, desk)
         add_endpoints(views.models)
     demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
     return demo
 
 
-def _wire(demo: gr.Blocks, page: gr.HTML, desk: Desk) -> None:
-    """Bind every event of the page to an answer of the desk."""
+def _wire(page: gr.HTML, desk: Desk) -> None:
+    """An endpoint for each kind of question, hidden from the list of those for programs.
 
-    def answer(
-        ask: Callable[..., dict[str, Any]], request: dict[str, Any], *given: Any
-    ) -> dict[str, Any]:
-        return next(desk.answers(lambda: iter([ask(*given)]), request))
+    The page asks them by gradio's HTTP API (canvas/core/line.js) and not by events of a component: the
+    channel of those reloads the page once the server was away, and tells no script that it was. Whoever
+    hangs up ends the question: gradio then asks the generator for no more.
+    """
 
-    def start(request: gr.Request) -> dict[str, Any]:
-        asked = dict(request.query_params) if request else {}
-        return answer(desk.open, {}, desk.views.asked(asked), asked.get("block"))
+    def start(request: dict[str, Any]) -> Answers:
+        query = request.get("query")
+        known = query.items() if isinstance(query, dict) else ()
+        asked = {name: value for name, value in known if isinstance(value, str)}
+        return desk.open(desk.views.asked(asked), asked.get("block"))
 
-    def on_picture(event: gr.EventData) -> dict[str, Any]:
-        request = said(event)
-        return answer(desk.open, request, request.get("source"), request.get("block"))
+    def picture(request: dict[str, Any]) -> Answers:
+        return desk.open(request.get("source"), request.get("block"))
 
-    def on_block(event: gr.EventData) -> dict[str, Any]:
-        request = said(event)
-        return answer(desk.block, request, request.get("source"), str(request.get("block")))
+    def block(request: dict[str, Any]) -> Answers:
+        return desk.block(request.get("source"), str(request.get("block")))
 
-    def on_row(event: gr.EventData) -> dict[str, Any]:
-        request = said(event)
-        return answer(desk.row, request, request)
+    for name, ask in {
+        "start": start,
+        "picture": picture,
+        "block": block,
+        "row": desk.row,
+        "save": desk.save,
+    }.items():
+        # A hidden button carries the endpoint: it has no use for the page's own events.
+        gr.Button(visible=False).click(
+            _answering(desk, ask),
+            gr.JSON(visible=False),
+            page,
+            api_name=name,
+            api_visibility="undocumented",
+            show_progress="hidden",
+            concurrency_limit=2,
+        )
 
-    def on_save(event: gr.EventData) -> Iterator[dict[str, Any]]:
-        request = said(event)
-        yield from desk.answers(lambda: desk.save(request), request)
 
-    quiet: dict[str, Any] = {
-        "outputs": page,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
-    asked = {**quiet, "trigger_mode": "multiple", "concurrency_limit": 2}
-    demo.load(start, **quiet)
-    listen(page, "picture")(on_picture, **asked)
-    listen(page, "block")(on_block, **asked)
-    listen(page, "row")(on_row, **asked)
-    saving = listen(page, "save")(on_save, **asked)
-    listen(page, "cancel")(None, cancels=[saving], api_visibility="private")
+def _answering(desk: Desk, ask: Callable[[dict[str, Any]], Answers]) -> Callable[[object], Answers]:
+    """What gradio calls: a question that is none is an empty one, and a failure is an answer."""
+
+    def answers(question: object) -> Answers:
+        request = question if isinstance(question, dict) else {}
+        yield from desk.answers(lambda: ask(request), request)
+
+    return answers
 
 
 def page_config(views: Views) -> dict[str, Any]:

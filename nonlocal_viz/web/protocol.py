@@ -3,9 +3,10 @@
 The browser's code is checked against the same types: ``python -m tests.web.declare`` writes them as
 ``canvas/protocol.d.ts``, and a test holds that file to this one.
 
-The browser asks with an event (``picture``, ``block``, ``row``, ``save``; ``cancel`` says nothing more)
-whose data is a question; the server answers with a value whose ``kind`` says what it is. Every question
-has a number, which its answers bring back unchanged; the first picture, which nobody asked for, has none.
+The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``save``) with a
+question; the server answers with values whose ``kind`` says what each is, any number of ``progress`` before
+the last. Every question has a number, which its answers bring back unchanged; that of the first picture is
+0. A browser that hangs up ends its question.
 """
 
 from typing import Literal, NotRequired, TypedDict
@@ -122,6 +123,13 @@ class Source(TypedDict):
     spacetime: NotRequired[bool]
 
 
+class StartQuestion(TypedDict):
+    """Open the first picture: what the query of the address asks for, as far as it makes sense."""
+
+    question: int
+    query: dict[str, str]
+
+
 class PictureQuestion(TypedDict):
     """Open a picture or clip, with this block if the model has it."""
 
@@ -151,7 +159,9 @@ class RowQuestion(TypedDict):
 
 
 class SaveQuestion(TypedDict):
-    """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo."""
+    """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo;
+    ``veil``: a colour is the more solid the greater its weight; ``caption``: with a colour bar and a line
+    that says what is shown, where the file can have them."""
 
     question: int
     source: Source
@@ -166,6 +176,8 @@ class SaveQuestion(TypedDict):
     scale: Literal["linear", "gamma", "log"]
     smooth: bool
     colour: bool
+    veil: bool
+    caption: bool
 
 
 class About(TypedDict):
@@ -225,12 +237,13 @@ class RowAnswer(TypedDict):
 
 
 class ProgressAnswer(TypedDict):
-    """How far a download is."""
+    """How far an answer is, in words and as a part of the whole, 0 to 1; null where nobody knows."""
 
     kind: Literal["progress"]
     seq: int
     question: NotRequired[int]
     words: str
+    done: float | None
 
 
 class FileAnswer(TypedDict):
@@ -244,12 +257,14 @@ class FileAnswer(TypedDict):
 
 
 class ErrorAnswer(TypedDict):
-    """One sentence."""
+    """One sentence. ``why`` says what a later try may mend: too much is asked at once, or the picture is
+    not here any more and may be sent again."""
 
     kind: Literal["error"]
     seq: int
     question: NotRequired[int]
     message: str
+    why: NotRequired[Literal["busy", "gone"]]
 
 
 Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nonlocal_viz.errors import BusyError, MediaError
+from nonlocal_viz.errors import BusyError, GoneError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.media import is_video
 from nonlocal_viz.resources import assets_dir
@@ -80,7 +80,8 @@ class Views:
         ``stride`` (seconds) and ``spacetime`` (bool), all optional.
 
         Raises:
-            MediaError: no such example or upload, or the file is not a picture that can be shown.
+            GoneError: no such example or upload.
+            MediaError: the file is not a picture that can be shown.
             CheckpointError: the page does not offer that model.
             BusyError: too many pictures are waiting already.
         """
@@ -91,20 +92,24 @@ class Views:
         key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
         with self._lock:
             if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+                return self._touched(key, self._kept[key])
         if not self._waiting.acquire(blocking=False):
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
-            view = lens.open(path, **options)
+            # What nobody asks for is not computed; who asks is told how far it is (Desk).
+            view = lens.open(path, **options, lazy=True)
         finally:
             self._waiting.release()
         with self._lock:
-            self._kept[key] = view
-            self._kept.move_to_end(key)
-            # The newest stays, whatever its size: somebody is about to look at it.
-            while len(self._kept) > 1 and self.nbytes > self.limits.view_bytes:
-                self._kept.popitem(last=False)
+            return self._touched(key, view)
+
+    def _touched(self, key: str, view: View) -> View:
+        """The view as the newest. Views grow as they are asked: room is made at every question."""
+        self._kept[key] = view
+        self._kept.move_to_end(key)
+        # The newest stays, whatever its size: somebody is about to look at it.
+        while len(self._kept) > 1 and self.nbytes > self.limits.view_bytes:
+            self._kept.popitem(last=False)
         return view
 
     def asked(self, query: Mapping[str, str]) -> dict[str, Any]:
@@ -115,7 +120,7 @@ class Views:
             source = {"upload": query["upload"]}
         try:
             self._find(source)
-        except (MediaError, OSError, ValueError):
+        except (GoneError, OSError, ValueError):
             source = {"example": next(iter(self.examples))}
         if model := self.models.called(query.get("model")):
             source["model"] = model
@@ -142,7 +147,7 @@ class Views:
                 path = (self._uploads / named).resolve()
                 if path.is_relative_to(self._uploads) and path.is_file():
                     return f"upload {path}", path
-        raise MediaError("That picture is no longer here; open it again.")
+        raise GoneError("That picture is no longer here; open it again.")
 
 
 #: What a source may say.

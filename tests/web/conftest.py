@@ -30,14 +30,18 @@ def shipped_lens():
     return Lens(load_model("default", "cpu"))
 
 
-@contextmanager
-def serve(model: Any, **options: Any) -> Iterator[str]:
-    """The page of a model on a free port; gives its address."""
-    from nonlocal_viz.web import serve as server
-
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serve(model: Any, port: int = 0, **options: Any) -> Iterator[str]:
+    """The page of a model on a port, a free one unless it is named; gives its address."""
+    from nonlocal_viz.web import serve as server
+
+    port = port or free_port()
     served: list[Any] = []
     building, server.build = (
         server.build,

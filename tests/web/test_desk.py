@@ -5,21 +5,31 @@ import csv
 import io
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nonlocal_viz import render
-from nonlocal_viz.errors import MediaError, OptionError, QueryError, WritingError
+from nonlocal_viz.errors import (
+    BusyError,
+    GoneError,
+    MediaError,
+    OptionError,
+    QueryError,
+    WritingError,
+)
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.view import View
+from nonlocal_viz.web import desk as desk_module
 from nonlocal_viz.web.canvas import canvas_html
-from nonlocal_viz.web.desk import Desk, inline, pointed, stem
+from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
 from nonlocal_viz.web.payload import row_payload
 from nonlocal_viz.web.views import Views, named
 
@@ -67,31 +77,42 @@ def weights_of(table: bytes) -> list[float]:
     return [float(line["weight"]) for line in csv.DictReader(io.StringIO(table.decode()))]
 
 
+def whole(view: View) -> View:
+    """The view with all of its maps computed."""
+    for block in view.blocks:
+        view.affinity(block)
+    return view
+
+
 def test_what_was_asked_for_last_is_kept_longest(model: Any, uploads: Path) -> None:
     size = Lens(model, short_side=32).open(uploads / "0.png").nbytes
     views = Views(Lens(model, 32, Limits(view_bytes=2 * size)), uploads)
-    first, second = views.get(upload(uploads, 0)), views.get(upload(uploads, 1))
+    first, second = whole(views.get(upload(uploads, 0))), whole(views.get(upload(uploads, 1)))
     # Asked for again, the first is no longer the one that makes room.
     assert views.get(upload(uploads, 0)) is first
-    views.get(upload(uploads, 2))
+    whole(views.get(upload(uploads, 2)))
     assert views.get(upload(uploads, 0)) is first
     assert views.get(upload(uploads, 1)) is not second
 
 
 def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, uploads: Path) -> None:
-    found = desk.open(upload(uploads, 0), "no such block")
+    (found,) = desk.open(upload(uploads, 0), "no such block")
     assert found["about"] == {
         "name": "mine",
         "title": "mine",
         "assumptions": ["Its padding was guessed."],
     }
     assert found["first"]["block"] == "layer3.1"
-    assert desk.open(upload(uploads, 0), "layer2.1")["first"]["block"] == "layer2.1"
+    (found_too,) = desk.open(upload(uploads, 0), "layer2.1")
+    assert found_too["first"]["block"] == "layer2.1"
     view = desk.views.get(upload(uploads, 0))
     assert found["fineness"] == [view.query_grid(name).cells[1:] for name in found["blocks"]]
     assert found["best"] is None
     # Classes would need the whole network, and the page has no use for them.
     assert "classes" not in found
+    fresh = Desk(Views(desk.views.models.lens(), uploads))
+    assert [kind["kind"] for kind in fresh.open(upload(uploads, 0), "layer2.1")][-1] == "view"
+    assert "layer3.1: not asked for yet" in repr(fresh.views.get(upload(uploads, 0)))
     assert found["start"] == [45, 30, 0]
     with Image.open(io.BytesIO(content(found["frames"][0]))) as photo:
         assert photo.size == (90, 60)
@@ -113,7 +134,7 @@ def test_a_download_of_a_column_is_the_column(desk: Desk, uploads: Path) -> None
     np.testing.assert_allclose(column, view.column(**asked).map.ravel(), rtol=1e-6)
     assert not np.allclose(row, column)
     *_, last = desk.save({**request, "direction": "column"})
-    assert last["name"] == "0-layer2.1-column-x50-y20.csv"
+    assert last["name"] == "0-mine-layer2.1-column-x50-y20.csv"
 
 
 def test_a_download_is_painted_as_the_page_paints(desk: Desk, uploads: Path) -> None:
@@ -129,7 +150,9 @@ def test_a_download_is_painted_as_the_page_paints(desk: Desk, uploads: Path) -> 
     np.testing.assert_array_equal(pixels(**options, colour=True), wanted)
     # What is no number is as if nothing was said.
     for alpha in (math.nan, math.inf, "0.2", None):
-        np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay())
+        np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay(grey=True))
+    even = row.overlay(veil=False)
+    np.testing.assert_array_equal(pixels(veil=False, colour=True), even)
     with pytest.raises(OptionError, match="from 0 to 1"):
         saved(desk, {**request, "alpha": 1.5})
     with pytest.raises(WritingError, match=r"Downloads are png.* or "):
@@ -149,14 +172,95 @@ def test_an_alpha_that_is_no_share_is_refused(picture: np.ndarray, alpha: float)
     [
         ({"example": "café corner"}, "café-corner"),
         ({"path": "/up/../../etc/pass wd?.png"}, "pass-wd-"),
-        ({"path": '/up/a"b\\c\n.jpeg'}, "a-b-c-"),
+        ({"path": '/up/a"b\\c\n.jpeg'}, "a-b-c"),
         ({"path": "/up/" + "x" * 90 + ".png"}, "x" * 40),
+        ({"path": "/up/.jpg"}, "-jpg"),
+        ({"path": "/up/v1.2 of it"}, "v1-2-of-it"),
         ({"path": ""}, "picture"),
+        ({"path": 3}, "3"),
         (None, "picture"),
     ],
 )
 def test_names_of_downloads_are_tame(source: Any, name: str) -> None:
-    assert stem({"source": source}) == name
+    assert stem(title_of(source)) == name
+
+
+def test_a_picture_is_called_as_its_file_was() -> None:
+    assert title_of({"path": "/up/ab12/my rabbit.jpg"}) == "my rabbit.jpg"
+    assert title_of({"path": "/up/a\u202egpj.exe\n\x00.png"}) == "agpj.exe.png"
+    long = title_of({"path": f"/up/{'x' * 200}.jpeg"})
+    assert len(long) == 77 and long.endswith("xx.jpeg") and "\N{HORIZONTAL ELLIPSIS}" in long
+    assert title_of({"example": "bunny"}) == "bunny" and title_of([]) == "picture"
+
+
+def test_the_title_of_an_upload_is_its_name(desk: Desk, uploads: Path) -> None:
+    (found,) = desk.open(upload(uploads, 1))
+    assert found["title"] == "1.png" and found["alt"].endswith("1.png")
+
+
+class Said(NamedTuple):
+    words: str
+    done: float
+    total: float
+
+
+def test_steps_are_told_at_most_five_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(desk_module.time, "monotonic", lambda: now[0])
+    taken: list[int] = []
+
+    def steps() -> Iterator[Said]:
+        for i in range(11):
+            taken.append(i)
+            yield Said(f"frame {i}", i, 10)
+            now[0] += 0.125
+
+    told = list(progress(steps()))
+    assert [t["words"] for t in told] == [f"frame {i}" for i in (0, 2, 4, 6, 8, 10)]
+    assert [t["done"] for t in told] == [0, 0.2, 0.4, 0.6, 0.8, 1] and len(taken) == 11
+    (unknown,) = progress([Said("reading", 3, 0)])
+    assert unknown == {"kind": "progress", "words": "reading", "done": None}
+
+
+@pytest.mark.parametrize("kind", ["open", "block", "row", "save"])
+def test_every_answer_may_come_after_its_progress(
+    desk: Desk, uploads: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ended: list[str] = []
+
+    def steps(view: Any, block: str) -> Iterator[Said]:
+        try:
+            yield Said(f"computing {block}", 1, 2)
+        finally:
+            ended.append(block)
+
+    monkeypatch.setattr(desk_module, "_steps", steps)
+    source, asked = upload(uploads, 0), {**CENTRE, "source": upload(uploads, 0), "suffix": "csv"}
+
+    def answers() -> Iterator[dict[str, Any]]:
+        one = desk.open if kind == "open" else desk.block
+        return one(source, "layer2.1") if kind in ("open", "block") else getattr(desk, kind)(asked)
+
+    first, last = answers()
+    assert first == {"kind": "progress", "words": "computing layer2.1", "done": 0.5}
+    assert last["kind"] == {"open": "view", "save": "file"}.get(kind, kind)
+    # Whoever stops listening ends the work.
+    stopped = answers()
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert ended == ["layer2.1", "layer2.1"]
+
+
+def test_a_failure_says_what_a_later_try_may_mend(desk: Desk) -> None:
+    def fails(error: Exception) -> Any:
+        def ask() -> Any:
+            raise error
+            yield
+
+        return next(desk.answers(ask, {})).get("why")
+
+    assert fails(BusyError("Wait.")) == "busy" and fails(GoneError("Gone.")) == "gone"
+    assert fails(MediaError("Broken.")) is None and fails(RuntimeError()) is None
 
 
 @pytest.mark.parametrize("frame", [0, 2])
@@ -213,8 +317,8 @@ def test_a_place_that_is_none_is_refused(odd: dict[str, Any]) -> None:
 
 
 def test_a_picture_that_is_gone_is_said_to_be(desk: Desk) -> None:
-    with pytest.raises(MediaError, match="open it again"):
-        desk.block({"path": "/etc/passwd"}, "layer2.1")
+    with pytest.raises(GoneError, match="open it again"):
+        next(desk.block({"path": "/etc/passwd"}, "layer2.1"))
 
 
 def test_a_link_of_before_a_model_was_renamed_opens_it_still(desk: Desk) -> None:

@@ -86,7 +86,7 @@ def test_views_of_two_models_are_kept_apart(shipped_lens: Lens, tmp_path: Path) 
 
 def test_the_desk_answers_as_the_model_that_was_named(shipped_lens: Lens, tmp_path: Path) -> None:
     desk = Desk(Views(shipped_lens, tmp_path))
-    found = desk.open({"example": FIRST.name, "model": OTHER, "weights": "mine"})
+    *_, found = desk.open({"example": FIRST.name, "model": OTHER, "weights": "mine"})
     assert found["source"] == {"example": FIRST.name, "model": OTHER}
     assert found["first"]["instantiation"] == "dot_product" and found["first"]["signed"]
     assert named({"model": {"path": "x"}}) == {}
@@ -99,6 +99,7 @@ def test_another_model_answers_the_same_question(visit: Any, shipped_lens: Lens)
     assert len(titles) == len(Models(shipped_lens).titles)
     seen.hover(0.4, 0.6)
     seen.page.locator(".nlv-sheet").click(position={"x": 200, "y": 150})
+    seen.page.keyboard.press("p")
     before = seen.answer()
     assert seen.page.locator(".nlv-pin").count() == 1
     seen.page.locator(".nlv-model").select_option(OTHER)
@@ -110,8 +111,14 @@ def test_another_model_answers_the_same_question(visit: Any, shipped_lens: Lens)
     view = Models(shipped_lens).lens(OTHER).open(FIRST.path)
     painted_right(view, after)
     assert min(after["weights"]) < 0
-    # The pin stays where it was and shows the new model's row; another picture keeps the model.
-    assert seen.page.locator(".nlv-pin").count() == 1
+    # The pin stays, of the model that it was asked of, and can be asked of this one, too.
+    assert seen.page.locator(".nlv-pin.foreign").count() == 1
+    seen.page.locator('[data-do="againall"]').click()
+    assert [(p["number"], p["model"] == OTHER) for p in seen.tool("pinned")] == [
+        (1, False),
+        (2, True),
+    ]
+    # Another picture keeps the model.
     seen.page.locator(".nlv-thumbs button").nth(1).click()
     seen.wait(f"tool.ready && tool.answer.block && tool.model === '{OTHER}' && tool.pins === 0")
     seen.page.keyboard.press("n")

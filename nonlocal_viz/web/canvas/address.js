@@ -3,8 +3,8 @@
 
 import { NAMES } from "./core/link.js";
 
-/** Milliseconds between two changes of the address: browsers refuse to be told of every move. */
-const PAUSE = 300;
+/** Milliseconds between two changes of the address: browsers refuse more than a hundred in half a minute. */
+const PAUSE = 400;
 
 export class Address {
   /** @param {boolean} ours @param {(asked: URLSearchParams) => void} onBack somebody went back or forth */
@@ -55,6 +55,6 @@ export class Address {
   write(how, query) {
     const url = this.of(query);
     if (!this.ours || url.href === location.href) return;
-    try { history[how](history.state, "", url); } catch { this.ours = false; }
+    try { history[how](history.state, "", url); } catch { /* a page that may not, or not so often */ }
   }
 }

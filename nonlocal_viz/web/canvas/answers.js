@@ -20,17 +20,34 @@ export function answersFor(session) {
       session.pinning.fill();
       session.refresh();
     },
-    file: download,
-    working: (words) => session.controls.working(words),
+    file: (name, url) => {
+      session.fail("");
+      download(name, url);
+    },
+    waiting: (waiting) => session.waits.show(waiting),
     failed: (words) => {
       session.fail(words);
-      session.showFields();
-      // What was asked for did not come: the address says what is shown still.
-      session.returning = false;
-      session.news = "";
-      session.said();
+      asBefore(session);
     },
   };
+}
+
+/** Nobody waits any more: what was shown before is shown still. @param {Session} session */
+export function stopLooking(session) {
+  session.turn++;
+  session.desk.cancelLook();
+  session.root.dataset.state = "ready";
+  if (session.open) session.wanted = session.open.block.name;
+  else session.fail("No picture is open yet; choose one below.");
+  asBefore(session);
+}
+
+/** What was asked for did not come: fields and address say what is shown still. @param {Session} session */
+function asBefore(session) {
+  session.showFields();
+  session.returning = false;
+  session.news = "";
+  session.said();
 }
 
 /** @param {Session} session @param {View} view @param {Block} block its first */

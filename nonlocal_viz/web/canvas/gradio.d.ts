@@ -1,11 +1,9 @@
-// The names that gradio provides to the script of a gr.HTML.
+// The names that gradio provides to the script of a gr.HTML, and of what it keeps in the window.
 
-import type { Host } from "./core/desk.js";
+import type { Config } from "./protocol.js";
 
 declare global {
   const element: HTMLElement;
-  const props: Host["props"];
-  const trigger: Host["trigger"];
-  const watch: Host["watch"];
-  const upload: Host["upload"];
+  const props: { config: Config };
+  var gradio_config: { root?: string } | undefined;
 }

@@ -49,6 +49,7 @@ const LOOKS = [
   { label: "m", words: "smooth, or honest cells", keys: { m: (s) => turn(s, "smooth", "Smooth") } },
   { label: "g", words: "grid lines", keys: { g: (s) => turn(s, "grid", "Grid lines") } },
   { label: "o", words: "photo in colour or grey", keys: { o: (s) => turn(s, "colour", "Photo in colour") } },
+  { label: "v", words: "opacity by weight, or the same everywhere", keys: { v: (s) => turn(s, "veil", "Opacity by weight") } },
   { label: "[ ]", words: "opacity", keys: { "[": (s) => dim(s, -0.05), "]": (s) => dim(s, 0.05) } },
 ];
 
@@ -56,14 +57,13 @@ const LOOKS = [
 const CLIPS = [
   { label: ", .", words: "frame before, frame after", clip: true, keys: { ",": (s) => s.scene.film.step(-1), ".": (s) => s.scene.film.step(1) } },
   { label: "space", words: "play, pause", clip: true, keys: { " ": (s) => s.scene.film.play() } },
-  { label: "a", words: "arrows to the strongest cells", clip: true, keys: { a: (s) => turn(s, "arrows", "Arrows") } },
+  { label: "a", words: "arrows to the strongest places", clip: true, keys: { a: (s) => turn(s, "arrows", "Arrows") } },
 ];
 
 /** @type {Entry[]} */
 const OTHERS = [
-  { label: "+ -", words: "larger, smaller picture", keys: {
-    "+": (s) => s.scene.stage.zoom.by(1), "=": (s) => s.scene.stage.zoom.by(1), "-": (s) => s.scene.stage.zoom.by(-1) } },
-  { label: "0", words: "the whole picture", keys: { 0: (s) => s.scene.stage.zoom.to(1) } },
+  { label: "+ -", words: "larger, smaller picture", keys: { "+": (s) => zoom(s, 1), "=": (s) => zoom(s, 1), "-": (s) => zoom(s, -1) } },
+  { label: "0", words: "the whole picture", keys: { 0: (s) => zoom(s, -FAR) } },
   { label: "f", words: "full screen", keys: { f: (s) => s.screen.turnFull() } },
   { label: "t", words: "larger type", keys: { t: (s) => s.announce(s.screen.turnType() ? "Larger type." : "Type as before.") } },
   { label: "d", words: "download the overlay", keys: { d: (s) => s.save("png") } },
@@ -76,10 +76,17 @@ const TABLE = [...PLACES, ...CHOICES, ...LOOKS, ...CLIPS, ...OTHERS];
 /** The one after `now`, around. @template T @param {T[]} list @param {T} now */
 export const after = (list, now) => list[(list.indexOf(now) + 1) % list.length];
 
-/** @param {Session} session @param {"smooth" | "grid" | "colour" | "arrows"} name @param {string} words */
+/** @param {Session} session @param {"smooth" | "grid" | "colour" | "arrows" | "veil"} name @param {string} words */
 function turn(session, name, words) {
   session.setLook({ [name]: !session.look[name] });
   session.announce(`${words} ${session.look[name] ? "on" : "off"}.`);
+}
+
+/** @param {Session} session @param {number} steps */
+function zoom(session, steps) {
+  const { zoom: picture } = session.scene.stage;
+  picture.by(steps);
+  session.announce(picture.level > 1 ? `Picture at ${Math.round(100 * picture.level)} %.` : "The whole picture.");
 }
 
 /** @param {Session} session @param {number} by */

@@ -35,5 +35,5 @@ export function mount(element, host) {
   const root = /** @type {HTMLElement} */ (element.querySelector(".nlv") || element);
   const session = new Session(root, host);
   Object.assign(root, { nonlocalViz: shownBy(session) });
-  session.desk.listen();
+  session.desk.listen(Object.fromEntries(session.asked || []));
 }

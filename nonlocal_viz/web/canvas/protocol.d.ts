@@ -84,6 +84,12 @@ export interface Source {
   spacetime?: boolean;
 }
 
+/** Open the first picture: what the query of the address asks for, as far as it makes sense. */
+export interface StartQuestion {
+  question: number;
+  query: Record<string, string>;
+}
+
 /** Open a picture or clip, with this block if the model has it. */
 export interface PictureQuestion {
   question: number;
@@ -109,7 +115,7 @@ export interface RowQuestion {
   frame: number;
 }
 
-/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo. */
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
 export interface SaveQuestion {
   question: number;
   source: Source;
@@ -124,6 +130,8 @@ export interface SaveQuestion {
   scale: "linear" | "gamma" | "log";
   smooth: boolean;
   colour: boolean;
+  veil: boolean;
+  caption: boolean;
 }
 
 /** What the model says of itself; ``assumptions`` are sentences. */
@@ -175,12 +183,13 @@ export interface RowAnswer {
   weights: File;
 }
 
-/** How far a download is. */
+/** How far an answer is, in words and as a part of the whole, 0 to 1; null where nobody knows. */
 export interface ProgressAnswer {
   kind: "progress";
   seq: number;
   question?: number;
   words: string;
+  done: number | null;
 }
 
 /** A download. */
@@ -192,12 +201,13 @@ export interface FileAnswer {
   file: File;
 }
 
-/** One sentence. */
+/** One sentence. ``why`` says what a later try may mend: too much is asked at once, or the picture is not here any more and may be sent again. */
 export interface ErrorAnswer {
   kind: "error";
   seq: number;
   question?: number;
   message: string;
+  why?: "busy" | "gone";
 }
 
 /** A picture or clip that comes with the page; ``thumb`` is the address of a small picture. */

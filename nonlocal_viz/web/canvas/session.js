@@ -7,23 +7,25 @@ import { answerTo, cellAsked } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { Pointed, stateWords } from "./core/held.js";
-import { cmapOf, plainLook } from "./core/look.js";
+import { changed, cmapOf, plainLook } from "./core/look.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
-import { handleOf, modelOf, withModel } from "./core/source.js";
+import { modelOf, withModel } from "./core/source.js";
 import { deedsOf, keyList } from "./keymap.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
-import { one, ownIds } from "./parts/elements.js";
+import { ownIds } from "./parts/elements.js";
 import { Intake, refusal } from "./parts/intake.js";
 import { KeyList, listenToKeys } from "./parts/keys.js";
+import { Notice } from "./parts/notice.js";
 import { Scene } from "./parts/scene.js";
 import { Screen } from "./parts/screen.js";
 import { StateLine } from "./parts/stateline.js";
+import { Waits } from "./parts/waiting.js";
 import { Pinning } from "./pinning.js";
 import { Pointing } from "./pointing.js";
 import { queryOf, revisit } from "./restoring.js";
-import { heardOfControls, heardOfScene, heardOfStage } from "./wiring.js";
+import { heardOfControls, heardOfScene, heardOfStage, heardOfWaits } from "./wiring.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
 /** @typedef {import("./core/answer.js").Block} Block */
@@ -66,10 +68,9 @@ export class Session {
     this.news = "";
     /** The browser's number of a drawing that is due. */
     this.due = 0;
-    this.error = one(root, ".nlv-error");
     this.company = new Company(root);
     ownIds(root, this.company.before);
-    this.address = new Address(this.company.before === 0, (asked) => revisit(this, asked));
+    this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
     this.asked = this.address.first;
     this.pointing = new Pointing(this);
@@ -78,13 +79,15 @@ export class Session {
     this.look = plainLook(this.scene.colours.names);
     this.line = new StateLine(root, { pin: () => this.pinning.pin(), undo: () => this.pointing.undo(), letGo: () => this.pointing.letGo() });
     this.controls = new Controls(root, config.models, heardOfControls(this));
+    this.notice = new Notice(root, () => this.scene.stage.picture.focus());
+    this.waits = new Waits(root, heardOfWaits(this));
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
       file: (file) => this.openFile(file), failed: (words) => this.fail(words),
       example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
     });
     this.desk = new Desk(host, answersFor(this));
     this.scene.stage.listen(heardOfStage(this));
-    this.screen = new Screen(root, this.scene.stage);
+    this.screen = new Screen(root, this.scene.stage, () => this.note("The browser does not let this page fill the screen."));
     this.keys = new KeyList(root, keyList());
     listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this), () => this.keys.letters);
     this.controls.showLook(this.look);
@@ -111,7 +114,7 @@ export class Session {
     this.pinning.wantRow();
   }
 
-  /** A block without factors: its row comes from the server. @param {Block} block @param {import("./core/answer.js").Point} point
+  /** Weights that are not here come from the server. @param {Block} block @param {import("./core/answer.js").Point} point
    * @param {import("./core/answer.js").Direction} direction */
   wantRow(block, point, direction) {
     const index = cellAsked(block, point, direction);
@@ -181,22 +184,21 @@ export class Session {
   /** @param {string} words */
   busy(words) {
     this.root.dataset.state = "busy";
-    this.scene.readout.set("busy", words);
+    this.waits.begin(words);
     this.fail("");
   }
 
   /** @param {string} words */
   fail(words) {
-    this.error.textContent = words;
-    this.error.hidden = !words;
-    if (words) this.root.dataset.state = "ready";
+    this.notice.show(words);
+    if (words && !this.desk.looking) this.root.dataset.state = "ready";
   }
 
   // What people do.
 
   /** @param {Partial<Look>} changes */
   setLook({ cmap, ...changes }) {
-    Object.assign(this.look, changes);
+    Object.assign(this.look, changed(this.look, changes));
     if (cmap) this.look[this.open?.block.meta.signed ? "signedCmap" : "cmap"] = cmap;
     this.showFields();
     if (!this.open) return;
@@ -249,15 +251,9 @@ export class Session {
   async openFile(file) {
     const refused = refusal(file, this.config.bounds);
     if (refused) { this.fail(refused); return; }
-    this.busy(`Opening ${file.name}`);
-    this.desk.forget();
-    const turn = ++this.turn;
-    try {
-      const { path } = await this.host.upload(file);
-      if (turn === this.turn) this.openSource({ upload: handleOf(path), ...this.model }, `Looking at ${file.name}`);
-    } catch {
-      if (turn === this.turn) this.fail("The picture could not be sent to the server; check the connection and try again.");
-    }
+    this.busy(`Sending ${file.name}`);
+    const turn = ++this.turn, upload = await this.desk.sendFile(file);
+    if (upload !== null && turn === this.turn) this.openSource({ upload, ...this.model }, `Looking at ${file.name}`);
   }
 
   /** @param {string} suffix */
@@ -268,7 +264,7 @@ export class Session {
     const { x, y } = open.block.asked(look.direction);
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
-      direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth,
+      direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
     });
   }
 

@@ -1,5 +1,7 @@
 // What each part hears from people -> what the session does.
 
+import { stopLooking } from "./answers.js";
+
 /** @typedef {import("./session.js").Session} Session */
 
 /** @param {Session} session @returns {import("./parts/scene.js").Listener} */
@@ -27,6 +29,10 @@ export function heardOfControls(session) {
   return {
     model: (name) => session.chooseModel(name), block: (name) => session.chooseBlock(name), look: (changes) => session.setLook(changes),
     clip: (changes) => session.resample(changes), save: (suffix) => session.save(suffix), link: () => session.copyLink(),
-    cancel: () => session.desk.cancel(),
   };
+}
+
+/** @param {Session} session @returns {import("./parts/waiting.js").Listener} */
+export function heardOfWaits(session) {
+  return { again: () => session.desk.again(), stop: () => stopLooking(session), stopSaves: () => session.desk.cancelSaves() };
 }

@@ -14,14 +14,14 @@ test("the address is told at once, then at most now and then, and of many the la
   const { page, address } = sayer();
   for (const x of [1, 2, 3]) address.say(() => query(`x=${x}`));
   assert.deepEqual(page.states, ["http://here/?x=1"]);
-  t.mock.timers.tick(299);
+  t.mock.timers.tick(399);
   assert.equal(page.states.length, 1);
   t.mock.timers.tick(1);
   assert.deepEqual(page.states, ["http://here/?x=1", "http://here/?x=3"]);
   address.say(() => query("x=4"));
-  t.mock.timers.tick(300);
+  t.mock.timers.tick(400);
   assert.equal(page.states.at(-1), "http://here/?x=4");
-  t.mock.timers.tick(300);
+  t.mock.timers.tick(400);
   address.say(() => query("x=4"));
   address.say(() => null);
   assert.equal(page.states.length, 3); // what it says already is not said again
@@ -57,5 +57,7 @@ test("a canvas that is not the first, and a page that may not, say nothing", () 
   const { address } = sayer();
   history.replaceState = () => { throw new Error("SecurityError"); };
   address.say(() => query("x=2"));
+  address.push(query("x=3"));
+  assert.equal(location.href, "http://here/?x=3"); // it is tried again
   assert.equal(address.of(query("x=2")).href, "http://here/?x=2");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Colours, shade, ticks, unshade } from "../../../nonlocal_viz/web/canvas/core/colours.js";
-import { cmapOf, paintOf, plainLook } from "../../../nonlocal_viz/web/canvas/core/look.js";
+import { changed, cmapOf, groundOf, paintOf, plainLook } from "../../../nonlocal_viz/web/canvas/core/look.js";
 import { about, golden, singles } from "./golden.js";
 
 const colours = new Colours(golden.maps);
@@ -56,4 +56,15 @@ test("maps that fit", () => {
   const look = { ...plainLook(colours.names), colourScale: "log", alpha: 0.3, smooth: true };
   assert.deepEqual([cmapOf(look, false), cmapOf(look, true)], ["inferno", "managua_r"]);
   assert.deepEqual(paintOf(look, true, 2), { cmap: "managua_r", colourScale: "log", signed: true, top: 2, alpha: 0.3, veil: true, smooth: true, colour: true });
+});
+
+test("what is left of the photo, and how solid colours are unless somebody says", () => {
+  const plain = plainLook(colours.names), paint = (changes) => ({ ...paintOf(plain, false, 1), ...changes });
+  assert.deepEqual([[true, true], [false, true], [true, false], [false, false]].map(([colour, veil]) => groundOf(paint({ colour, veil }))),
+    ["saturate(0.6) brightness(0.75)", "grayscale(1) brightness(0.75)", "none", "grayscale(1)"]);
+  assert.equal(groundOf(null), "grayscale(1)");
+  const even = changed(plain, { veil: false });
+  assert.deepEqual([plain.alpha, even.alpha, changed(even, { veil: true }).alpha, changed(even, { smooth: true }).alpha], [0.92, 0.65, 0.92, 0.65]);
+  assert.equal(changed({ ...plain, alpha: 0.4 }, { veil: false }).alpha, 0.4);
+  assert.equal(changed(plain, { veil: false, alpha: 0.5 }).alpha, 0.5);
 });

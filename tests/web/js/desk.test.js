@@ -4,21 +4,25 @@ import { Desk } from "../../../nonlocal_viz/web/canvas/core/desk.js";
 
 /** A server that is played by hand, and what a canvas hears of it. */
 function played() {
-  const asked = [], heard = [];
-  const host = { props: { value: null }, trigger: (event, data) => asked.push([event, data]), watch: (_, listener) => { host.changed = listener; } };
+  const asked = [], heard = [], hungUp = [];
+  const trigger = (event, data) => { if (event === "cancel") hungUp.push(data.question); else asked.push([event, data]); };
+  const host = { props: { value: null }, trigger, watch: (_, listener) => { host.changed = listener; } };
   const hears = (kind) => (...said) => heard.push([kind, ...said]);
-  const on = Object.fromEntries(["view", "block", "row", "file", "working", "failed"].map((kind) => [kind, hears(kind)]));
+  const on = Object.fromEntries(["view", "block", "row", "file", "waiting", "failed"].map((kind) => [kind, hears(kind)]));
   const desk = new Desk(host, on);
+  desk.put(0, "start", { query: {} }, false);
   let seq = 0;
   const say = (value) => { host.props.value = { seq: ++seq, ...value }; return desk.hear(); };
-  const shown = () => heard.filter(([kind]) => kind !== "working").map(([kind]) => kind);
-  return { host, desk, asked, heard, shown, say };
+  const told = () => heard.filter(([kind]) => kind !== "waiting"), shown = () => told().map(([kind]) => kind);
+  const waiting = () => heard.findLast(([kind]) => kind === "waiting")[1];
+  return { host, desk, asked, hungUp, told, shown, say, waiting };
 }
 
 const view = (question, example = "a") => ({ kind: "view", question, source: { example }, first: { factors: { url: `/${example}` } } });
 const block = (question, name) => ({ kind: "block", question, first: { block: name, factors: { url: "/b" } } });
 const rowAsked = (index) => ({ source: {}, block: "b", index, direction: "row", x: index, y: 0, frame: 0 });
 
+const realFetch = globalThis.fetch;
 /** Fetches that wait until they are let go. */
 let waiting = [];
 beforeEach(() => {
@@ -33,23 +37,23 @@ beforeEach(() => {
 afterEach(() => { mock.timers.reset(); mock.restoreAll(); });
 
 test("the first picture comes without being asked for, once", async () => {
-  const { say, heard, desk } = played();
+  const { say, told, desk } = played();
   await say(view(undefined));
-  assert.equal(heard.at(-1)[0], "view");
-  assert.equal(heard.at(-1)[1].source.example, "a");
-  assert.equal(heard.at(-1)[2].byteLength, 12);
+  assert.equal(told().at(-1)[0], "view");
+  assert.equal(told().at(-1)[1].source.example, "a");
+  assert.equal(told().at(-1)[2].byteLength, 12);
   assert.ok(!desk.waiting);
-  const before = heard.length;
+  const before = told().length;
   await desk.hear(); // the same value
   await say(view(undefined));
-  assert.equal(heard.length, before);
+  assert.equal(told().length, before);
 });
 
 test("what is here already is heard, and what comes later", async () => {
-  const { host, desk, shown } = played();
+  const { host, desk, asked, shown } = played();
   host.props.value = { seq: 7, ...view(0) };
   await desk.listen();
-  assert.deepEqual(shown(), ["view"]);
+  assert.deepEqual([shown(), asked], [["view"], []]);
   host.props.value = { seq: 8, kind: "error", question: desk.ask("save", {}), message: "no" };
   host.changed();
   await new Promise((go) => setImmediate(go));
@@ -57,7 +61,7 @@ test("what is here already is heard, and what comes later", async () => {
 });
 
 test("of several pictures asked for in a hurry, the last one is shown", async () => {
-  const { desk, asked, say, heard, shown } = played();
+  const { desk, asked, say, told, shown } = played();
   desk.openPicture({ example: "a" }, null);
   desk.openPicture({ example: "b" }, "layer3.0");
   assert.deepEqual(asked, [["picture", { source: { example: "a" }, block: null, question: 1 }],
@@ -67,18 +71,18 @@ test("of several pictures asked for in a hurry, the last one is shown", async ()
   await say(view(1, "a"));
   assert.deepEqual(shown(), []);
   await say(view(2, "b"));
-  assert.equal(heard.at(-1)[1].source.example, "b");
+  assert.equal(told().at(-1)[1].source.example, "b");
   assert.ok(!desk.waiting);
 });
 
 test("two pictures of one source are told apart by the numbers of their questions", async () => {
-  const { desk, say, heard, shown } = played();
+  const { desk, say, told, shown } = played();
   desk.openPicture({ example: "a" }, null);
   desk.openPicture({ example: "a" }, null);
   await say({ ...view(1), title: "old" });
   assert.deepEqual(shown(), []);
   await say({ ...view(2), title: "new" });
-  assert.equal(heard.at(-1)[1].title, "new");
+  assert.equal(told().at(-1)[1].title, "new");
 });
 
 test("a picture that was overtaken while its factors came is dropped", async () => {
@@ -94,13 +98,13 @@ test("a picture that was overtaken while its factors came is dropped", async () 
 });
 
 test("a block of an earlier picture is dropped, others of this one are kept", async () => {
-  const { desk, say, heard, shown } = played();
+  const { desk, say, told, shown } = played();
   await say(view(undefined));
   desk.openBlock({ example: "a" }, "one");
   desk.openBlock({ example: "a" }, "two");
   await say(block(2, "two"));
   await say(block(1, "one"));
-  assert.deepEqual(heard.filter(([kind]) => kind === "block").map(([, meta]) => meta.block), ["two", "one"]);
+  assert.deepEqual(told().filter(([kind]) => kind === "block").map(([, meta]) => meta.block), ["two", "one"]);
   desk.openBlock({ example: "a" }, "three");
   desk.openPicture({ example: "b" }, null);
   desk.openBlock({ example: "a" }, "four");
@@ -111,7 +115,7 @@ test("a block of an earlier picture is dropped, others of this one are kept", as
 });
 
 test("rows are asked one at a time, when the pointer rests, the last one wanted first", async () => {
-  const { desk, asked, say, heard } = played();
+  const { desk, asked, say, told } = played();
   await say(view(undefined));
   desk.wantRow(rowAsked(1));
   mock.timers.tick(79);
@@ -123,7 +127,7 @@ test("rows are asked one at a time, when the pointer rests, the last one wanted 
   for (const index of [3, 4]) { desk.wantRow(rowAsked(index)); mock.timers.tick(80); }
   assert.equal(asked.length, 1);
   await say({ kind: "row", question: 1, weights: { url: "/w" } });
-  assert.deepEqual([heard.at(-1)[1].index, [...heard.at(-1)[2]]], [2, [1, 2, 3]]);
+  assert.deepEqual([told().at(-1)[1].index, [...told().at(-1)[2]]], [2, [1, 2, 3]]);
   assert.deepEqual([asked.length, asked[1][1].x], [2, 4]);
 });
 
@@ -143,35 +147,34 @@ test("no row is asked while another picture is on its way, and none of the pictu
 });
 
 test("downloads are asked for one by one, and say how far they are", async () => {
-  const { desk, asked, say, heard, shown } = played();
+  const { desk, asked, say, told, shown, waiting: waits } = played();
   await say(view(undefined));
   for (const suffix of ["png", "npz"]) desk.save({ suffix });
   assert.deepEqual(asked, [["save", { suffix: "png", question: 1 }]]);
-  await say({ kind: "progress", question: 1, words: "Writing frame 1 of 8" });
-  assert.deepEqual(heard.at(-1), ["working", "Writing frame 1 of 8"]);
-  const before = heard.length;
+  await say({ kind: "progress", question: 1, words: "Writing frame 1 of 8", done: 0.125 });
+  assert.deepEqual(waits(), { look: null, save: { words: "Writing frame 1 of 8", done: 0.125 }, trouble: null });
+  const before = told().length;
   await desk.hear();
-  assert.equal(heard.length, before); // the same value is heard once
+  assert.equal(told().length, before); // the same value is heard once
   await say({ kind: "file", question: 1, name: "a.png", file: { url: "/a" } });
-  assert.deepEqual(heard.at(-1), ["file", "a.png", "/a"]);
-  assert.deepEqual(heard.at(-2), ["working", ""]);
+  const [kind, name, url] = told().at(-1);
+  assert.deepEqual([kind, name, (await realFetch(url)).ok], ["file", "a.png", true]);
   assert.deepEqual(asked[1], ["save", { suffix: "npz", question: 2 }]);
   await say({ kind: "error", question: 2, message: "No." });
-  assert.deepEqual(shown(), ["view", "file", "failed"]);
+  assert.deepEqual([shown(), told().at(-1).at(-1)], [["view", "file", "failed"], "save"]);
   desk.save({ suffix: "csv" });
   assert.equal(asked.length, 3);
 });
 
 test("what still arrives of a cancelled download is not shown, and the next one works", async () => {
-  const { desk, asked, say, heard, shown } = played();
+  const { desk, asked, hungUp, say, shown, waiting: waits } = played();
   await say(view(undefined));
   for (const suffix of ["webm", "png"]) desk.save({ suffix });
-  desk.cancel();
-  assert.deepEqual([asked.at(-1)[0], heard.at(-1)], ["cancel", ["working", ""]]);
-  await say({ kind: "progress", question: 1, words: "Writing" });
+  desk.cancelSaves();
+  assert.deepEqual([hungUp, waits().save], [[1], null]);
+  await say({ kind: "progress", question: 1, words: "Writing", done: null });
   await say({ kind: "file", question: 1, name: "a", file: { url: "/a" } });
-  assert.deepEqual(shown(), ["view"]);
-  assert.equal(heard.at(-1)[1], "");
+  assert.deepEqual([shown(), waits().save], [["view"], null]);
   desk.save({ suffix: "csv" });
   assert.deepEqual(asked.at(-1), ["save", { suffix: "csv", question: 2 }]);
 });
@@ -188,29 +191,31 @@ test("another picture forgets the downloads", async () => {
 });
 
 test("a failure is one sentence; that of a question nobody waits for is none", async () => {
-  const { desk, say, heard, shown } = played();
+  const { desk, hungUp, say, told, shown } = played();
   desk.openPicture({ example: "a" }, null);
   desk.openPicture({ example: "b" }, null);
+  assert.deepEqual(hungUp, [0, 1]); // the server is told that nobody waits for them
   await say({ kind: "error", question: 1, message: "Old." });
   assert.deepEqual(shown(), []);
   await say({ kind: "error", question: 2, message: "New." });
-  assert.deepEqual(heard.at(-1), ["failed", "New."]);
+  assert.deepEqual(told().at(-1), ["failed", "New.", "picture"]);
   assert.ok(!desk.waiting);
 });
 
-test("a file that does not come whole is said", async () => {
-  const { desk, say, heard } = played();
-  await say(view(undefined, "gone"));
-  assert.match(heard.at(-1)[1], /did not arrive whole/);
+test("an answer that cannot be shown is said, and what is asked next works", async () => {
+  const { desk, say, told, asked } = played();
+  mock.method(console, "error", () => {});
   desk.on.view = () => { throw new RangeError("too short"); };
   desk.openPicture({ example: "a" }, null);
   await say(view(1));
-  assert.match(heard.at(-1)[1], /did not arrive whole/);
-  assert.ok(!desk.waiting);
+  assert.match(told().at(-1)[1], /could not be read/);
+  assert.ok(!desk.waiting && !desk.looking);
+  desk.save({ suffix: "png" });
+  assert.equal(asked.at(-1)[0], "save");
 });
 
 test("a block without factors brings none", async () => {
-  const { say, heard } = played();
+  const { say, told } = played();
   await say({ ...view(undefined), first: { factors: null } });
-  assert.equal(heard.at(-1)[2], null);
+  assert.equal(told().at(-1)[2], null);
 });

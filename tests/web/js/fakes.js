@@ -1,5 +1,9 @@
 // As much of a browser as the canvas touches: elements that write down what is done to them.
 
+// A canvas waits for its answers for minutes; a test that has seen enough does not.
+const { setTimeout: patient } = globalThis;
+globalThis.setTimeout = (...given) => patient(...given).unref();
+
 /** What was drawn on a canvas, in order; properties that are set are kept, too. */
 class Context {
   constructor(canvas) { this.canvas = canvas; this.calls = []; }
@@ -41,6 +45,7 @@ export class Element {
   addEventListener(kind, listener) { (this.listeners[kind] ||= []).push(listener); }
   fire(kind, event = {}) { return (this.listeners[kind] || []).map((listener) => listener({ target: this, preventDefault() {}, ...event })); }
   setAttribute(name, value) { this.attributes[name] = value; }
+  removeAttribute(name) { delete this.attributes[name]; }
   getAttribute(name) { return this.attributes[name] ?? null; }
   getContext() { return (this.context ||= new Context(this)); }
   getBoundingClientRect() { return this.box; }
@@ -75,6 +80,7 @@ export function browser(search = "") {
     navigator: { clipboard: { writeText: async (text) => { page.copied.push(text); } } },
     matchMedia: () => ({ matches: page.narrow }), innerHeight: 1000, getComputedStyle: () => ({ color: "ink" }),
     requestAnimationFrame: (then) => page.frames.push(then),
+    addEventListener: (kind, listener) => { (page.listeners[kind] ||= []).push(listener); },
   };
   for (const [name, value] of Object.entries(named)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   page.at = (url) => Object.assign(globalThis.location, { href: String(url), search: new URL(url).search });

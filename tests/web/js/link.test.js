@@ -4,7 +4,7 @@ import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../n
 import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/web/canvas/core/source.js";
 
 const look = { direction: "column", cmap: "viridis", signedCmap: "berlin", colourScale: "log", alpha: 0.3,
-  smooth: true, grid: false, colour: true, arrows: false };
+  smooth: true, grid: false, colour: true, arrows: false, veil: true };
 const shown = { source: { example: "dog" }, block: "layer2.1", point: { x: 12.34, y: 56.78, t: 3 }, held: true, frame: 3, signed: true, look, pins: [] };
 const offer = { scales: ["linear", "gamma", "log"], sequential: ["magma", "viridis"], diverging: ["berlin", "coolwarm"] };
 const opened = { width: 100, height: 80, times: [0, 1, 2, 3, 4, 5, 6, 7], source: { example: "dog" }, blocks: ["layer2.1", "layer3.1"] };
@@ -12,7 +12,7 @@ const back = (query, changes = {}) => restored(new URLSearchParams(String(query)
 
 test("a link says all that is shown", () => {
   assert.equal(String(linkQuery(shown)), "example=dog&block=layer2.1&x=12.34&y=56.78&frame=3&held=1&show=column&cmap=berlin&scale=log&alpha=0.3"
-    + "&on=smooth+colour&cmap=viridis");
+    + "&on=smooth+colour+veil&off=grid+arrows&cmap=viridis");
   const clip = linkQuery({ ...shown, source: { upload: "abc/my clip.mp4", model: "dot_product", frames: 16, spacetime: false }, frame: 5, held: false });
   assert.deepEqual(["upload", "model", "frames", "spacetime", "large", "held"].map((name) => clip.get(name)),
     ["abc/my clip.mp4", "dot_product", "16", "0", "5", null]);
@@ -42,7 +42,7 @@ test("whatever is shown comes back from its address", () => {
       source, block: of(opened.blocks), point: { x: place(100), y: place(80), t: whole(8) }, held: bool(), frame: whole(8),
       signed: bool(), pins,
       look: { direction: of(["row", "column"]), cmap: of(offer.sequential), signedCmap: of(offer.diverging), colourScale: of(offer.scales),
-        alpha: whole(21) / 20, smooth: bool(), grid: bool(), colour: bool(), arrows: bool() },
+        alpha: whole(21) / 20, smooth: bool(), grid: bool(), colour: bool(), arrows: bool(), veil: bool() },
     };
     const text = String(linkQuery(state)), found = back(text, { source });
     assert.deepEqual(sourceAsked(new URLSearchParams(text)), source);
@@ -72,6 +72,11 @@ test("what makes no sense is not obeyed, and is said", () => {
   assert.deepEqual(back("x=99.9&y=79.9&frame=7").point, { x: 99.9, y: 79.9, t: 7 });
   assert.equal(missedWords([]), "");
   assert.equal(missedWords(["a", "b"]), "Not all of this address could be brought back: a; b.");
+});
+
+test("a switch that a link does not name is as the page has it", () => {
+  assert.deepEqual(back("on=smooth+nonsense&off=grid").look, { smooth: true, grid: false });
+  assert.deepEqual(back("on=&off=").look, {});
 });
 
 test("the picture of an address", () => {

@@ -9,7 +9,7 @@ import { browser, Element } from "./fakes.js";
 import { golden } from "./golden.js";
 
 const uneven = new Grid({ cells: [1, 2, 3], x: { numerators: [0, 20, 30, 40], denominator: 1 }, y: { numerators: [10, 20, 50], denominator: 1 } });
-const paint = { cmap: "magma", colourScale: "linear", signed: false, top: 1, alpha: 0.5, smooth: false, colour: false };
+const paint = { cmap: "magma", colourScale: "linear", signed: false, top: 1, alpha: 1, veil: false, smooth: false, colour: false };
 
 test("cells are painted a pixel each", () => {
   browser();

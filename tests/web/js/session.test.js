@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { mount } from "../../../nonlocal_viz/web/canvas/mount.js";
+import { SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
 import { canvas, clip, config, FIELDS, one } from "./canvas.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
@@ -13,21 +14,25 @@ test("fields change the look", () => {
   field("alpha").fire("input");
   field("smooth").checked = true;
   field("smooth").fire("change");
-  field("colour").checked = true;
+  field("colour").checked = false;
   field("colour").fire("change");
   field("cmap").value = "viridis";
   field("cmap").fire("change");
-  assert.deepEqual([session.look.colourScale, session.look.alpha, session.look.cmap, session.look.signedCmap], ["log", 0.25, "viridis", "berlin"]);
-  assert.equal(root.querySelector(".nlv-row").style.opacity, "0.25");
-  assert.ok(picture.classList.has("smooth") && picture.classList.has("in-colour"));
+  assert.deepEqual([session.look.colourScale, session.look.alpha, session.look.cmap, session.look.signedCmap], ["log", 0.25, "viridis", "managua_r"]);
+  const solid = new Uint8Array(root.querySelector(".nlv-row").context.image.data.buffer).filter((_, i) => i % 4 === 3);
+  assert.equal(Math.max(...solid), 64);
+  assert.deepEqual([picture.classList.has("smooth"), root.classList.has("in-colour"), root.classList.has("veiled")], [true, false, true]);
+  field("veil").checked = false;
+  field("veil").fire("change");
+  assert.deepEqual([root.classList.has("veiled"), session.look.alpha], [false, 0.25]);
   assert.equal(root.querySelector(".nlv-barname").textContent, "weight, log scale");
 });
 
 test("a colour map of signed weights is another one", () => {
   const { session, field, page } = canvas({ of: named("product, count, 1 heads, 1 frames") });
-  assert.deepEqual([field("cmap").value, field("cmap").children.map((o) => o.value)], ["berlin", Object.keys(golden.maps.diverging)]);
+  assert.deepEqual([field("cmap").value, field("cmap").children.map((o) => o.value)], ["managua_r", Object.keys(golden.maps.diverging)]);
   page.key(page.body, "c");
-  assert.deepEqual([session.look.cmap, session.look.signedCmap], ["magma", Object.keys(golden.maps.diverging)[1]]);
+  assert.deepEqual([session.look.cmap, session.look.signedCmap], ["inferno", Object.keys(golden.maps.diverging)[1]]);
 });
 
 test("blocks are asked for once", () => {
@@ -68,17 +73,17 @@ test("pictures, models, clips: what is asked of the server", async () => {
   assert.match(root.querySelector(".nlv-error").textContent, /larger than/);
   session.openSource({ example: "b" }, "");
   const sending = session.openFile({ name: "p.jpg", size: 10, type: "" });
-  assert.equal(session.desk.open.size, 0); // nobody waits for what was asked before
+  assert.deepEqual([...session.desk.open.values()].map(({ kind }) => kind), ["upload"]); // nobody waits for what was asked before
   await sending;
 });
 
-test("of two files chosen in a hurry the last is opened, and a failed upload is said", async () => {
+test("of two files chosen in a hurry the last is opened, and a refused upload is said", async () => {
   const { session, asked, root } = canvas();
   await Promise.all([session.openFile({ name: "1.jpg", size: 1, type: "" }), session.openFile({ name: "2.jpg", size: 1, type: "" })]);
   assert.deepEqual(asked.map(([, question]) => question.source.upload), ["ab12/2.jpg"]);
-  session.host.upload = async () => { throw new Error("gone"); };
+  session.host.upload = async () => { throw new SendingError("lost", "3.jpg is too large."); };
   await session.openFile({ name: "3.jpg", size: 1, type: "" });
-  assert.match(root.querySelector(".nlv-error").textContent, /could not be sent/);
+  assert.equal(root.querySelector(".nlv-error").textContent, "3.jpg is too large.");
   assert.deepEqual([root.dataset.state, root.querySelector(".nlv-error").hidden], ["ready", false]);
 });
 
@@ -93,17 +98,17 @@ test("what a clip says of how it was sampled", () => {
 });
 
 test("a download says all that is shown", () => {
-  const { session, asked, root } = canvas();
+  const { session, asked, hungUp, root } = canvas();
   session.setLook({ colourScale: "gamma", smooth: true, colour: true, alpha: 0.5, direction: "column" });
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
-    direction: "column", cmap: "magma", alpha: 0.5, scale: "gamma", smooth: true, question: 1 }]);
+    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, question: 1 }]);
   const work = root.querySelector(".nlv-working");
-  session.desk.on.working("Writing");
+  session.desk.working(session.desk.open.get(1), "Writing", 0.5);
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
-  root.querySelector('[data-do="cancel"]').fire("click");
+  work.querySelector("[data-stop]").fire("click");
   assert.ok(work.hidden);
-  assert.equal(asked.pop()[0], "cancel");
+  assert.deepEqual(hungUp, [["cancel", { question: 1 }]]);
   session.openSource({ example: "a" }, "");
   session.save("png");
   assert.equal(asked.length, 1);
@@ -112,7 +117,8 @@ test("a download says all that is shown", () => {
 test("a link is copied, and is the address", async () => {
   const { session, page, root } = canvas({ search: "?x=31.5&y=22.5" });
   await session.copyLink();
-  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=magma&scale=linear&alpha=0.65&on=&cmap=berlin";
+  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=inferno&scale=linear&alpha=0.92"
+    + "&on=colour+veil&off=smooth+grid+arrows&cmap=managua_r";
   assert.deepEqual([page.copied, location.href, root.querySelector('[data-do="link"]').textContent], [[wanted], wanted, "Copied"]);
   const own = canvas({ source: { upload: "ab12/p.jpg" } });
   await own.session.copyLink();

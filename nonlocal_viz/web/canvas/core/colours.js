@@ -6,7 +6,8 @@
 
 const DECADES = 3;
 /** Of a veil: solidity = brightness ** GROWTH, and the colours before FIRST are left out. */
-const GROWTH = 0.6, FIRST = 0.35;
+const GROWTH = 0.6;
+const FIRST = 0.35;
 
 /** A share of the greatest weight -> brightness. @param {number} share @param {ColourScale} colourScale */
 export function shade(share, colourScale) {

@@ -7,12 +7,12 @@ import { all, one, say } from "./elements.js";
 /** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 /** @typedef {{ model: (name: string) => void, block: (name: string) => void, look: (changes: Partial<Look>) => void,
  *   clip: (changes: { frames: number } | { spacetime: boolean }) => void, save: (suffix: string) => void,
- *   link: () => void, cancel: () => void }} Listener */
+ *   link: () => void }} Listener */
 
 /** What a field is called in the page -> what it says of the look. @type {Record<string, keyof Look>} */
 const LOOK = {
   direction: "direction", cmap: "cmap", scale: "colourScale", alpha: "alpha", smooth: "smooth", grid: "grid",
-  colour: "colour", arrows: "arrows",
+  colour: "colour", arrows: "arrows", veil: "veil",
 };
 
 export class Controls {
@@ -26,8 +26,6 @@ export class Controls {
     this.fields = Object.fromEntries(all(root, "[data-set]").map((field) => [field.dataset.set, field]));
     this.keys = /** @type {HTMLDialogElement} */ (one(root, ".nlv-keys"));
     this.linkButton = one(root, '[data-do="link"]');
-    this.work = one(root, ".nlv-working");
-    this.workWords = one(this.work, '[data-text="working"]');
     this.remote = one(root, ".nlv-remote");
     this.why = one(root, ".nlv-why");
     models.forEach((model) => this.models.add(new Option(modelWords(model), model.name)));
@@ -49,7 +47,6 @@ export class Controls {
     this.spacetime.addEventListener("change", () => on.clip({ spacetime: Boolean(this.spacetime.value) }));
     for (const button of all(root, "[data-save]")) button.addEventListener("click", () => on.save(button.dataset.save || ""));
     one(root, '[data-do="keys"]').addEventListener("click", () => this.showKeys());
-    one(root, '[data-do="cancel"]').addEventListener("click", () => on.cancel());
     this.linkButton.addEventListener("click", () => on.link());
   }
 
@@ -75,12 +72,6 @@ export class Controls {
     this.frames.value = String(frames);
     this.spacetime.value = spacetime ? "1" : "";
     this.remote.hidden = held;
-  }
-
-  /** How far a long download is; "" when there is none. @param {string} words */
-  working(words) {
-    say(this.workWords, words);
-    this.work.hidden = !words;
   }
 
   /** @param {string} words */

@@ -1,7 +1,7 @@
 // The frames of a clip side by side, each with its part of the row, and the transport below them.
 
 import { middle } from "../core/grid.js";
-import { frameOf, frameShares, strongest } from "../core/stats.js";
+import { frameOf, frameShares, peaks } from "../core/stats.js";
 import { percent } from "../core/numbers.js";
 import { all, make, makeButton, one, percentOf, pixelOf } from "./elements.js";
 import { paintCells } from "./paint.js";
@@ -85,7 +85,7 @@ export class Film {
     const { weights, grid } = answer, shares = frameShares(weights, grid);
     this.cards.forEach((card, t) => {
       paintCells(card.canvas, this.colours, frameOf(weights, grid, t), grid, paint);
-      Object.assign(card.canvas.style, { opacity: String(paint.alpha), ...percentOf(grid.extent, picture) });
+      Object.assign(card.canvas.style, percentOf(grid.extent, picture));
       const own = t === answer.at[0];
       card.mark.hidden = !own;
       if (own) Object.assign(card.mark.style, percentOf(answer.rect, picture));
@@ -109,14 +109,15 @@ export class Film {
     }
   }
 
-  /** To the strongest 20 cells, as in the paper's Figure 3. @param {Answer} answer @param {boolean} on @param {View} picture */
+  /** To the strongest 20 places, as the paper's Figure 3: the strongest cells are often neighbours of one another.
+   * @param {Answer} answer @param {boolean} on @param {View} picture */
   drawArrows({ weights, grid, rect, at, index, stats }, on, picture) {
     for (const line of all(this.lines, "line")) line.remove();
     if (!on) return;
     this.lines.setAttribute("width", String(this.strip.scrollWidth));
     this.lines.setAttribute("height", String(this.strip.scrollHeight));
     const tip = one(this.lines, "marker").id, [x, y] = this.spot(at[0], rect, picture);
-    for (const k of strongest(weights, ARROWS).reverse()) {
+    for (const k of peaks(weights, grid, ARROWS).reverse()) {
       if (k === index && grid.cells[0] === this.cards.length) continue;
       const share = Math.abs(weights[k]) / stats.top, line = document.createElementNS("http://www.w3.org/2000/svg", "line");
       const [u, v] = this.spot(grid.unflat(k)[0], grid.rect(k), picture);

@@ -15,8 +15,10 @@ export class Legend {
   }
 
   /** @param {import("../core/look.js").Paint} paint @param {number} digits that hold */
-  show({ cmap, colourScale, signed, top }, digits) {
-    if (this.shown !== cmap) this.paint(cmap);
+  show(paint, digits) {
+    const { cmap, colourScale, signed, top, alpha, veil } = paint, shown = [cmap, signed, alpha, veil].join(" ");
+    if (this.shown !== shown) this.paint(paint);
+    this.shown = shown;
     const labels = ticks(top, colourScale, signed);
     while (this.marks.children.length < labels.length) this.marks.append(make("span"));
     labels.forEach(([at, weight], i) => {
@@ -27,11 +29,10 @@ export class Legend {
     say(this.name, `weight, ${colourScale} scale`);
   }
 
-  /** @param {string} cmap */
-  paint(cmap) {
+  /** @param {import("../core/look.js").Paint} paint */
+  paint(paint) {
     const context = contextOf(this.bar), image = context.createImageData(256, 1);
-    new Uint32Array(image.data.buffer).set(this.colours.tables[cmap]);
+    this.colours.fillBar(new Uint32Array(image.data.buffer), paint);
     context.putImageData(image, 0, 0);
-    this.shown = cmap;
   }
 }

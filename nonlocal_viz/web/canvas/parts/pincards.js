@@ -1,5 +1,6 @@
 // Pins as cards under the picture.
 
+import { groundOf } from "../core/look.js";
 import { frameOf } from "../core/stats.js";
 import { all, contextOf, make, makeButton, one, say } from "./elements.js";
 import { loaded, outline, paintCells } from "./paint.js";
@@ -104,17 +105,15 @@ export class PinCards {
     canvas.width = 360;
     canvas.height = Math.max(1, Math.min(720, Math.round((360 * height) / width)));
     const context = contextOf(canvas), f = canvas.width / width, g = canvas.height / height, paint = answer && paintFor(answer);
-    context.filter = paint && paint.colour ? "none" : "grayscale(1)";
+    context.filter = groundOf(paint);
     if (loaded(photos[t])) context.drawImage(photos[t], 0, 0, canvas.width, canvas.height);
     context.filter = "none";
     if (!answer || !paint) return canvas;
     const { grid, weights, rect } = answer, cells = make("canvas");
     paintCells(cells, this.colours, frameOf(weights, grid, answer.t), grid, paint);
     const { left, top, right, bottom } = grid.extent;
-    context.globalAlpha = paint.alpha;
     context.imageSmoothingEnabled = paint.smooth;
     context.drawImage(cells, left * f, top * g, (right - left) * f, (bottom - top) * g);
-    context.globalAlpha = 1;
     outline(context, [rect.left * f, rect.top * g, (rect.right - rect.left) * f, (rect.bottom - rect.top) * g], 0.8);
     return canvas;
   }

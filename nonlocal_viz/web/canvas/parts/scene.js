@@ -42,6 +42,8 @@ export class Scene {
   /** @param {Answer} answer @param {number} frame that is shown large @param {Look} look @param {import("./stage.js").Marks} marks */
   draw(answer, frame, look, marks) {
     const { stage } = this, paint = paintOf(look, answer.block.meta.signed, answer.stats.top);
+    this.root.classList.toggle("in-colour", look.colour);
+    this.root.classList.toggle("veiled", look.veil);
     stage.show(frame);
     stage.paint(this.colours, frameOf(answer.weights, answer.grid, frame), answer.grid, paint);
     stage.markQuery(answer.rect, answer.t, frame, marks);

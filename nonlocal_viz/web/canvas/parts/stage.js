@@ -106,9 +106,7 @@ export class Stage {
       paintUneven(this.canvas, this.cells, grid, Math.min(1, 1200 / Math.max(this.size.width, this.size.height)));
     }
     this.put(this.canvas, grid.extent);
-    this.canvas.style.opacity = String(paint.alpha);
     this.picture.classList.toggle("smooth", paint.smooth);
-    this.picture.classList.toggle("in-colour", paint.colour);
   }
 
   /** Query cells thin, key cells strong: with pooled keys the two differ. @param {boolean} on @param {import("../core/answer.js").Block} block */
