@@ -16,10 +16,16 @@ export class Pointing {
     if (!session.open || session.host.fixed) return;
     session.pointed.point(point);
     session.refresh();
+    session.linked.tell();
   }
 
   /** The pointer is gone. */
-  leave() { if (this.session.pointed.leave()) this.session.refresh(); }
+  leave() {
+    const { session } = this;
+    if (!session.pointed.leave()) return;
+    session.refresh();
+    session.linked.tell();
+  }
 
   /** A click, a tap, Enter. @param {Point} [point] */
   hold(point = this.session.pointed.shown) {
@@ -31,6 +37,7 @@ export class Pointing {
     session.news = `Held at ${placeWords(session.pointed.resting, session.isClip)}.`;
     session.speak();
     session.said(true);
+    session.linked.tell();
   }
 
   /** Escape: the query stays where it is, nobody holds it there. */
@@ -42,6 +49,7 @@ export class Pointing {
     session.draw();
     session.announce(`Let go of ${placeWords(resting, session.isClip)}; z holds it again.`);
     session.said();
+    session.linked.tell();
   }
 
   /** By cells, held within the frame. @param {number} dh @param {number} dw */
@@ -57,6 +65,7 @@ export class Pointing {
     session.draw();
     session.speak();
     session.said();
+    session.linked.tell();
   }
 
   /** A frame of the strip is clicked. @param {Point} point */
