@@ -21,7 +21,7 @@ const everywhere = names("atob queueMicrotask URL URLSearchParams fetch setTimeo
 const browser = names("document location history navigator matchMedia innerHeight getComputedStyle requestAnimationFrame "
   + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement addEventListener localStorage");
 const gradio = names("element props");
-const page = "nonlocal_viz/web/canvas";
+const page = "nonlocal_viz/canvas";
 
 /** What a layer may not import. */
 const above = (group) => ({ "no-restricted-imports": ["error", { patterns: [{ group: [group], message: "Arrows point down." }] }] });

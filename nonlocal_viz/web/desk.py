@@ -15,11 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
-from nonlocal_viz.export import suffixes
-from nonlocal_viz.media import WebmWriter
-from nonlocal_viz.view import View
-from nonlocal_viz.web.payload import (
+from nonlocal_viz.canvas.payload import (
     Keep,
     about_payload,
     block_payload,
@@ -28,6 +24,10 @@ from nonlocal_viz.web.payload import (
     picture_payload,
     row_payload,
 )
+from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
+from nonlocal_viz.export import suffixes
+from nonlocal_viz.media import WebmWriter
+from nonlocal_viz.view import View
 from nonlocal_viz.web.views import Views, named
 
 Answers = Iterator[dict[str, Any]]

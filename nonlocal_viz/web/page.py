@@ -10,19 +10,19 @@ from typing import Any
 
 import gradio as gr
 
+from nonlocal_viz.canvas import canvas_html, canvas_js
+from nonlocal_viz.canvas.payload import looks
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_jpeg, is_video, open_image, open_video, thumbnail
 from nonlocal_viz.web.api import add_endpoints
-from nonlocal_viz.web.canvas import canvas_html, canvas_js
 from nonlocal_viz.web.desk import Answers, Desk
 from nonlocal_viz.web.gradio_private import (
     into_cache,
     scripted_html,
     upload_folder,
 )
-from nonlocal_viz.web.payload import looks
 from nonlocal_viz.web.views import Example, Views
 from nonlocal_viz.zoo import load_model
 

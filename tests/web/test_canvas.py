@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nonlocal_viz.canvas import FOLDER, JoinError, alone_js, canvas_html, canvas_js, join
 from nonlocal_viz.media import is_video
-from nonlocal_viz.web.canvas import FOLDER, JoinError, alone_js, canvas_html, canvas_js, join
 from nonlocal_viz.web.desk import Desk
 from nonlocal_viz.web.page import page_config
 from nonlocal_viz.web.views import Views, examples

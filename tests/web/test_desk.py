@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from nonlocal_viz import render
+from nonlocal_viz.canvas import canvas_html
+from nonlocal_viz.canvas.payload import row_payload
 from nonlocal_viz.errors import (
     BusyError,
     GoneError,
@@ -28,9 +30,7 @@ from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
-from nonlocal_viz.web.canvas import canvas_html
 from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
-from nonlocal_viz.web.payload import row_payload
 from nonlocal_viz.web.views import Views, named
 
 CENTRE = {"block": "layer2.1", "x": 50, "y": 20}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from nonlocal_viz.canvas.factors import HALVES_HOLD, _joined, factor_file, halving_error, wire_of
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.limits import Limits
-from nonlocal_viz.web.factors import HALVES_HOLD, _joined, factor_file, halving_error, wire_of
 
 _draw = torch.Generator().manual_seed(3)
 

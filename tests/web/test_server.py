@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nonlocal_viz.canvas.payload import block_payload, picture_payload
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_webm, is_video, open_video
-from nonlocal_viz.web.payload import block_payload, picture_payload
 from nonlocal_viz.web.views import Views, examples
 
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { answerTo, Block } from "../../../nonlocal_viz/web/canvas/core/answer.js";
-import { workedOut } from "../../../nonlocal_viz/web/canvas/core/equation.js";
-import { fixed, number, percent } from "../../../nonlocal_viz/web/canvas/core/numbers.js";
+import { answerTo, Block } from "../../../nonlocal_viz/canvas/core/answer.js";
+import { workedOut } from "../../../nonlocal_viz/canvas/core/equation.js";
+import { fixed, number, percent } from "../../../nonlocal_viz/canvas/core/numbers.js";
 import { blockOf, evenGrid, golden, named, remoteBlock } from "./golden.js";
 
 const decimals = (text) => (text.split(".")[1] || "").length;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { after, deedsOf, keyList } from "../../../nonlocal_viz/web/canvas/keymap.js";
-import { refusal } from "../../../nonlocal_viz/web/canvas/parts/intake.js";
-import { deedOf, KeyList } from "../../../nonlocal_viz/web/canvas/parts/keys.js";
+import { after, deedsOf, keyList } from "../../../nonlocal_viz/canvas/keymap.js";
+import { refusal } from "../../../nonlocal_viz/canvas/parts/intake.js";
+import { deedOf, KeyList } from "../../../nonlocal_viz/canvas/parts/keys.js";
 import { browser, Element } from "./fakes.js";
 
 /** An element that is a tag, within a dialog or not. */

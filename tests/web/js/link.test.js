@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../nonlocal_viz/web/canvas/core/link.js";
-import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/web/canvas/core/source.js";
+import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../nonlocal_viz/canvas/core/link.js";
+import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/canvas/core/source.js";
 
 const look = { direction: "column", cmap: "viridis", signedCmap: "berlin", colourScale: "log", alpha: 0.3,
   smooth: true, grid: false, colour: true, arrows: false, veil: true };

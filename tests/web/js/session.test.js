@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { mount } from "../../../nonlocal_viz/web/canvas/mount.js";
-import { SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
+import { mount } from "../../../nonlocal_viz/canvas/mount.js";
+import { SendingError } from "../../../nonlocal_viz/canvas/core/line.js";
 import { canvas, clip, config, FIELDS, one } from "./canvas.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";

@@ -3,7 +3,7 @@ import test from "node:test";
 import { canvas } from "./canvas.js";
 import { Element } from "./fakes.js";
 import { named } from "./golden.js";
-import { workedOut } from "../../../nonlocal_viz/web/canvas/core/equation.js";
+import { workedOut } from "../../../nonlocal_viz/canvas/core/equation.js";
 
 test("what is shown first", () => {
   const { session, root, text, field } = canvas();

@@ -51,7 +51,7 @@ class Aside(TypedDict):
 
 
 class Section(TypedDict):
-    """Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. Two that
+    """Numbers of a block's file, little-endian, from byte ``offset``; factors.py says which. Two that
     are the same may begin at the same byte."""
 
     name: Literal[

@@ -1,12 +1,14 @@
-"""The page's own html, css and JavaScript, joined into what gr.HTML takes.
+"""The canvas: what a browser is told of a view, and the modules that show it. It knows no server.
 
-Layers: ``core`` (no DOM) <- ``parts`` <- session.js <- mount.js <- gradio.js. All are plain ES modules; see
-join.py for what they may say.
+protocol.py has the words, payload.py and factors.py say a view in them, document.py puts both into one
+html file that works alone. The modules: ``core`` (no DOM) <- ``parts`` <- session.js and its neighbours <-
+mount.js <- gradio.js | alone.js. All are plain ES modules; join.py says what they may say, and joins them
+into the one script that gradio, or a file, takes.
 """
 
 from pathlib import Path
 
-from nonlocal_viz.web.canvas.join import JoinError, join
+from nonlocal_viz.canvas.join import JoinError, join
 
 __all__ = ["FOLDER", "JoinError", "alone_js", "canvas_html", "canvas_js", "canvas_markup", "join"]
 

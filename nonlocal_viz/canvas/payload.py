@@ -11,6 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nonlocal_viz.canvas import protocol
+from nonlocal_viz.canvas.factors import (
+    aside_of,
+    factor_file,
+    pairwise_of,
+    span_of,
+    wire_of,
+)
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.geometry import Axis, Grid
@@ -18,14 +26,6 @@ from nonlocal_viz.core.source import About, BlockAbout
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
 from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup
-from nonlocal_viz.web import protocol
-from nonlocal_viz.web.factors import (
-    aside_of,
-    factor_file,
-    pairwise_of,
-    span_of,
-    wire_of,
-)
 
 #: A file that is about to be gone -> what the browser is told instead of it.
 Keep = Callable[[Path], dict[str, Any]]

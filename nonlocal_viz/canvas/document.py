@@ -5,10 +5,11 @@ memory stick, without a network, and hovers as the page does: every row is compu
 """
 
 import base64
+import contextlib
 import html
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.errors import BlockError, OptionError
-from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.media import encode_jpeg, thumbnail
-from nonlocal_viz.web.canvas import alone_js, canvas_markup
-from nonlocal_viz.web.payload import (
+from nonlocal_viz.canvas import alone_js, canvas_markup
+from nonlocal_viz.canvas.payload import (
     Seen,
     about_payload,
     block_payload,
@@ -33,6 +30,10 @@ from nonlocal_viz.web.payload import (
     picture_payload,
     row_payload,
 )
+from nonlocal_viz.core.geometry import Grid
+from nonlocal_viz.errors import BlockError, OptionError
+from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.media import encode_jpeg, thumbnail
 
 #: Pixels of the long side of what is shown where scripts do not run.
 _STILL = 900
@@ -62,13 +63,9 @@ def of_views(
     return _page(shelves, linked=len(views) > 1)
 
 
-def of_row(row: Any, model: str, limits: Limits = LIMITS) -> str:
-    """One answer on the canvas: its colours, scale and numbers can be looked at, and no other asked for.
-
-    Args:
-        row: a :class:`nonlocal_viz.Row`.
-        model: what the network is called.
-    """
+def of_row(row: Any, limits: Limits = LIMITS) -> str:
+    """One answer (a :class:`nonlocal_viz.Row`) on the canvas: its colours, scale and numbers can be looked
+    at, and no other asked for."""
     count = len(row.frames)
     asked = row.asked or row.grid
     grids = {"queries": asked, "keys": row.grid}
@@ -98,11 +95,23 @@ def of_row(row: Any, model: str, limits: Limits = LIMITS) -> str:
         "spacetime": len(row.map) == count,
         "blocks": [row.block],
         "fineness": [list(asked.cells[1:])],
-        "about": {"name": model, "title": model, "assumptions": []},
+        "about": {"name": row.model, "title": row.model, "assumptions": []},
         "first": block,
     }
     at = (row.x, row.y, row.query_cell[0])
     return _page([_shelved(view, row.picture, at, row.direction, [], weights)], linked=False)
+
+
+def bundle(words: str, write: Callable[[], str], still: np.ndarray) -> dict[str, Any]:
+    """What a notebook is given of something: the canvas, a picture for whoever shows none, and words.
+
+    What is too large for a canvas is shown as the picture.
+    """
+    picture = encode_jpeg(thumbnail(still, _STILL), 85)
+    shown = {"text/plain": words, "image/jpeg": base64.b64encode(picture).decode()}
+    with contextlib.suppress(OptionError):
+        shown["text/html"] = in_notebook(write(), still, words.splitlines()[0])
+    return shown
 
 
 def in_notebook(document: str, still: np.ndarray, alt: str) -> str:
