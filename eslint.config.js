@@ -16,12 +16,12 @@ const common = {
   "max-len": ["error", { code: 160 }],
 };
 const names = (words) => Object.fromEntries(words.split(" ").map((word) => [word, "readonly"]));
-const everywhere = names("URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console "
+const everywhere = names("atob queueMicrotask URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console "
   + "AbortController TextDecoder Blob FormData XMLHttpRequest");
 const browser = names("document location history navigator matchMedia innerHeight getComputedStyle requestAnimationFrame "
   + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement addEventListener localStorage");
 const gradio = names("element props");
-const page = "nonlocal_viz/web/canvas";
+const page = "nonlocal_viz/canvas";
 
 /** What a layer may not import. */
 const above = (group) => ({ "no-restricted-imports": ["error", { patterns: [{ group: [group], message: "Arrows point down." }] }] });
@@ -55,7 +55,7 @@ export default [
   {
     files: ["tests/web/js/*.js", "eslint.config.js"],
     languageOptions: {
-      globals: { ...everywhere, ...names("process Buffer Response ReadableStream TextEncoder File setImmediate location history") },
+      globals: { ...everywhere, ...names("process Buffer Response ReadableStream TextEncoder File setImmediate location history document") },
     },
     rules: { "max-lines-per-function": "off" },
   },

@@ -10,6 +10,7 @@ from nonlocal_viz.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nonlocal_viz import errors, limits, media, render, zoo
+    from nonlocal_viz.compare import compare
     from nonlocal_viz.core import diagnostics
     from nonlocal_viz.core.affinity import Affinity
     from nonlocal_viz.core.block import NonLocalBlock
@@ -42,6 +43,7 @@ _HOMES = {
     "Source": "core.source",
     "View": "view",
     "attach": "probe.attach",
+    "compare": "compare",
     "load_model": "zoo.loading",
     "save_model": "zoo.saving",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "Source",
     "View",
     "attach",
+    "compare",
     "diagnostics",
     "errors",
     "limits",

@@ -67,6 +67,7 @@ class Row:
         is_distribution: whether these weights are non-negative and sum to 1.
         model: the name of the network that looked; picture: the name of the file that was looked at.
             Empty where there is none.
+        asked: the grid that ``query_cell`` is a cell of, where it is another than ``grid``.
     """
 
     block: str
@@ -85,6 +86,7 @@ class Row:
     is_distribution: bool = False
     model: str = ""
     picture: str = ""
+    asked: Grid | None = None
 
     @cached_property
     def stats(self) -> RowStats:
@@ -263,6 +265,13 @@ class Row:
     def _cell(self, cell: Cell) -> str:
         t, h, w = cell
         return f"row {h}, column {w}" + (f" of frame {t}" if self.is_clip else "")
+
+    def _repr_mimebundle_(self, **_kinds: Any) -> dict[str, Any]:
+        """What a notebook shows: this answer on the canvas."""
+        # A row needs no torch; what writes a page of it does.
+        from nonlocal_viz.canvas import document
+
+        return document.bundle(repr(self), lambda: document.of_row(self), self.overlay())
 
     def __repr__(self) -> str:
         steps, height, width = self.grid.cells

@@ -5,16 +5,21 @@ network: it can be pickled, kept and asked without one. Only a lazy view that wa
 yet knows how to go on; pickling completes it.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from nonlocal_viz.canvas import document
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.source import About, Step
 from nonlocal_viz.encoding import Encoding
-from nonlocal_viz.errors import BlockError
+from nonlocal_viz.errors import BlockError, WritingError
+from nonlocal_viz.files import write_atomically
 from nonlocal_viz.row import Direction, Row, frame_number
 
 
@@ -189,6 +194,7 @@ class View:
             is_distribution=whole and direction == "row",
             model=self.about.name,
             picture=self.name,
+            asked=asked,
         )
 
     def frame_number(self, frame: int) -> int:
@@ -207,6 +213,58 @@ class View:
                 f"There is no block {block!r}; this model has {', '.join(self.blocks)}."
             )
         return block
+
+    def html(
+        self,
+        blocks: Sequence[str] | None = None,
+        *,
+        x: float | None = None,
+        y: float | None = None,
+        frame: int = 0,
+    ) -> str:
+        """The living canvas as the text of one html file that works alone, without server and network.
+
+        Args:
+            blocks: those that can be chosen, the first one shown; default all, the default block first.
+            x, y, frame: the first query, in pixels of the original; default the middle.
+
+        Raises:
+            BlockError: as :meth:`affinity`.
+            QueryError: as :meth:`query`.
+            OptionError: a block is too large for a browser.
+        """
+        width, height = self.size
+        at = (width / 2 if x is None else x, height / 2 if y is None else y, frame)
+        name = self.default_block if not blocks else blocks[0]
+        self.query(*at, block=name)
+        return document.of_views([self], blocks, at)
+
+    def save(
+        self, path: str | os.PathLike[str], blocks: Sequence[str] | None = None, **at: Any
+    ) -> Path:
+        """Write :meth:`html` to a file, whole or not at all; its name ends in ``.html``.
+
+        A photo with both blocks of the default model takes about 3 MB.
+
+        Raises:
+            WritingError: another suffix, or the file cannot be written.
+            BlockError, QueryError, OptionError: as :meth:`html`.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise WritingError(
+                f"A view is written as .html, not as {path.suffix or 'a file without a suffix'}; "
+                "one row of it (view.query) can be .png, .svg, .pdf, .npz or .csv."
+            )
+        write_atomically(path, self.html(blocks, **at).encode())
+        return path
+
+    def _repr_mimebundle_(self, **_kinds: Any) -> dict[str, Any]:
+        """What a notebook shows: the canvas; of a clip the default block alone, for its size."""
+        blocks = [self.default_block] if len(self.frames) > 1 else None
+        width, height = self.size
+        still = self.query(width / 2, height / 2).overlay()
+        return document.bundle(repr(self), lambda: self.html(blocks), still)
 
     def __repr__(self) -> str:
         width, height = self.size

@@ -3,7 +3,7 @@
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL, default_cmap, lookup
 from nonlocal_viz.render.figure import figure
 from nonlocal_viz.render.film import arrows, strip
-from nonlocal_viz.render.overlay import DEFAULT_ALPHA, check_alpha, outline, overlay
+from nonlocal_viz.render.overlay import DEFAULT_ALPHA, VEIL_ALPHA, check_alpha, outline, overlay
 from nonlocal_viz.render.scales import SCALES, normalise, ticks
 from nonlocal_viz.render.sheet import Legend, Panel, photo_tile, row_tile, sheet
 
@@ -12,6 +12,7 @@ __all__ = [
     "DIVERGING",
     "SCALES",
     "SEQUENTIAL",
+    "VEIL_ALPHA",
     "Legend",
     "Panel",
     "arrows",

@@ -92,20 +92,24 @@ class Views:
         key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
         with self._lock:
             if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+                return self._touched(key, self._kept[key])
         if not self._waiting.acquire(blocking=False):
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
-            view = lens.open(path, **options)
+            # What nobody asks for is not computed; who asks is told how far it is (Desk).
+            view = lens.open(path, **options, lazy=True)
         finally:
             self._waiting.release()
         with self._lock:
-            self._kept[key] = view
-            self._kept.move_to_end(key)
-            # The newest stays, whatever its size: somebody is about to look at it.
-            while len(self._kept) > 1 and self.nbytes > self.limits.view_bytes:
-                self._kept.popitem(last=False)
+            return self._touched(key, view)
+
+    def _touched(self, key: str, view: View) -> View:
+        """The view as the newest. Views grow as they are asked: room is made at every question."""
+        self._kept[key] = view
+        self._kept.move_to_end(key)
+        # The newest stays, whatever its size: somebody is about to look at it.
+        while len(self._kept) > 1 and self.nbytes > self.limits.view_bytes:
+            self._kept.popitem(last=False)
         return view
 
     def asked(self, query: Mapping[str, str]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""canvas/protocol.d.ts from the types of nonlocal_viz/web/protocol.py: ``python -m tests.web.declare``."""
+"""canvas/protocol.d.ts from the types of canvas/protocol.py: ``python -m tests.web.declare``."""
 
 import types
 import typing
 from pathlib import Path
 from typing import Any, Literal, NotRequired, is_typeddict
 
-from nonlocal_viz.web import canvas, protocol
+from nonlocal_viz import canvas
+from nonlocal_viz.canvas import protocol
 
 TARGET = Path(canvas.__file__).parent / "protocol.d.ts"
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -14,7 +15,7 @@ _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(N
 def typescript() -> str:
     """The types above as a TypeScript declaration file."""
     lines = [
-        "// Written by `python -m tests.web.declare` from nonlocal_viz/web/protocol.py: change that."
+        "// Written by `python -m tests.web.declare` from nonlocal_viz/canvas/protocol.py: change that."
     ]
     for name, kind in vars(protocol).items():
         if is_typeddict(kind) and kind.__module__ == protocol.__name__:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nonlocal_viz.canvas.factors import Wire, aside_of, factor_file, pairwise_of, span_of
 from nonlocal_viz.core.factored import EVERYBODY, Factored, PlaceBias, Reach
 from nonlocal_viz.core.geometry import Axis, Grid
 from nonlocal_viz.core.pairwise import Pairwise
@@ -25,7 +26,6 @@ from nonlocal_viz.regions import sizes_of
 from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup, normalise, ticks
 from nonlocal_viz.render.scales import colour_index, solidity
 from nonlocal_viz.row import Row
-from nonlocal_viz.web.factors import Wire, aside_of, factor_file, pairwise_of, span_of
 
 _draw = torch.Generator().manual_seed(1)
 GRID, POOLED = (1, 3, 5), (1, 1, 2)

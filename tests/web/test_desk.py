@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 
 from nonlocal_viz import render
+from nonlocal_viz.canvas import canvas_html
+from nonlocal_viz.canvas.payload import row_payload
 from nonlocal_viz.errors import (
     BusyError,
     GoneError,
@@ -26,10 +28,9 @@ from nonlocal_viz.errors import (
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
-from nonlocal_viz.web.canvas import canvas_html
 from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
-from nonlocal_viz.web.payload import row_payload
 from nonlocal_viz.web.views import Views, named
 
 CENTRE = {"block": "layer2.1", "x": 50, "y": 20}
@@ -76,13 +77,20 @@ def weights_of(table: bytes) -> list[float]:
     return [float(line["weight"]) for line in csv.DictReader(io.StringIO(table.decode()))]
 
 
+def whole(view: View) -> View:
+    """The view with all of its maps computed."""
+    for block in view.blocks:
+        view.affinity(block)
+    return view
+
+
 def test_what_was_asked_for_last_is_kept_longest(model: Any, uploads: Path) -> None:
     size = Lens(model, short_side=32).open(uploads / "0.png").nbytes
     views = Views(Lens(model, 32, Limits(view_bytes=2 * size)), uploads)
-    first, second = views.get(upload(uploads, 0)), views.get(upload(uploads, 1))
+    first, second = whole(views.get(upload(uploads, 0))), whole(views.get(upload(uploads, 1)))
     # Asked for again, the first is no longer the one that makes room.
     assert views.get(upload(uploads, 0)) is first
-    views.get(upload(uploads, 2))
+    whole(views.get(upload(uploads, 2)))
     assert views.get(upload(uploads, 0)) is first
     assert views.get(upload(uploads, 1)) is not second
 
@@ -102,6 +110,9 @@ def test_a_view_says_what_is_assumed_and_shows_the_default_block(desk: Desk, upl
     assert found["best"] is None
     # Classes would need the whole network, and the page has no use for them.
     assert "classes" not in found
+    fresh = Desk(Views(desk.views.models.lens(), uploads))
+    assert [kind["kind"] for kind in fresh.open(upload(uploads, 0), "layer2.1")][-1] == "view"
+    assert "layer3.1: not asked for yet" in repr(fresh.views.get(upload(uploads, 0)))
     assert found["start"] == [45, 30, 0]
     with Image.open(io.BytesIO(content(found["frames"][0]))) as photo:
         assert photo.size == (90, 60)
@@ -140,6 +151,8 @@ def test_a_download_is_painted_as_the_page_paints(desk: Desk, uploads: Path) -> 
     # What is no number is as if nothing was said.
     for alpha in (math.nan, math.inf, "0.2", None):
         np.testing.assert_array_equal(pixels(alpha=alpha), row.overlay(grey=True))
+    even = row.overlay(veil=False)
+    np.testing.assert_array_equal(pixels(veil=False, colour=True), even)
     with pytest.raises(OptionError, match="from 0 to 1"):
         saved(desk, {**request, "alpha": 1.5})
     with pytest.raises(WritingError, match=r"Downloads are png.* or "):

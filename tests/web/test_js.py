@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nonlocal_viz.web.canvas import canvas_js
+from nonlocal_viz.canvas import canvas_js
 from tests.web import golden
 
 ROOT = Path(__file__).parents[2]

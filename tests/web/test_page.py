@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from nonlocal_viz.lens import View
-from nonlocal_viz.render import lookup
-from nonlocal_viz.render.scales import normalise
+from nonlocal_viz.render import SEQUENTIAL
 from nonlocal_viz.web.views import examples
-from tests.web.rows import expected, painted_right
+from tests.web.rows import coloured_right, expected, painted_right
 
 pytestmark = pytest.mark.browser
 
@@ -56,11 +55,7 @@ def test_hover_paints_the_row_of_that_cell(visit, view: View, place: tuple[float
     assert tuple(answer["cell"]) == view.query(answer["x"], answer["y"]).query_cell
     painted_right(view, answer)
     # What is on the canvas are those weights in the colours of the Python side.
-    painted = np.array(seen.painted(), np.uint8).reshape(*answer["grid"][1:], 4)[..., :3]
-    cmap = seen.page.locator('[data-set="cmap"]').input_value()
-    level = normalise(np.array(answer["weights"], np.float32)).reshape(answer["grid"][1:])
-    wanted = lookup(cmap)[np.rint(level * 255).astype(int)]
-    assert np.abs(painted.astype(int) - wanted).max() <= 4
+    coloured_right(seen.painted(), answer["weights"], SEQUENTIAL[0])
 
 
 @pytest.mark.parametrize("scale", ["gamma", "log"])
@@ -69,11 +64,8 @@ def test_scales_are_those_of_python(visit, scale: str) -> None:
     seen.page.locator('[data-set="scale"]').select_option(scale)
     seen.settled()
     answer = seen.answer()
-    painted = np.array(seen.painted(), np.uint8).reshape(*answer["grid"][1:], 4)[..., :3]
     cmap = seen.page.locator('[data-set="cmap"]').input_value()
-    level = normalise(np.array(answer["weights"], np.float32), scale).reshape(answer["grid"][1:])
-    wanted = lookup(cmap)[np.rint(level * 255).astype(int)]
-    assert np.abs(painted.astype(int) - wanted).max() <= 4
+    coloured_right(seen.painted(), answer["weights"], cmap, scale)
 
 
 def test_keys_move_pin_and_speak(visit, view: View) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nonlocal_viz.canvas.payload import block_payload, picture_payload
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.errors import BlockError, BusyError, MediaError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_webm, is_video, open_video
-from nonlocal_viz.web.payload import block_payload, picture_payload
 from nonlocal_viz.web.views import Views, examples
 
 
@@ -57,7 +57,10 @@ def test_kept_views_are_bounded_in_bytes(tiny_model, uploads: Path) -> None:
     probe = Lens(tiny_model).open(uploads / "0.png").nbytes
     views = Views(Lens(tiny_model, limits=Limits(view_bytes=2 * probe)), uploads)
     first = views.get(upload(uploads, 0))
-    views.get(upload(uploads, 1))
+    for i in range(3):
+        view = views.get(upload(uploads, i))
+        for block in view.blocks:
+            view.affinity(block)
     views.get(upload(uploads, 2))
     assert views.nbytes <= 2 * probe
     # The oldest made room; asked for again, it is encoded again.

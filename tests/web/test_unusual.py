@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.render import DIVERGING, SEQUENTIAL, lookup
+from nonlocal_viz.render import DIVERGING, SEQUENTIAL
 from nonlocal_viz.view import View
 from nonlocal_viz.web.views import examples
 from tests.web.conftest import serve
+from tests.web.rows import coloured_right
 
 FIRST = examples()[0]
 
@@ -55,12 +56,8 @@ def test_the_page_shows_its_rows_columns_colours_and_assumptions(
             # The factors travel as float16.
             np.testing.assert_allclose(weights, row.map.ravel(), atol=2e-2 * greatest, rtol=0)
             assert (weights.min() < 0) == (row.map.min() < 0) == row.signed
-            painted = np.array(page.painted(), np.uint8).reshape(-1, 4)
-            if len(painted) == weights.size:  # even cells: a pixel a cell
-                share = weights / np.abs(weights).max()
-                level = (1 + share) / 2 if row.signed else np.clip(share, 0, 1)
-                wanted = lookup(table)[np.floor(level * 255 + 0.5).astype(int)]
-                np.testing.assert_allclose(painted[:, :3], wanted, atol=1)
+            if len(page.painted()) == 4 * weights.size:  # even cells: a pixel a cell
+                coloured_right(page.painted(), weights, table, signed=row.signed)
     assert not page.errors
 
 

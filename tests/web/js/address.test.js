@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Address } from "../../../nonlocal_viz/web/canvas/address.js";
+import { Address } from "../../../nonlocal_viz/canvas/address.js";
 import { browser } from "./fakes.js";
 
 const query = (text) => new URLSearchParams(text);

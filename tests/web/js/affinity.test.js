@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { HALVES } from "../../../nonlocal_viz/web/canvas/core/halves.js";
+import { HALVES } from "../../../nonlocal_viz/canvas/core/halves.js";
 import { blockOf, bytes, golden, named, near, singles } from "./golden.js";
 
 /** The rows (n x m) of one head of a case, and their mean. */

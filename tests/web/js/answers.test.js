@@ -33,7 +33,7 @@ test("a clip sampled in another way keeps query, frame and pins at their times; 
   const { session, open } = canvas({ of: clip });
   session.pinning.pin({ x: 5, y: 5, t: 1 });
   session.pointing.hold({ x: 45, y: 25, t: 1 });
-  session.pointing.focus(2);
+  session.pointing.focus(1);
   open(clip, { example: "a", spacetime: false, frames: 3 }, {}, [0.1, 0.2, 0.6]);
   assert.deepEqual([held(session), session.frame], [{ resting: { x: 45, y: 25, t: 2 }, held: true }, 2]);
   const [pin] = session.pins.pins;

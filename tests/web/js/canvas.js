@@ -1,7 +1,7 @@
 // A whole canvas on a page of fakes.
 
-import { shownBy } from "../../../nonlocal_viz/web/canvas/mount.js";
-import { Session } from "../../../nonlocal_viz/web/canvas/session.js";
+import { shownBy } from "../../../nonlocal_viz/canvas/mount.js";
+import { Session } from "../../../nonlocal_viz/canvas/session.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
 

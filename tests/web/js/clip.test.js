@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { canvas, clip } from "./canvas.js";
-import { peaks } from "../../../nonlocal_viz/web/canvas/core/stats.js";
+import { peaks } from "../../../nonlocal_viz/canvas/core/stats.js";
 
 test("the film strip: shares, times, arrows, playing", () => {
   const { session, root, page, tool } = canvas({ of: clip, start: [12, 8, 1] }), strip = root.querySelector(".nlv-strip"), cards = strip.children;

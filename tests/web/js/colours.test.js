@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Colours, shade, ticks, unshade } from "../../../nonlocal_viz/web/canvas/core/colours.js";
-import { changed, cmapOf, groundOf, paintOf, plainLook } from "../../../nonlocal_viz/web/canvas/core/look.js";
+import { Colours, shade, ticks, unshade } from "../../../nonlocal_viz/canvas/core/colours.js";
+import { changed, cmapOf, groundOf, paintOf, plainLook } from "../../../nonlocal_viz/canvas/core/look.js";
 import { about, golden, singles } from "./golden.js";
 
 const colours = new Colours(golden.maps);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { number, percent } from "../../../nonlocal_viz/web/canvas/core/numbers.js";
-import { cropOf } from "../../../nonlocal_viz/web/canvas/core/regions.js";
-import { summarise } from "../../../nonlocal_viz/web/canvas/core/stats.js";
+import { number, percent } from "../../../nonlocal_viz/canvas/core/numbers.js";
+import { cropOf } from "../../../nonlocal_viz/canvas/core/regions.js";
+import { summarise } from "../../../nonlocal_viz/canvas/core/stats.js";
 import { canvas, clip } from "./canvas.js";
 
 test("crops are cut from the photo around the largest regions and the strongest cell", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { afterEach, beforeEach, mock } from "node:test";
-import { Desk } from "../../../nonlocal_viz/web/canvas/core/desk.js";
+import { Desk } from "../../../nonlocal_viz/canvas/core/desk.js";
 
 /** A server that is played by hand, and what a canvas hears of it. */
 function played() {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { Block } from "../../../nonlocal_viz/web/canvas/core/answer.js";
+import { Block } from "../../../nonlocal_viz/canvas/core/answer.js";
 
 // pytest tests/web/test_js.py has Python write its answers and starts the tests.
 const file = process.env.NONLOCAL_VIZ_GOLDEN;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Axis, Grid, middle } from "../../../nonlocal_viz/web/canvas/core/grid.js";
+import { Axis, Grid, middle } from "../../../nonlocal_viz/canvas/core/grid.js";
 import { evenGrid, golden, near, whole } from "./golden.js";
 
 for (const { grid, edges, x, y, points, cells } of golden.grids) {

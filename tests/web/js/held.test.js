@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { placeWords, Pointed, stateWords, tidy } from "../../../nonlocal_viz/web/canvas/core/held.js";
-import { Past } from "../../../nonlocal_viz/web/canvas/core/past.js";
+import { placeWords, Pointed, stateWords, tidy } from "../../../nonlocal_viz/canvas/core/held.js";
+import { Past } from "../../../nonlocal_viz/canvas/core/past.js";
 
 const at = (x, y, t = 0) => ({ x, y, t });
 const begun = (held = false) => { const pointed = new Pointed(); pointed.start(at(1, 2), held); return pointed; };

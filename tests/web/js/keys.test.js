@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { after, deedsOf, keyList } from "../../../nonlocal_viz/web/canvas/keymap.js";
-import { refusal } from "../../../nonlocal_viz/web/canvas/parts/intake.js";
-import { deedOf, KeyList } from "../../../nonlocal_viz/web/canvas/parts/keys.js";
+import { after, deedsOf, keyList } from "../../../nonlocal_viz/canvas/keymap.js";
+import { refusal } from "../../../nonlocal_viz/canvas/parts/intake.js";
+import { deedOf, KeyList } from "../../../nonlocal_viz/canvas/parts/keys.js";
 import { browser, Element } from "./fakes.js";
 
 /** An element that is a tag, within a dialog or not. */
@@ -44,7 +44,7 @@ function session(changes = {}) {
     ...all("chooseModel", "chooseBlock", "save", "copyLink"), announce: (words) => done.push(["say", words]), isClip: true,
     setLook(look) { done.push(["setLook", look]); Object.assign(this.look, look); },
     pointing: all("move", "hold", "letGo", "undo"), pinning: all("pin"), screen: { turnFull: write("full"), turnType: () => (done.push(["type"]), true) },
-    scene: { film: all("step", "play"), stage: { zoom: all("by", "to") },
+    scene: { film: all("step", "play"), stage: { zoom: { level: 1.5, ...all("by") } },
       colours: { fitting: (signed) => (signed ? ["berlin", "coolwarm"] : ["magma", "viridis"]) } },
     controls: { showKeys: write("showKeys") }, config: { models: [{ name: "own" }, { name: "other" }], scales: ["linear", "gamma", "log"] }, ownModel: "own",
     look: { direction: "row", cmap: "magma", signedCmap: "coolwarm", colourScale: "log", alpha: 0.98, smooth: false, grid: true, colour: false,
@@ -55,6 +55,7 @@ function session(changes = {}) {
 
 test("what each key does, and says to those who hear", () => {
   const { done, session: own } = session(), all = deedsOf(own), look = (changes, ...words) => [["setLook", changes], ...words.map((word) => ["say", word])];
+  const zoomed = (steps) => [["by", steps], ["say", "Picture at 150 %."]];
   const wanted = {
     ArrowUp: [["move", -1, 0]], ArrowDown: [["move", 1, 0]], ArrowLeft: [["move", 0, -1]], ArrowRight: [["move", 0, 1]],
     Home: [["move", 0, -1e6]], End: [["move", 0, 1e6]], PageUp: [["move", -1e6, 0]], PageDown: [["move", 1e6, 0]],
@@ -63,8 +64,8 @@ test("what each key does, and says to those who hear", () => {
     s: look({ colourScale: "linear" }, "Scale: linear."), m: look({ smooth: true }, "Smooth on."), g: look({ grid: false }, "Grid lines off."),
     o: look({ colour: true }, "Photo in colour on."), a: look({ arrows: true }, "Arrows on."),
     v: look({ veil: false }, "Opacity by weight off."), "[": look({ alpha: 0.93 }, "Opacity 93 %."),
-    "]": look({ alpha: 0.98 }, "Opacity 98 %."), ",": [["step", -1]], ".": [["step", 1]], " ": [["play"]], "+": [["by", 1]], "=": [["by", 1]],
-    "-": [["by", -1]], 0: [["to", 1]], f: [["full"]], t: [["type"], ["say", "Larger type."]],
+    "]": look({ alpha: 0.98 }, "Opacity 98 %."), ",": [["step", -1]], ".": [["step", 1]], " ": [["play"]], "+": zoomed(1), "=": zoomed(1),
+    "-": zoomed(-1), 0: zoomed(-1e6), f: [["full"]], t: [["type"], ["say", "Larger type."]],
   };
   assert.deepEqual(Object.keys(all).sort(), Object.keys(wanted).sort());
   for (const [name, said] of Object.entries(wanted)) { all[name](); assert.deepEqual(done.splice(0), said, name); }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { answerTo } from "../../../nonlocal_viz/web/canvas/core/answer.js";
-import { workedOut } from "../../../nonlocal_viz/web/canvas/core/equation.js";
-import { lessonHtml, pairWords } from "../../../nonlocal_viz/web/canvas/core/lesson.js";
+import { answerTo } from "../../../nonlocal_viz/canvas/core/answer.js";
+import { workedOut } from "../../../nonlocal_viz/canvas/core/equation.js";
+import { lessonHtml, pairWords } from "../../../nonlocal_viz/canvas/core/lesson.js";
 import { blockOf, evenGrid, golden, named, remoteBlock } from "./golden.js";
 
 /** The lesson of an answer with its numbers put in, as people read it. */

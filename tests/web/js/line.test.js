@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { afterEach, mock } from "node:test";
-import { Line, SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
+import { Line, SendingError } from "../../../nonlocal_viz/canvas/core/line.js";
 
 afterEach(() => mock.restoreAll());
 const settle = () => new Promise((go) => setImmediate(go));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../nonlocal_viz/web/canvas/core/link.js";
-import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/web/canvas/core/source.js";
+import { linkQuery, missedWords, NAMES, restored, sourceAsked } from "../../../nonlocal_viz/canvas/core/link.js";
+import { handleOf, modelOf, nearestFrame, sameFile, sameView, withModel } from "../../../nonlocal_viz/canvas/core/source.js";
 
 const look = { direction: "column", cmap: "viridis", signedCmap: "berlin", colourScale: "log", alpha: 0.3,
   smooth: true, grid: false, colour: true, arrows: false, veil: true };
@@ -12,7 +12,7 @@ const back = (query, changes = {}) => restored(new URLSearchParams(String(query)
 
 test("a link says all that is shown", () => {
   assert.equal(String(linkQuery(shown)), "example=dog&block=layer2.1&x=12.34&y=56.78&frame=3&held=1&show=column&cmap=berlin&scale=log&alpha=0.3"
-    + "&on=smooth+colour+veil&cmap=viridis");
+    + "&on=smooth+colour+veil&off=grid+arrows&cmap=viridis");
   const clip = linkQuery({ ...shown, source: { upload: "abc/my clip.mp4", model: "dot_product", frames: 16, spacetime: false }, frame: 5, held: false });
   assert.deepEqual(["upload", "model", "frames", "spacetime", "large", "held"].map((name) => clip.get(name)),
     ["abc/my clip.mp4", "dot_product", "16", "0", "5", null]);
@@ -72,6 +72,11 @@ test("what makes no sense is not obeyed, and is said", () => {
   assert.deepEqual(back("x=99.9&y=79.9&frame=7").point, { x: 99.9, y: 79.9, t: 7 });
   assert.equal(missedWords([]), "");
   assert.equal(missedWords(["a", "b"]), "Not all of this address could be brought back: a; b.");
+});
+
+test("a switch that a link does not name is as the page has it", () => {
+  assert.deepEqual(back("on=smooth+nonsense&off=grid").look, { smooth: true, grid: false });
+  assert.deepEqual(back("on=&off=").look, {});
 });
 
 test("the picture of an address", () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Grid } from "../../../nonlocal_viz/web/canvas/core/grid.js";
-import { Colours } from "../../../nonlocal_viz/web/canvas/core/colours.js";
-import { download, ownIds, percentOf, pixelOf } from "../../../nonlocal_viz/web/canvas/parts/elements.js";
-import { paintCells, paintUneven } from "../../../nonlocal_viz/web/canvas/parts/paint.js";
-import { Stage } from "../../../nonlocal_viz/web/canvas/parts/stage.js";
+import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
+import { Colours } from "../../../nonlocal_viz/canvas/core/colours.js";
+import { download, ownIds, percentOf, pixelOf } from "../../../nonlocal_viz/canvas/parts/elements.js";
+import { paintCells, paintUneven } from "../../../nonlocal_viz/canvas/parts/paint.js";
+import { Stage } from "../../../nonlocal_viz/canvas/parts/stage.js";
 import { browser, Element } from "./fakes.js";
 import { golden } from "./golden.js";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test, { afterEach, beforeEach, mock } from "node:test";
-import { Desk } from "../../../nonlocal_viz/web/canvas/core/desk.js";
-import { SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
-import { Patience, pauseAfter, SILENCE, TROUBLES, WHOLE } from "../../../nonlocal_viz/web/canvas/core/patience.js";
+import { Desk } from "../../../nonlocal_viz/canvas/core/desk.js";
+import { SendingError } from "../../../nonlocal_viz/canvas/core/line.js";
+import { Patience, pauseAfter, SILENCE, TROUBLES, WHOLE } from "../../../nonlocal_viz/canvas/core/patience.js";
 
 beforeEach(() => {
   mock.timers.enable({ apis: ["setTimeout"] });

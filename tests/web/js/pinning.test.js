@@ -78,6 +78,7 @@ test("pins of a link are answered when their block is there; that of another mod
   const search = "?pin=7*5*5*0**row*layer2.1*own&pin=3*25*5*0**column*layer3.0*own&pin=4*25*5*0**row*layer2.1*other";
   const { session, asked, tool, root, open } = canvas({ search }), answered = () => session.pins.pins.map((pin) => pin.answer !== null);
   assert.deepEqual([numbers(tool), answered()], [[7, 3, 4], [true, false, false]]);
+  session.shown();
   assert.deepEqual(asked.map(([event, question]) => [event, question.block]), [["block", "layer3.0"]]); // once, and nothing is hidden for it
   assert.equal(root.dataset.state, "ready");
   const cards = root.querySelector(".nlv-pins").children, words = (i) => cards[i].children[0].children[1].children[2].textContent;

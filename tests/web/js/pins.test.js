@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { askWords, ofWords, pinPlace, PinList, sampled, sameOf, samplingOf } from "../../../nonlocal_viz/web/canvas/core/pinlist.js";
+import { askWords, ofWords, pinPlace, PinList, sampled, sameOf, samplingOf } from "../../../nonlocal_viz/canvas/core/pinlist.js";
 
 const of = { model: "own", sampling: "", block: "layer2.1", direction: "row" };
 const bare = (x, more = {}) => ({ ...of, x, y: 5, time: 0, answer: null, ...more });

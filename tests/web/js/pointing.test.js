@@ -35,6 +35,7 @@ test("a click holds, and what is held stays for everything else", () => {
   page.flush();
   assert.deepEqual([session.answer.index, tool.held, root.querySelector(".nlv-kept").hidden], [14, held, false]);
   assert.equal(root.querySelector(".nlv-kept").style.left, "0%");
+  assert.ok(!root.querySelector(".nlv-query").classList.has("held"));
   // A key pressed over a preview acts on what is held.
   page.key(page.body, "d");
   assert.deepEqual([asked.pop()[1].x, tool.address.includes("x=5.2&y=5")], [5.2, true]);
@@ -136,6 +137,11 @@ test("a finger: a tap holds, a long press pins, a drag sideways previews and hol
   t.mock.timers.tick(1000);
   picture.fire("pointerup", pointer(5, 9, touch));
   assert.deepEqual([tool.held, tool.preview, tool.pins], [{ x: 45, y: 25, t: 0 }, false, 1]);
+  picture.fire("pointerdown", pointer(5, 5, touch));
+  picture.fire("pointerdown", pointer(25, 5, { ...touch, pointerId: 5, isPrimary: false })); // to zoom
+  t.mock.timers.tick(1000);
+  picture.fire("pointerup", pointer(5, 5, touch));
+  assert.deepEqual([tool.held.x, tool.pins], [45, 1]);
   assert.match(session.line.more.textContent, /^tap/);
 });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Grid } from "../../../nonlocal_viz/web/canvas/core/grid.js";
-import { cropOf } from "../../../nonlocal_viz/web/canvas/core/regions.js";
-import { summarise } from "../../../nonlocal_viz/web/canvas/core/stats.js";
+import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
+import { cropOf } from "../../../nonlocal_viz/canvas/core/regions.js";
+import { summarise } from "../../../nonlocal_viz/canvas/core/stats.js";
 import { about, evenGrid, golden, singles } from "./golden.js";
 
 const regionsOf = (weights, grid) => summarise(weights, grid, false, 1).regions;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { mount } from "../../../nonlocal_viz/web/canvas/mount.js";
-import { SendingError } from "../../../nonlocal_viz/web/canvas/core/line.js";
+import { mount } from "../../../nonlocal_viz/canvas/mount.js";
+import { SendingError } from "../../../nonlocal_viz/canvas/core/line.js";
 import { canvas, clip, config, FIELDS, one } from "./canvas.js";
 import { browser, Element } from "./fakes.js";
 import { bytes, golden, named } from "./golden.js";
@@ -118,7 +118,8 @@ test("a download says all that is shown", () => {
 test("a link is copied, and is the address", async () => {
   const { session, page, root } = canvas({ search: "?x=31.5&y=22.5" });
   await session.copyLink();
-  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=inferno&scale=linear&alpha=0.92&on=colour+veil&cmap=managua_r";
+  const wanted = "http://here/?example=a&block=layer2.1&x=31.5&y=22.5&frame=0&show=row&cmap=inferno&scale=linear&alpha=0.92"
+    + "&on=colour+veil&off=smooth+grid+arrows&cmap=managua_r";
   assert.deepEqual([page.copied, location.href, root.querySelector('[data-do="link"]').textContent], [[wanted], wanted, "Copied"]);
   const own = canvas({ source: { upload: "ab12/p.jpg" } });
   await own.session.copyLink();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Grid } from "../../../nonlocal_viz/web/canvas/core/grid.js";
-import { entropyOf, frameOf, frameShares, gathered, peaks, strongest, summarise } from "../../../nonlocal_viz/web/canvas/core/stats.js";
+import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
+import { entropyOf, frameOf, frameShares, gathered, peaks, strongest, summarise } from "../../../nonlocal_viz/canvas/core/stats.js";
 import { about, evenGrid, golden, near, singles } from "./golden.js";
 
 golden.rows.forEach((one, number) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { refusal } from "../../../nonlocal_viz/web/canvas/parts/intake.js";
-import { TROUBLES } from "../../../nonlocal_viz/web/canvas/core/patience.js";
+import { refusal } from "../../../nonlocal_viz/canvas/parts/intake.js";
+import { TROUBLES } from "../../../nonlocal_viz/canvas/core/patience.js";
 import { canvas } from "./canvas.js";
 
 /** A canvas that asks for a block, and what it shows of the wait. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { answerTo, cellAsked, markOf, STRONGEST } from "../../../nonlocal_viz/web/canvas/core/answer.js";
-import { blockLabels, blockWords, modelWords } from "../../../nonlocal_viz/web/canvas/core/words-choices.js";
-import { gatheredWords, label, readoutWords, regionWords, spokenWords, strongestWords } from "../../../nonlocal_viz/web/canvas/core/words.js";
+import { answerTo, cellAsked, markOf, STRONGEST } from "../../../nonlocal_viz/canvas/core/answer.js";
+import { blockLabels, blockWords, modelWords } from "../../../nonlocal_viz/canvas/core/words-choices.js";
+import { gatheredWords, label, readoutWords, regionWords, spokenWords, strongestWords } from "../../../nonlocal_viz/canvas/core/words.js";
 import { blockOf, evenGrid, golden, named, remoteBlock } from "./golden.js";
 
 /** The answer of a block without factors, whose weights the server sent. */

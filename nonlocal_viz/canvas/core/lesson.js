@@ -38,7 +38,7 @@ function blockHtml(block, direction) {
     <p>The block cuts the ${clip ? "clip" : "picture"} into N = ${queries.count} cells (${gridHtml(queries)}).
     Every cell asks every ${meta.pooled ? `of M = ${SPAN} pooled keys` : reachHtml(block)}: how much do you matter to me?
     ${direction === "row" ? rowHtml(block) : `The colours are what one ${meta.pooled ? "key" : "cell"} is told by all who ask it, one column of
-    an N &times; M map. Each of them gives it a part of its own row, so a column need not be a whole.`}</p>
+    an N &times; M map. Each of them gives it a part of its own row, so a column is no share of 1.`}</p>
     ${tableHtml(block)}
     <h3>Attention over channels? No.</h3>
     <p>The sum in a score runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each

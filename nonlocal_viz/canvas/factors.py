@@ -30,11 +30,11 @@ from typing import Literal, cast
 import numpy as np
 import torch
 
+from nonlocal_viz.canvas import protocol
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import EVERYBODY, Factored
 from nonlocal_viz.core.tokens import OffGrid
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.web import protocol
 
 Wire = Literal["float32", "float16"]
 #: A weight from halves may be off by so much of the row's greatest, or half a unit of its second digit.

@@ -102,12 +102,12 @@ function touching({ cells: [frames, height, width] }, first, free) {
  * @param {{ width: number, height: number }} picture @returns {Rect} */
 export function cropOf({ left, top, right, bottom }, { width, height }) {
   const side = Math.max(right - left, bottom - top, RECOGNISED * Math.min(width, height));
-  const [x, y] = [kept((left + right) / 2, side, width), kept((top + bottom) / 2, side, height)];
+  const [x, y] = [cropSide((left + right) / 2, side, width), cropSide((top + bottom) / 2, side, height)];
   return { left: x[0], top: y[0], right: x[1], bottom: y[1] };
 }
 
 /** @param {number} middle @param {number} side @param {number} whole @returns {[number, number]} */
-function kept(middle, side, whole) {
+function cropSide(middle, side, whole) {
   if (side >= whole) return [0, whole];
   const from = Math.min(Math.max(middle - side / 2, 0), whole - side);
   return [from, from + side];

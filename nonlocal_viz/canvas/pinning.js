@@ -13,8 +13,8 @@ export class Pinning {
   /** @param {import("./session.js").Session} session */
   constructor(session) {
     this.session = session;
-    /** Blocks that were fetched for the sake of pins. @type {Set<import("./protocol.js").View | string>} */
-    this.fetched = new Set();
+    /** Blocks of a picture that were fetched for the sake of pins. @type {{ of: import("./protocol.js").View | null, names: string[] }} */
+    this.fetched = { of: null, names: [] };
   }
 
   get list() { return this.session.pins; }
@@ -136,9 +136,10 @@ export class Pinning {
   /** A block, once a picture, without showing it. @param {string} name */
   fetch(name) {
     const { open, desk } = this.session;
-    if (!open || (this.fetched.has(open.picture) && this.fetched.has(name))) return;
-    if (!this.fetched.has(open.picture)) this.fetched = new Set([open.picture]);
-    this.fetched.add(name);
+    if (!open) return;
+    if (this.fetched.of !== open.picture) this.fetched = { of: open.picture, names: [] };
+    if (this.fetched.names.includes(name)) return;
+    this.fetched.names.push(name);
     desk.openBlock(open.source, name);
   }
 

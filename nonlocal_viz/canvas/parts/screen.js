@@ -3,10 +3,11 @@
 import { one } from "./elements.js";
 
 export class Screen {
-  /** @param {HTMLElement} root @param {import("./stage.js").Stage} stage */
-  constructor(root, stage) {
+  /** @param {HTMLElement} root @param {import("./stage.js").Stage} stage @param {() => void} refused the browser does not let us */
+  constructor(root, stage, refused) {
     this.root = root;
     this.stage = stage;
+    this.refused = refused;
     this.type = one(root, '[data-do="type"]');
     this.full = one(root, '[data-do="full"]');
     this.type.addEventListener("click", () => this.turnType());
@@ -28,12 +29,10 @@ export class Screen {
     return large;
   }
 
-  /** @returns {Promise<boolean>} whether the page has the whole screen now */
   async turnFull() {
     try {
       if (this.isFull) await document.exitFullscreen();
       else await this.root.requestFullscreen();
-    } catch { /* a frame that may not */ }
-    return this.isFull;
+    } catch { this.refused(); }
   }
 }

@@ -25,6 +25,8 @@ export function listenToPointer(stage, on) {
     stage.touched = e.pointerType === "touch";
     if (stage.zoom.grab(e)) return;
     end();
+    // A second finger: the browser zooms.
+    if (e.isPrimary === false) return;
     /** @type {Press} */
     const own = { x: e.clientX, y: e.clientY, moved: false, done: false, timer: undefined };
     press = own;

@@ -12,6 +12,7 @@ import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
 import { modelOf, withModel } from "./core/source.js";
 import { deedsOf, keyList } from "./keymap.js";
+import { Linked } from "./linked.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
 import { ownIds } from "./parts/elements.js";
@@ -70,10 +71,11 @@ export class Session {
     this.due = 0;
     this.company = new Company(root);
     ownIds(root, this.company.before);
-    this.address = new Address(this.company.before === 0, (asked) => revisit(this, asked));
+    this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
-    this.asked = this.address.first;
+    this.asked = host.asked === undefined ? this.address.first : new URLSearchParams(host.asked);
     this.pointing = new Pointing(this);
+    this.linked = new Linked(this);
     this.pinning = new Pinning(this);
     this.scene = new Scene(root, config.maps, heardOfScene(this));
     this.look = plainLook(this.scene.colours.names);
@@ -87,7 +89,7 @@ export class Session {
     });
     this.desk = new Desk(host, answersFor(this));
     this.scene.stage.listen(heardOfStage(this));
-    this.screen = new Screen(root, this.scene.stage);
+    this.screen = new Screen(root, this.scene.stage, () => this.note("The browser does not let this page fill the screen."));
     this.keys = new KeyList(root, keyList());
     listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this), () => this.keys.letters);
     this.controls.showLook(this.look);

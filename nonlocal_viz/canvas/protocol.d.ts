@@ -1,4 +1,4 @@
-// Written by `python -m tests.web.declare` from nonlocal_viz/web/protocol.py: change that.
+// Written by `python -m tests.web.declare` from nonlocal_viz/canvas/protocol.py: change that.
 
 /** Border i of a side, 0..cells, lies at numerators[i] / denominator pixels of the original. */
 export interface Axis {
@@ -33,7 +33,7 @@ export interface Aside {
   key: OffGrid;
 }
 
-/** Numbers of a block's file, little-endian, from byte ``offset``; web/factors.py says which. Two that are the same may begin at the same byte. */
+/** Numbers of a block's file, little-endian, from byte ``offset``; factors.py says which. Two that are the same may begin at the same byte. */
 export interface Section {
   name: "query" | "key" | "normaliser" | "query_reach" | "key_reach" | "bias" | "query_place" | "key_place" | "unary";
   type: "float16" | "float32" | "int32";
@@ -245,6 +245,15 @@ export interface Config {
   scales: ("linear" | "gamma" | "log")[];
   bounds: Bounds;
   models: Model[];
+}
+
+/** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */
+export interface Shelf {
+  config: Config;
+  view: View;
+  others: Block[];
+  weights: File | null;
+  query: string;
 }
 
 /** Whatever the server sends. */

@@ -11,7 +11,7 @@
 
 /** Every name that is ours in an address; others are left alone. */
 export const NAMES = ["example", "upload", "model", "block", "head", "x", "y", "frame", "large", "held", "show", "frames", "spacetime", "start",
-  "stride", "cmap", "scale", "alpha", "on", "pin"];
+  "stride", "cmap", "scale", "alpha", "on", "off", "pin"];
 /** Looks that are on or off. @type {("smooth" | "grid" | "colour" | "arrows" | "veil")[]} */
 const SWITCHES = ["smooth", "grid", "colour", "arrows", "veil"];
 
@@ -21,7 +21,9 @@ export function linkQuery({ source, block, point: { x, y, t }, held, frame, sign
   const [cmap, other] = signed ? [look.signedCmap, look.cmap] : [look.cmap, look.signedCmap];
   const said = {
     block, x: String(x), y: String(y), frame: String(t), ...(frame === t ? {} : { large: String(frame) }), ...(held ? { held: "1" } : {}),
-    show: look.direction, cmap, scale: look.colourScale, alpha: String(look.alpha), on: SWITCHES.filter((name) => look[name]).join(" "),
+    show: look.direction, cmap, scale: look.colourScale, alpha: String(look.alpha),
+    // Both are said: what a later version adds is as it likes in a link of before.
+    on: SWITCHES.filter((name) => look[name]).join(" "), off: SWITCHES.filter((name) => !look[name]).join(" "),
   };
   for (const [name, value] of Object.entries(said)) query.set(name, value);
   query.append("cmap", other);
@@ -102,13 +104,14 @@ function missedSource(asked, { source, blocks }) {
 /** @param {URLSearchParams} asked @param {Offer} offer @param {string[]} missed @returns {Partial<Look>} */
 function lookAsked(asked, { scales, sequential, diverging }, missed) {
   const maps = asked.getAll("cmap"), known = (/** @type {string[]} */ names) => maps.find((name) => names.includes(name));
-  const opacity = Number(asked.get("alpha") || NaN), on = asked.get("on");
+  const opacity = Number(asked.get("alpha") || NaN), turned = (/** @type {string} */ way) => (asked.get(way) || "").split(" ");
+  const on = turned("on"), off = turned("off");
   /** @type {Partial<Look>} */
   const look = {
     direction: /** @type {("row" | "column")[]} */ (["row", "column"]).find((one) => one === asked.get("show")),
     colourScale: scales.find((one) => one === asked.get("scale")), cmap: known(sequential), signedCmap: known(diverging),
     alpha: opacity >= 0 && opacity <= 1 ? opacity : undefined,
-    ...(on === null ? {} : Object.fromEntries(SWITCHES.map((name) => [name, on.split(" ").includes(name)]))),
+    ...Object.fromEntries(SWITCHES.flatMap((name) => (on.includes(name) || off.includes(name) ? [[name, on.includes(name)]] : []))),
   };
   const words = { show: "is neither row nor column", scale: "is no scale", alpha: "is no opacity" };
   for (const [name, value] of /** @type {const} */ ([["show", look.direction], ["scale", look.colourScale], ["alpha", look.alpha]])) {

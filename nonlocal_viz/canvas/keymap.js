@@ -62,9 +62,8 @@ const CLIPS = [
 
 /** @type {Entry[]} */
 const OTHERS = [
-  { label: "+ -", words: "larger, smaller picture", keys: {
-    "+": (s) => s.scene.stage.zoom.by(1), "=": (s) => s.scene.stage.zoom.by(1), "-": (s) => s.scene.stage.zoom.by(-1) } },
-  { label: "0", words: "the whole picture", keys: { 0: (s) => s.scene.stage.zoom.to(1) } },
+  { label: "+ -", words: "larger, smaller picture", keys: { "+": (s) => zoom(s, 1), "=": (s) => zoom(s, 1), "-": (s) => zoom(s, -1) } },
+  { label: "0", words: "the whole picture", keys: { 0: (s) => zoom(s, -FAR) } },
   { label: "f", words: "full screen", keys: { f: (s) => s.screen.turnFull() } },
   { label: "t", words: "larger type", keys: { t: (s) => s.announce(s.screen.turnType() ? "Larger type." : "Type as before.") } },
   { label: "d", words: "download the overlay", keys: { d: (s) => s.save("png") } },
@@ -81,6 +80,13 @@ export const after = (list, now) => list[(list.indexOf(now) + 1) % list.length];
 function turn(session, name, words) {
   session.setLook({ [name]: !session.look[name] });
   session.announce(`${words} ${session.look[name] ? "on" : "off"}.`);
+}
+
+/** @param {Session} session @param {number} steps */
+function zoom(session, steps) {
+  const { zoom: picture } = session.scene.stage;
+  picture.by(steps);
+  session.announce(picture.level > 1 ? `Picture at ${Math.round(100 * picture.level)} %.` : "The whole picture.");
 }
 
 /** @param {Session} session @param {number} by */
