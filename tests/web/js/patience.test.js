@@ -246,10 +246,13 @@ test("an upload says how far it is, is tried again, and can be cancelled", async
 test("a file that the server refuses, or that is gone, is one sentence", async () => {
   const { desk, told, host } = desked(async () => { throw new SendingError("lost", "a.jpg is larger than the server takes."); });
   assert.equal(await desk.sendFile(file("a.jpg")), null);
+  host.upload = async () => { throw new Error("There is no server here."); };
+  assert.equal(await desk.sendFile(file("c.jpg")), null);
   host.upload = async () => { throw new SendingError("lost"); };
   const gone = Object.assign(file("b.jpg"), { slice: () => ({ arrayBuffer: async () => { throw new Error("gone"); } }) });
   assert.equal(await desk.sendFile(gone), null);
-  assert.deepEqual(told("failed").map(([, words]) => words), ["a.jpg is larger than the server takes.", "b.jpg can no longer be read; choose it again."]);
+  assert.deepEqual(told("failed").map(([, words]) => words), ["a.jpg is larger than the server takes.", "There is no server here.",
+    "b.jpg can no longer be read; choose it again."]);
 });
 
 test("a picture that the server has lost is sent again, silently", async () => {
