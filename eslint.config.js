@@ -16,7 +16,7 @@ const common = {
   "max-len": ["error", { code: 160 }],
 };
 const names = (words) => Object.fromEntries(words.split(" ").map((word) => [word, "readonly"]));
-const everywhere = names("URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console "
+const everywhere = names("atob queueMicrotask URL URLSearchParams fetch setTimeout clearTimeout setInterval clearInterval console "
   + "AbortController TextDecoder Blob FormData XMLHttpRequest");
 const browser = names("document location history navigator matchMedia innerHeight getComputedStyle requestAnimationFrame "
   + "ResizeObserver CustomEvent Node Option File MediaStream HTMLInputElement addEventListener localStorage");

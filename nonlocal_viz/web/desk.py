@@ -6,39 +6,35 @@ Every answer has a ``kind`` that says what it is: ``view`` (a picture or clip wi
 else, so no failure of ours can put a traceback on the page. Whoever stops listening ends the work.
 """
 
-import base64
 import itertools
 import logging
 import math
-import mimetypes
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from nonlocal_viz.core.source import About
 from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
-from nonlocal_viz.web.payload import block_payload, picture_payload, row_payload
+from nonlocal_viz.web.payload import (
+    Keep,
+    about_payload,
+    block_payload,
+    inline,
+    kept,
+    picture_payload,
+    row_payload,
+)
 from nonlocal_viz.web.views import Views, named
 
-#: A file that is about to be gone -> what the browser is told instead of it.
-Keep = Callable[[Path], dict[str, Any]]
 Answers = Iterator[dict[str, Any]]
 #: Seconds between two answers that say how far something is: nobody reads faster.
 OFTEN = 0.2
 _log = logging.getLogger(__name__)
 _sequence = itertools.count(1)
-
-
-def inline(path: Path) -> dict[str, Any]:
-    """A file as a part of the answer itself, for a page without a server."""
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    content = base64.b64encode(path.read_bytes()).decode()
-    return {"url": f"data:{kind};base64,{content}", "orig_name": path.name}
 
 
 class Step(Protocol):
@@ -78,13 +74,13 @@ class Desk:
             yield {
                 "kind": "view",
                 "source": source,
-                "about": _about(view.about),
+                "about": about_payload(view.about),
                 "title": title,
                 "alt": example.alt if example else f"the picture that you opened, {title}",
                 "start": list(start),
-                **self._kept(picture_payload(view, Path(folder), limits)),
+                **self._with_files(picture_payload(view, Path(folder), limits)),
                 "best": self.views.models.best_block(source.get("model")),
-                "first": self._kept(block_payload(view, name, Path(folder), limits)),
+                "first": self._with_files(block_payload(view, name, Path(folder), limits)),
             }
 
     def block(self, source: object, block: str) -> Answers:
@@ -93,7 +89,7 @@ class Desk:
         view = self.views.get(source)
         yield from progress(_steps(view, block))
         with tempfile.TemporaryDirectory() as folder:
-            first = self._kept(block_payload(view, block, Path(folder), self.views.limits))
+            first = self._with_files(block_payload(view, block, Path(folder), self.views.limits))
         yield {"kind": "block", "source": source, "first": first}
 
     def row(self, request: dict[str, Any]) -> Answers:
@@ -103,8 +99,9 @@ class Desk:
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
         direction = "column" if request.get("direction") == "column" else "row"
+        row = (view.column if direction == "column" else view.query)(x, y, frame, block=block)
         with tempfile.TemporaryDirectory() as folder:
-            found = self._kept(row_payload(view, block, x, y, frame, direction, Path(folder)))
+            found = self._with_files(row_payload(row, Path(folder)))
         yield {"kind": "row", "source": source, **found}
 
     def save(self, request: dict[str, Any]) -> Answers:
@@ -160,13 +157,8 @@ class Desk:
             message = "Something went wrong on the server; it has been logged. Try again."
             yield {"kind": "error", "message": message, **echo, "seq": next(_sequence)}
 
-    def _kept(self, value: Any) -> Any:
-        """The value with its files kept, while their temporary folder exists."""
-        if isinstance(value, Path):
-            return self._keep(value)
-        if isinstance(value, dict):
-            return {key: self._kept(inner) for key, inner in value.items()}
-        return [self._kept(inner) for inner in value] if isinstance(value, list) else value
+    def _with_files(self, value: Any) -> Any:
+        return kept(value, self._keep)
 
 
 def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
@@ -238,12 +230,4 @@ def _colours(request: dict[str, Any]) -> dict[str, Any]:
         "smooth": bool(request.get("smooth")),
         "grey": not request.get("colour"),
         "veil": request.get("veil") is not False,
-    }
-
-
-def _about(about: About) -> dict[str, Any]:
-    return {
-        "name": about.name,
-        "title": about.title or about.name,
-        "assumptions": list(about.assumptions),
     }

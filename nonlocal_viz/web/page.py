@@ -14,7 +14,6 @@ from nonlocal_viz.core.source import Source
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import encode_jpeg, is_video, open_image, open_video, thumbnail
-from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup
 from nonlocal_viz.web.api import add_endpoints
 from nonlocal_viz.web.canvas import canvas_html, canvas_js
 from nonlocal_viz.web.desk import Answers, Desk
@@ -23,6 +22,7 @@ from nonlocal_viz.web.gradio_private import (
     scripted_html,
     upload_folder,
 )
+from nonlocal_viz.web.payload import looks
 from nonlocal_viz.web.views import Example, Views
 from nonlocal_viz.zoo import load_model
 
@@ -112,11 +112,7 @@ def page_config(views: Views) -> dict[str, Any]:
     """What the browser is told once: examples, colour tables and scales, bounds, the models on offer."""
     return {
         "examples": [_shown(example) for example in views.examples.values()],
-        "maps": {
-            "sequential": {name: lookup(name).tobytes().hex() for name in SEQUENTIAL},
-            "diverging": {name: lookup(name).tobytes().hex() for name in DIVERGING},
-        },
-        "scales": list(SCALES),
+        **looks(),
         "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
         "models": [
             {"name": n, "title": t, "expect": views.models.expectations[n]}

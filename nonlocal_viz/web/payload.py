@@ -3,17 +3,21 @@
 The words are those of protocol.py; the file of a block is described in factors.py.
 """
 
+import base64
+import mimetypes
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.geometry import Axis, Grid
-from nonlocal_viz.core.source import BlockAbout
+from nonlocal_viz.core.source import About, BlockAbout
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
-from nonlocal_viz.view import View
+from nonlocal_viz.render import DIVERGING, SCALES, SEQUENTIAL, lookup
 from nonlocal_viz.web import protocol
 from nonlocal_viz.web.factors import (
     aside_of,
@@ -23,26 +27,94 @@ from nonlocal_viz.web.factors import (
     wire_of,
 )
 
+#: A file that is about to be gone -> what the browser is told instead of it.
+Keep = Callable[[Path], dict[str, Any]]
 
-def picture_payload(view: View, folder: Path, limits: Limits) -> dict[str, Any]:
-    """The frames (JPEGs within the display bound; one for a picture) and what is known of them."""
-    side = limits.display_side if len(view.frames) == 1 else limits.display_frame_side
-    width, height = view.size
+
+class Seen(Protocol):
+    """An encoded picture or clip, as :class:`nonlocal_viz.View` describes its fields."""
+
+    frames: np.ndarray
+    times: tuple[float, ...]
+    spacetime: bool
+    about: About
+    name: str
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def blocks(self) -> tuple[str, ...]: ...
+    @property
+    def default_block(self) -> str: ...
+    def fineness(self, block: str) -> tuple[int, int] | None: ...
+    def whole(self, block: str | None = None) -> Affinity: ...
+    def query_grid(self, block: str | None = None) -> Grid: ...
+    def key_grid(self, block: str | None = None) -> Grid: ...
+
+
+def inline(path: Path) -> dict[str, Any]:
+    """A file as a part of the answer itself, for a page without a server."""
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    content = base64.b64encode(path.read_bytes()).decode()
+    return {"url": f"data:{kind};base64,{content}", "orig_name": path.name}
+
+
+def kept(value: Any, keep: Keep) -> Any:
+    """The value with its files kept, while their temporary folder exists."""
+    if isinstance(value, Path):
+        return keep(value)
+    if isinstance(value, dict):
+        return {key: kept(inner, keep) for key, inner in value.items()}
+    return [kept(inner, keep) for inner in value] if isinstance(value, list) else value
+
+
+def looks() -> dict[str, Any]:
+    """Colour tables and scales, which the browser is told once."""
     return {
-        "width": width,
-        "height": height,
+        "maps": {
+            "sequential": {name: lookup(name).tobytes().hex() for name in SEQUENTIAL},
+            "diverging": {name: lookup(name).tobytes().hex() for name in DIVERGING},
+        },
+        "scales": list(SCALES),
+    }
+
+
+def about_payload(about: About) -> dict[str, Any]:
+    """What a model says of itself."""
+    return {
+        "name": about.name,
+        "title": about.title or about.name,
+        "assumptions": list(about.assumptions),
+    }
+
+
+def frames_payload(
+    frames: np.ndarray, times: Sequence[float], folder: Path, limits: Limits
+) -> dict[str, Any]:
+    """Frames (T, H, W, 3) as JPEGs within the display bound; one for a picture."""
+    side = limits.display_side if len(frames) == 1 else limits.display_frame_side
+    return {
+        "width": frames.shape[2],
+        "height": frames.shape[1],
         "frames": [
             _file(folder / f"frame{t}.jpg", encode_jpeg(thumbnail(frame, side), 90))
-            for t, frame in enumerate(view.frames)
+            for t, frame in enumerate(frames)
         ],
-        "times": list(view.times),
+        "times": list(times),
+    }
+
+
+def picture_payload(view: Seen, folder: Path, limits: Limits) -> dict[str, Any]:
+    """The frames and what is known of them."""
+    return {
+        **frames_payload(view.frames, view.times, folder, limits),
         "spacetime": view.spacetime,
         "blocks": list(view.blocks),
         "fineness": [view.fineness(block) for block in view.blocks],
     }
 
 
-def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
+def block_payload(view: Seen, block: str, folder: Path, limits: Limits) -> dict[str, Any]:
     """Factors, grids and formula of one block. Where no browser can hold them, for their size or because
     the affinity is more than data, there are none; it then asks for the rows that it shows, one by one."""
     affinity, about = view.whole(block), view.about.blocks.get(block)
@@ -61,26 +133,11 @@ def block_payload(view: View, block: str, folder: Path, limits: Limits) -> dict[
         "span": span_of(factored) if factored is not None else affinity.keys.tokens,
         "pooled": affinity.query_grid != affinity.key_grid,
         "about": _about(about) if about else None,
-        "queries": _grid(view.query_grid(block), frames),
-        "keys": _grid(view.key_grid(block), frames),
+        "queries": grid_payload(view.query_grid(block), frames),
+        "keys": grid_payload(view.key_grid(block), frames),
         "aside": aside_of(affinity),
         "sections": file.sections if file else [],
         "factors": _file(folder / f"{block}.bin", file.content) if file else None,
-    }
-
-
-def row_payload(
-    view: View, block: str, x: float, y: float, frame: int, direction: str, folder: Path
-) -> dict[str, Any]:
-    """One row or column of all frames, float32 little-endian, for a block without factors."""
-    row = (view.column if direction == "column" else view.query)(x, y, frame, block=block)
-    weights = np.zeros((len(view.frames), *row.map.shape[1:]), "<f4")
-    weights[row.first_frame : row.first_frame + len(row.map)] = row.map
-    return {
-        "block": block,
-        "direction": row.direction,
-        "cell": list(row.query_cell),
-        "weights": _file(folder / "row.bin", weights.tobytes()),
     }
 
 
@@ -98,7 +155,8 @@ def _axis(axis: Axis) -> protocol.Axis:
     return {"numerators": list(numerators), "denominator": denominator}
 
 
-def _grid(grid: Grid, frames: int) -> protocol.Grid:
+def grid_payload(grid: Grid, frames: int) -> protocol.Grid:
+    """The cells of ``frames`` times the frames that the grid has, and where they lie."""
     steps, rows, columns = grid.cells
     cells = (steps * frames, rows, columns)
     return {"cells": cells, "x": _axis(grid.x), "y": _axis(grid.y)}
@@ -108,3 +166,16 @@ def _file(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+def row_payload(row: Any, folder: Path) -> dict[str, Any]:
+    """One row or column (a :class:`nonlocal_viz.Row`) of all frames, float32 little-endian, for a block
+    without factors."""
+    weights = np.zeros((len(row.frames), *row.map.shape[1:]), "<f4")
+    weights[row.first_frame : row.first_frame + len(row.map)] = row.map
+    return {
+        "block": row.block,
+        "direction": row.direction,
+        "cell": list(row.query_cell),
+        "weights": _file(folder / "row.bin", weights.tobytes()),
+    }

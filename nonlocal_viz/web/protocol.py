@@ -310,3 +310,15 @@ class Config(TypedDict):
     scales: list[Literal["linear", "gamma", "log"]]
     bounds: Bounds
     models: list[Model]
+
+
+class Shelf(TypedDict):
+    """What lies in a page that works without a server: a picture with its first block, the ``others``, and
+    of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block;
+    null where everything can be asked. ``query`` is what an address would ask for at first."""
+
+    config: Config
+    view: View
+    others: list[Block]
+    weights: File | None
+    query: str

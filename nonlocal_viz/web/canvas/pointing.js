@@ -13,24 +13,31 @@ export class Pointing {
   /** The pointer lies there: a preview. @param {Point} point */
   preview(point) {
     const { session } = this;
-    if (!session.open) return;
+    if (!session.open || session.host.fixed) return;
     session.pointed.point(point);
     session.refresh();
+    session.linked.tell();
   }
 
   /** The pointer is gone. */
-  leave() { if (this.session.pointed.leave()) this.session.refresh(); }
+  leave() {
+    const { session } = this;
+    if (!session.pointed.leave()) return;
+    session.refresh();
+    session.linked.tell();
+  }
 
   /** A click, a tap, Enter. @param {Point} [point] */
   hold(point = this.session.pointed.shown) {
     const { session } = this;
-    if (!session.open) return;
+    if (!session.open || session.host.fixed) return;
     session.remember("the query was moved");
     session.pointed.hold(point);
     session.draw();
     session.news = `Held at ${placeWords(session.pointed.resting, session.isClip)}.`;
     session.speak();
     session.said(true);
+    session.linked.tell();
   }
 
   /** Escape: the query stays where it is, nobody holds it there. */
@@ -42,12 +49,13 @@ export class Pointing {
     session.draw();
     session.announce(`Let go of ${placeWords(resting, session.isClip)}; z holds it again.`);
     session.said();
+    session.linked.tell();
   }
 
   /** By cells, held within the frame. @param {number} dh @param {number} dw */
   move(dh, dw) {
     const { session } = this, { open, look } = session;
-    if (!open) return;
+    if (!open || session.host.fixed) return;
     const grid = open.block.asked(look.direction), at = cellAsked(open.block, session.pointed.subject, look.direction);
     if (at < 0) return;
     const to = grid.beside(at, dh, dw), [x, y] = middle(grid.rect(to)), [t] = grid.unflat(to);
@@ -57,6 +65,7 @@ export class Pointing {
     session.draw();
     session.speak();
     session.said();
+    session.linked.tell();
   }
 
   /** A frame of the strip is clicked. @param {Point} point */

@@ -247,5 +247,14 @@ export interface Config {
   models: Model[];
 }
 
+/** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */
+export interface Shelf {
+  config: Config;
+  view: View;
+  others: Block[];
+  weights: File | null;
+  query: string;
+}
+
 /** Whatever the server sends. */
 export type Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer;

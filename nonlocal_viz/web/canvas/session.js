@@ -12,6 +12,7 @@ import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
 import { modelOf, withModel } from "./core/source.js";
 import { deedsOf, keyList } from "./keymap.js";
+import { Linked } from "./linked.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
 import { ownIds } from "./parts/elements.js";
@@ -72,8 +73,9 @@ export class Session {
     ownIds(root, this.company.before);
     this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
-    this.asked = this.address.first;
+    this.asked = host.asked === undefined ? this.address.first : new URLSearchParams(host.asked);
     this.pointing = new Pointing(this);
+    this.linked = new Linked(this);
     this.pinning = new Pinning(this);
     this.scene = new Scene(root, config.maps, heardOfScene(this));
     this.look = plainLook(this.scene.colours.names);

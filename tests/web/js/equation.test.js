@@ -67,7 +67,7 @@ function randomBlock(seed, times, normalise) {
   const draw = () => { state = (state * 1664525 + 1013904223) % 2 ** 32; return state / 2 ** 32 - 0.5; };
   const grid = evenGrid(1, 6, 8), values = Float32Array.from({ length: 2 * 48 * 64 }, () => draw() * Math.sqrt(times));
   const section = (name, offset) => ({ name, type: "float32", offset, shape: [1, 48, 64] });
-  return new Block({ ...remoteBlock().meta, pairwise: { score: "product", rectify: false, normalise, scale: 1 / Math.sqrt(64) }, heads: 1, channels: 64,
+  return new Block({ ...remoteBlock().meta, pairwise: { score: "product", rectify: false, normalise, scale: 1 / Math.sqrt(128) }, heads: 1, channels: 64,
     distribution: normalise === "softmax", span: 48, queries: grid, keys: grid, sections: [section("query", 0), section("key", 4 * 48 * 64)] }, values.buffer);
 }
 
@@ -88,6 +88,19 @@ test("an equation holds by hand for random factors up to thirty times as large",
   }
   // Few decimals, and more where it takes more.
   assert.ok(least === 3 && most > 3 && most < 12, `${least} to ${most}`);
+});
+
+test("a weight on the edge between two roundings takes a digit more", () => {
+  // A product a little above three times 0.1265, whose third as a float32 is a little below.
+  const [a, b] = Float32Array.of(0.5, 0.759);
+  assert.deepEqual([number((a * b) / 3), number(Math.fround((a * b) / 3))], ["0.127", "0.126"]);
+  const grid = evenGrid(1, 1, 3), values = Float32Array.of(a, a, a, b, b, b), section = (name, offset) => ({ name, type: "float32", offset, shape: [1, 3, 1] });
+  const pairwise = { score: "product", rectify: false, normalise: "count", scale: 1 };
+  const block = new Block({ ...remoteBlock().meta, pairwise, distribution: false, span: 3, queries: grid, keys: grid,
+    sections: [section("query", 0), section("key", 12)] }, values.buffer);
+  const { numbers } = workedOut(answerTo(block, { x: 5, y: 5, t: 0 }, "row"));
+  assert.deepEqual([numbers.mean, numbers.weight], ["0.126", "0.1265"]);
+  byHand(numbers, pairwise, 3);
 });
 
 test("what was sent as halves is printed with two digits", () => {

@@ -15,10 +15,7 @@ import { BRINGING, waitedFor } from "./waited.js";
 /** @typedef {import("./answer.js").Direction} Direction */
 /** @typedef {import("./patience.js").Kind} Kind */
 /** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number }} RowAsked */
-/** @typedef {{ props: { config: import("../protocol.js").Config, value: Said | import("./line.js").Sign | null },
- *   trigger: (event: string, data: object) => void, watch: (name: string, listener: () => void) => void,
- *   upload: (file: File, sending?: import("./line.js").Sending) => Promise<{ path: string }>, address?: boolean }} Host what line.js is, or
- * stands for it; address: false where the window's address belongs to somebody else */
+/** @typedef {import("./line.js").Host} Host */
 /** @typedef {{ view: (view: import("../protocol.js").View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
  *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */

@@ -7,6 +7,11 @@
 /** What is heard besides answers: a sign of life, and that none will come.
  * @typedef {{ kind: "alive", seq: number, question?: number } | { kind: "trouble", seq: number, question?: number, why: Trouble }} Sign */
 /** @typedef {{ signal?: AbortSignal, sent?: (share: number) => void }} Sending */
+/** Where questions go: a line, or what stands for it. address: false where the window's address belongs to somebody else; asked: what
+ * it would ask for; fixed: there is one answer, and nothing to point at.
+ * @typedef {{ props: { config: import("../protocol.js").Config, value: Said | Sign | null }, trigger: (event: string, data: object) => void,
+ *   watch: (name: string, listener: () => void) => void, upload: (file: File, sending?: Sending) => Promise<{ path: string }>,
+ *   address?: boolean, asked?: string, fixed?: boolean }} Host */
 
 /** Why something could not be sent; with words where trying again would not help. */
 export class SendingError extends Error {
