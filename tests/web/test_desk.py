@@ -270,7 +270,7 @@ def test_a_row_of_one_frame_lies_in_its_frame(
     clip = np.stack([np.roll(picture, 9 * t, axis=1) for t in range(3)])
     view = Lens(model, short_side=64).open(clip, spacetime=False)
     row = view.query(50, 20, frame, block="layer2.1")
-    found = row_payload(view, "layer2.1", 50, 20, frame, "row", tmp_path)
+    found = row_payload(view.query(50, 20, frame, block="layer2.1"), tmp_path)
     weights = np.frombuffer(found["weights"].read_bytes(), "<f4").reshape(3, *row.map.shape[1:])
     np.testing.assert_array_equal(weights[frame], row.map[0])
     assert np.abs(row.map).max() > 0
