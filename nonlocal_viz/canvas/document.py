@@ -196,15 +196,13 @@ def _shelved(
 
 def _page(shelves: Sequence[dict[str, Any]], *, linked: bool) -> str:
     title = html.escape(" and ".join(dict.fromkeys(shelf["view"]["title"] for shelf in shelves)))
-    markup = canvas_markup().replace('class="nlv"', 'class="nlv" data-alone', 1)
-    if linked:
-        markup = markup.replace("data-alone", "data-alone data-linked", 1)
     canvases = []
     for shelf in shelves:
         # A script ends at "</script", whatever it holds.
         text = json.dumps(shelf).replace("<", "\\u003c")
         canvases.append(
-            f'<div class="nlv-alone">{markup}<script type="application/json">{text}</script></div>'
+            f'<div class="nlv-alone">{_markup(shelf, linked)}'
+            f'<script type="application/json">{text}</script></div>'
         )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -213,6 +211,18 @@ def _page(shelves: Sequence[dict[str, Any]], *, linked: bool) -> str:
         "<noscript><style>.nlv { display: none; }</style>"
         "<p>This page computes what it shows, and needs JavaScript for that.</p></noscript></head>"
         f"<body>{''.join(canvases)}<script>{alone_js()}</script></body></html>\n"
+    )
+
+
+def _markup(shelf: dict[str, Any], linked: bool) -> str:
+    """The canvas's own markup, marked with what it can do, and named after what it shows."""
+    can = "data-alone" + (" data-fixed" if shelf["weights"] else "")
+    can += " data-linked" if linked else ""
+    name = html.escape(f"{shelf['view']['title']}, {shelf['view']['about']['title']}")
+    return (
+        canvas_markup()
+        .replace('<div class="nlv"', f'<div class="nlv" {can}', 1)
+        .replace("<h1>nonlocal_viz</h1>", f"<h1>{name}</h1>", 1)
     )
 
 

@@ -31,12 +31,11 @@ export function restore(session, asked, view) {
 export function revisit(session, asked) {
   const { open } = session, source = sourceAsked(asked), block = asked.get("block");
   if (!open || !session.root.isConnected) return;
-  session.returning = true;
   if (source && !sameView(source, open.source)) {
-    session.asked = asked;
-    session.openSource(source, "Going back", block || open.block.name);
+    session.openSource(source, "Going back", block || open.block.name, asked);
     return;
   }
+  session.returning = true;
   restore(session, asked, open.picture);
   if (block && block !== open.block.name && open.picture.blocks.includes(block)) session.chooseBlock(block);
   else session.shown();

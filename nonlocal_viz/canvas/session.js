@@ -242,9 +242,12 @@ export class Session {
     if (this.open) this.openSource({ ...this.open.source, ...changes }, "Looking at the clip again");
   }
 
-  /** @param {Source} source @param {string} words @param {string | null} [block] if the model has it */
-  openSource(source, words, block = this.open && this.open.block.name) {
+  /** @param {Source} source @param {string} words @param {string | null} [block] if the model has it
+   * @param {URLSearchParams | null} [asked] what an address asks of it that somebody went back to */
+  openSource(source, words, block = this.open && this.open.block.name, asked = null) {
     this.turn++;
+    this.asked = asked;
+    this.returning = asked !== null;
     this.busy(words);
     this.desk.openPicture(source, block);
   }

@@ -53,8 +53,9 @@ def add_endpoints(models: Models) -> None:
         api_name="affinity",
         api_description=(
             "The affinity row (or column) of the cell at pixel (x, y) of the upright image: weights on "
-            "the key grid (T, H, W) with their statistics, and the overlay: of an image a PNG at its "
-            "size, of a video a WebM of the frames sampled. frame counts the sampled frames from 0."
+            "the key grid (T, H, W) with their statistics and bright regions, and the overlay: of an "
+            "image a PNG at its size, of a video a WebM of the frames sampled. frame "
+            "counts the sampled frames from 0."
         ),
         concurrency_limit=2,
     )

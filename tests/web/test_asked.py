@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.web.desk import stem
 from nonlocal_viz.web.views import Views, examples, named
 
 FIRST = {"example": examples()[0].name}
@@ -27,7 +26,6 @@ def test_an_upload_is_found_by_its_place_among_the_uploads(views: Views) -> None
     source = views.asked({"upload": "ab12/my photo.png"})
     assert source == {"upload": "ab12/my photo.png"} == named(source)
     assert views.get(source).size == (30, 20)
-    assert stem({"source": source}) == "my-photo"
 
 
 @pytest.mark.parametrize(

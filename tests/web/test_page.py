@@ -33,7 +33,7 @@ def test_the_first_second_shows_a_row(visit, view: View) -> None:
     painted_right(view, answer)
     assert seen.page.locator(".nlv-query").is_visible()
     assert seen.page.locator(".nlv-thumbs button").count() >= 3
-    assert seen.page.evaluate("document.querySelector('.nlv-photo').naturalWidth") > 100
+    seen.page.wait_for_function("document.querySelector('.nlv-photo').naturalWidth > 100")
     assert seen.errors == []
 
 

@@ -195,3 +195,14 @@ test("what an address cannot bring back is said where one looks, and can be clos
   assert.deepEqual(session.pointed.resting, { x: 12, y: 8, t: 0 });
   assert.ok(canvas().root.querySelector(".nlv-note").hidden);
 });
+
+test("a picture that somebody went back to and did not get asks nothing of the next one", () => {
+  const { session, page, picture, open, tool } = canvas();
+  click(picture, 5, 5);
+  open(one, { example: "b" });
+  page.back();
+  assert.ok(session.returning);
+  session.openSource({ example: "c" }, "Opening C");
+  open(one, { example: "c" });
+  assert.deepEqual([session.pointed.resting, tool.held, page.entries.length], [{ x: 12, y: 8, t: 0 }, null, 2]);
+});
