@@ -169,7 +169,18 @@ test("a fetch that stalls is ended, and a slow one is not", async () => {
   }
   await tick(SILENCE);
   await coming;
-  assert.deepEqual([waits().trouble.words, told("block").length], [TROUBLES.lost, 0]);
+  // One failure, though the fetch ends for it, too.
+  assert.deepEqual([waits().trouble, told("block").length], [{ words: TROUBLES.lost, seconds: 1 }, 0]);
+});
+
+test("a file that comes in parts is put together in their order", async () => {
+  const { desk, say, told, waits } = desked();
+  mock.method(globalThis, "fetch", async () => new Response(new ReadableStream({
+    start(controller) { for (const part of [[1, 2], [3], [4, 5, 6]]) controller.enqueue(Uint8Array.from(part)); controller.close(); },
+  })));
+  desk.openBlock({}, "b");
+  await say({ kind: "block", question: 1, first: { factors: { url: "/f" } } });
+  assert.deepEqual([[...new Uint8Array(told("block")[0][2])], waits().look], [[1, 2, 3, 4, 5, 6], null]);
 });
 
 test("a download in trouble holds up the next until it is done or cancelled, and no longer", async () => {
