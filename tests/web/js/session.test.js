@@ -103,7 +103,7 @@ test("a download says all that is shown", () => {
   root.querySelector("[data-caption]").checked = true;
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
-    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, caption: true, question: 1 }]);
+    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, caption: true, blocks: ["layer2.1"], question: 1 }]);
   const work = root.querySelector(".nlv-working");
   session.desk.working(session.desk.open.get(1), "Writing", 0.5);
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
