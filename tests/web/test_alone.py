@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbconvert
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -166,9 +169,6 @@ def test_compared_views_share_a_pointer(
 def test_the_last_line_of_a_cell_is_the_canvas(
     offline: Any, view: View, tmp_path: Path, picture: np.ndarray
 ) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
-    nbconvert = pytest.importorskip("nbconvert")
     cell = (
         "import pathlib, pickle\n"
         f"view = pickle.loads(pathlib.Path({str(tmp_path / 'view.pickle')!r}).read_bytes())\n"
