@@ -62,6 +62,8 @@ class Limits:
     normaliser_scores: int = 32_000_000
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
+    # Files on their way at once: each may be as large as a clip.
+    uploads: int = 16
 
 
 LIMITS = Limits()

@@ -54,8 +54,9 @@ def build(
     with demo:
         page = scripted_html(canvas_html(), canvas_js(), "nonlocal-viz", page_config(views))
         _wire(page, desk)
-        add_endpoints(views.models)
-    demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
+        add_endpoints(views)
+    # How many may wait is bounded at the door, each kind of question by itself.
+    demo.queue(default_concurrency_limit=2)
     return demo
 
 

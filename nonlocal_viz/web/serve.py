@@ -1,11 +1,16 @@
 """How the page is served."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from starlette.middleware import Middleware
 
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.web.door import Door, House
+from nonlocal_viz.web.gradio_private import QueueState
 from nonlocal_viz.web.page import build
 from nonlocal_viz.web.theme import PAGE_CSS, THEME
 
@@ -19,17 +24,30 @@ def launch(
     short_side: int | None = None,
     inbrowser: bool = False,
     limits: Limits = LIMITS,
+    hosts: Sequence[str] | None = None,
     **options: Any,
 ) -> Any:
     """Build the page and serve it until interrupted; arguments as :func:`build`.
 
-    ``options`` go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
+    Args:
+        hosts: names that the server answers to, ``"*.example.org"`` for all below one; default any, but
+            where it is bound to this machine alone and stands behind no proxy, this machine's.
+        options: go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
 
     Raises:
         NonlocalVizError: the model cannot be loaded, or the port is taken.
     """
     demo = build(model, device=device, short_side=short_side, limits=limits)
+    house = House(
+        queue=QueueState(demo),
+        hosts=_hosts(host, hosts, options),
+        waiting=limits.queue_size,
+        uploads=limits.uploads,
+        upload_bytes=limits.video_bytes,
+        ready=lambda: bool(demo.is_running),
+    )
     settings: dict[str, Any] = {
+        "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
         "server_name": host,
         "server_port": port,
         "inbrowser": inbrowser,
@@ -51,3 +69,15 @@ def launch(
         raise NonlocalVizError(
             f"Port {port} on {host} cannot be used ({error}); choose another with --port."
         ) from None
+
+
+def _hosts(
+    host: str, given: Sequence[str] | None, options: dict[str, Any]
+) -> frozenset[str] | None:
+    if given is not None:
+        return frozenset(name.lower() for name in given)
+    if host not in ("127.0.0.1", "localhost", "::1") or options.get("root_path"):
+        return None
+    # A site that gives its own name this machine's address must not be let in by it.
+    shared = {"*.gradio.live"} if options.get("share") else set()
+    return frozenset({"127.0.0.1", "localhost", "::1", *shared})

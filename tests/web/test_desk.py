@@ -30,6 +30,7 @@ from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
+from nonlocal_viz.web.api import _affinity
 from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
 from nonlocal_viz.web.views import Views, named
 
@@ -345,3 +346,24 @@ def test_the_page_offers_what_can_be_written_and_every_scale() -> None:
     assert {f".{suffix}" for suffix in offered} == written
     scales = html.split('data-set="scale"')[1].split("</select>")[0]
     assert re.findall(r'<option value="(\w+)"', scales) == list(render.SCALES)
+
+
+def test_the_endpoint_asks_the_views_of_the_page(
+    desk: Desk, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _affinity(
+        desk.views, str(uploads / "0.png"), (50, 20, 0), None, "layer2.1", "row", {}, None
+    )[0]
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(Lens, "open", never)
+    again = _affinity(
+        desk.views, str(uploads / "0.png"), (9, 9, 0), None, "layer2.1", "column", {}, None
+    )[0]
+    assert first["picture"] == again["picture"] == "0.png" and again["direction"] == "column"
+    column = desk.views.get(upload(uploads, 0)).column(9, 9, block="layer2.1")
+    np.testing.assert_allclose(again["weights"], column.map, rtol=1e-6)
+    with pytest.raises(GoneError):
+        _affinity(desk.views, "/etc/hostname", (9, 9, 0), None, None, "row", {}, None)
