@@ -26,6 +26,8 @@ class Limits:
     video_seconds: float = 4 * 3600.0
     clip_frames: int = 64
     clip_bytes: int = 768 * MIB
+    # An animated picture: a thousand frames of 1 megapixel, each of which takes a whole canvas.
+    animation_pixels: int = 1_000_000_000
     decoded_frames: int = 20_000
 
     # Lens: the default weights were trained near 200 px; at a short side of 320 px the rows keep

@@ -7,7 +7,7 @@ from nonlocal_viz.media.image import (
     open_image,
     thumbnail,
 )
-from nonlocal_viz.media.video import Clip, is_video, open_video
+from nonlocal_viz.media.video import Clip, is_video, moves, open_video
 from nonlocal_viz.media.writing import WebmWriter, encode_webm
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "encode_png",
     "encode_webm",
     "is_video",
+    "moves",
     "open_image",
     "open_video",
     "thumbnail",

@@ -22,7 +22,7 @@ from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media.bare import scans, without_metadata
 from nonlocal_viz.media.files import open_file
 from nonlocal_viz.media.profile import in_srgb
-from nonlocal_viz.media.wide import as_bytes, needs_tifffile, tiff_pixels
+from nonlocal_viz.media.wide import WHITES, as_bytes, tiff_pixels, wide_size
 
 #: What Pillow is allowed to try; anything else is refused before a decoder of it runs. (MPO, the
 #: two-picture JPEG of phones, is opened as JPEG.)
@@ -69,7 +69,7 @@ def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
     if isinstance(source, Image.Image):
         _check_size(*source.size, limits, "The picture")
         with _one_sentence("The picture"):
-            return _decode(source, "The picture")
+            return picture_pixels(source, "The picture")
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "The file", limits)
     if isinstance(source, str | os.PathLike):
@@ -158,15 +158,17 @@ class _UnreadableError(MediaError):
 
 
 def _opened(content: bytes, name: str, limits: Limits) -> np.ndarray:
+    size = wide_size(content)
+    if size is not None:
+        _check_size(*size, limits, name)
+        return tiff_pixels(content, name)
     formats = SUPPORTED_FORMATS
     named = _BY_NAME.get(Path(name).suffix.lower())
     if named:
         formats = (*formats, named)
     with _one_sentence(name), Image.open(io.BytesIO(content), formats=formats) as picture:
         _check_size(*picture.size, limits, name)
-        if needs_tifffile(picture):
-            return tiff_pixels(content, name)
-        return _decode(picture, name)
+        return picture_pixels(picture, name)
 
 
 @contextmanager
@@ -203,7 +205,7 @@ def _check_size(width: int, height: int, limits: Limits, name: str) -> None:
         )
 
 
-def _decode(picture: Image.Image, name: str) -> np.ndarray:
+def picture_pixels(picture: Image.Image, name: str) -> np.ndarray:
     """Pixels of an opened picture; raises whatever Pillow does for broken data."""
     picture.load()
     try:
@@ -212,7 +214,9 @@ def _decode(picture: Image.Image, name: str) -> np.ndarray:
         # What is said of the picture is damaged; the picture is not.
         upright = picture
     if upright.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
-        return np.repeat(as_bytes(np.asarray(upright)[..., None], name), 3, axis=2)
+        # A TIFF may keep 12 bits in 16; a PNG spreads them.
+        whites = WHITES if picture.format == "TIFF" else WHITES[-1:]
+        return np.repeat(as_bytes(np.asarray(upright)[..., None], name, whites), 3, axis=2)
     if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
         colours = in_srgb(upright if upright.mode == "LA" else upright.convert("RGBA")).convert(
             "RGBA"
@@ -245,5 +249,5 @@ def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
     if array.shape[2] == 1:
         return np.repeat(array, 3, axis=2)
     if array.shape[2] == 4:
-        return _decode(Image.fromarray(np.ascontiguousarray(array), "RGBA"), "The array")
+        return picture_pixels(Image.fromarray(np.ascontiguousarray(array), "RGBA"), "The array")
     return np.array(array, order="C")

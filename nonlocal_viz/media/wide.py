@@ -10,24 +10,35 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
 
 from nonlocal_viz.errors import MediaError
 
 #: What is white in a picture of so many bits, kept in a wider number.
 WHITES = (1023, 4095, 16_383, 65_535)
+#: Of TIFFs and large TIFFs, in both orders of bytes.
+_MARKS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _CANNOT = "{} is a TIFF of a kind that is not read here; save it as PNG, or with 8 bits."
 
 
-def needs_tifffile(picture: Image.Image) -> bool:
-    """Whether an opened TIFF has samples that Pillow takes for others: wider than a byte and of several
-    channels or planes, of 32 bits, or floats."""
-    if picture.format != "TIFF":
-        return False
-    tags = getattr(picture, "tag_v2", {})
-    bits, planes = tags.get(258, (1,)), tags.get(284, 1)
-    bits = bits if isinstance(bits, tuple) else (bits,)
-    return max(bits) > 8 or (planes == 2 and len(bits) > 1)
+def wide_size(content: bytes) -> tuple[int, int] | None:
+    """(width, height) of a TIFF whose samples Pillow takes for others, or refuses: wider than a byte, in
+    planes of their own, or floats. None for every other file."""
+    if not content.startswith(_MARKS):
+        return None
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            page: Any = file.pages[0]
+            planes = (
+                page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
+            )
+            # Grey of 16 bits, black at 0, Pillow reads as it is meant, and knows more compressions.
+            grey = page.samplesperpixel == 1 and page.bitspersample == 16
+            usual = grey and int(page.photometric) == 1 and int(page.sampleformat) == 1
+            wide = (page.bitspersample > 8 or planes) and not usual
+            return (int(page.imagewidth), int(page.imagelength)) if wide else None
+    except Exception:
+        # Whatever is wrong with it, Pillow says it in its own way.
+        return None
 
 
 def tiff_pixels(content: bytes, name: str) -> np.ndarray:
@@ -92,9 +103,8 @@ def as_bytes(values: np.ndarray, name: str, whites: Sequence[int] = WHITES[-1:])
 
 def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 1e-12))
-    return np.rint(np.nan_to_num(scaled, nan=0, posinf=1, neginf=0).clip(0, 1) * 255).astype(
-        np.uint8
-    )
+    known = np.nan_to_num(scaled, nan=0, posinf=1, neginf=0).clip(0, 1)
+    return np.asarray(np.rint(known * 255), np.uint8)
 
 
 def _over_white(pixels: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from typing import Any
 
 from nonlocal_viz.errors import BusyError, GoneError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.media import is_video
+from nonlocal_viz.media import moves
 from nonlocal_viz.resources import assets_dir
 from nonlocal_viz.view import View
 from nonlocal_viz.web.models import Models
@@ -86,7 +86,7 @@ class Views:
             BusyError: too many pictures are waiting already.
         """
         key, path = self._find(source)
-        options = _clip_options(source) if is_video(path) else {}
+        options = _clip_options(source) if moves(path) else {}
         model = source.get("model") if isinstance(source, dict) else None
         lens = self.models.lens(model)
         key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
