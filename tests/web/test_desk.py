@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +29,7 @@ from nonlocal_viz.errors import (
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.media import encode_webm
 from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
 from nonlocal_viz.web.api import _affinity
@@ -367,3 +369,24 @@ def test_the_endpoint_asks_the_views_of_the_page(
     np.testing.assert_allclose(again["weights"], column.map, rtol=1e-6)
     with pytest.raises(GoneError):
         _affinity(desk.views, "/etc/hostname", (9, 9, 0), None, None, "row", {}, None)
+
+
+def test_what_is_shared_is_the_blocks_that_were_opened(desk: Desk, uploads: Path) -> None:
+    request = {**CENTRE, "source": upload(uploads, 0), "suffix": "html"}
+
+    def written(**more: Any) -> str:
+        return saved(desk, {**request, **more}).decode()
+
+    both = written(blocks=["layer3.1", "layer2.1", "layer9"])
+    one = written(blocks="layer3.1")
+    assert both.count('"block": "layer2.1"') == both.count('"block": "layer3.1"') == 1
+    assert '"block": "layer3.1"' not in one and len(one) < len(both)
+
+
+def test_a_video_says_what_it_is_of(desk: Desk, tmp_path: Path, picture: np.ndarray) -> None:
+    (desk.views._uploads / "clip.webm").write_bytes(encode_webm([picture] * 3))
+    source = {"path": str(desk.views._uploads / "clip.webm"), "frames": 2}
+    content = saved(desk, {**CENTRE, "source": source, "suffix": "webm", "frame": 1})
+    with av.open(io.BytesIO(content)) as video:
+        told = {name.lower(): words for name, words in video.metadata.items()}
+    assert "clip.webm through mine" in told["title"]
