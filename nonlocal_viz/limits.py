@@ -64,6 +64,10 @@ class Limits:
     normaliser_scores: int = 32_000_000
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
+    # Questions of one kind that are answered at once, and clips among them that are decoded: each may
+    # take clip_bytes.
+    at_once: int = 8
+    clips_at_once: int = 2
     # What people send and what is written for them, on disk: a hundred photos and a few clips.
     temporary_bytes: int = 2048 * MIB
     # Files on their way at once: each may be as large as a clip.

@@ -95,7 +95,9 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
             api_name=name,
             api_visibility="undocumented",
             show_progress="hidden",
-            concurrency_limit=2,
+            # Many may be answered at once: what is heavy waits for its turn in encoding.py, where a
+            # photo goes between the steps of a clip.
+            concurrency_limit=desk.views.limits.at_once,
         )
 
 

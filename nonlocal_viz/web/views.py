@@ -13,6 +13,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ class Views:
         self._kept: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
+        self._clips = threading.BoundedSemaphore(lens.limits.clips_at_once)
 
     def get(self, source: object) -> View:
         """The view of a source: ``{"example": name}`` or ``{"upload": file}``, by its place within the
@@ -97,7 +99,8 @@ class Views:
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
             # What nobody asks for is not computed; who asks is told how far it is (Desk).
-            view = lens.open(path, **options, lazy=True)
+            with self._clips if options else nullcontext():
+                view = lens.open(path, **options, lazy=True)
         finally:
             self._waiting.release()
         with self._lock:

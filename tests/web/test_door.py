@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
+from nonlocal_viz.encoding import Encoding
 from nonlocal_viz.web import rules
 from nonlocal_viz.web import serve as server
 from nonlocal_viz.web.door import Door, House
@@ -265,3 +269,42 @@ def test_a_server_for_others_answers_to_any_name_and_one_behind_a_proxy_to_the_p
     assert server._hosts("0.0.0.0", None, {}) is None
     assert server._hosts("127.0.0.1", None, {"root_path": "/sub"}) is None
     assert server._hosts("0.0.0.0", ["Viz.example.org"], {}) == {"viz.example.org"}
+
+
+def test_a_photo_waits_for_no_clip(
+    tiny_model: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More clips than there were ever places for, each of many slow steps, and then a photo."""
+    step = Encoding._step
+
+    def slowly(self: Encoding, block: str | None) -> Any:
+        if self._price > 1:
+            time.sleep(0.1)
+        return step(self, block)
+
+    monkeypatch.setattr(Encoding, "_step", slowly)
+    monkeypatch.setattr("nonlocal_viz.core.gradual.FRAMES", 1)
+    done: list[str] = []
+    with running(tiny_model) as (url, _):
+        start(url)
+
+        def ask(name: str, source: dict[str, Any]) -> None:
+            question = {"data": [{"question": 1, "source": source, "block": None}]}
+            call = httpx.post(f"{url}/gradio_api/call/picture", json=question, timeout=20)
+            route = f"{url}/gradio_api/call/picture/{call.json()['event_id']}"
+            heard = httpx.get(route, timeout=60)
+            done.append(
+                name if '"kind": "view"' in heard.text or '"kind":"view"' in heard.text else ""
+            )
+
+        clips = [
+            threading.Thread(target=ask, args=("clip", {"example": "bunny-clip", "frames": 16 + i}))
+            for i in range(4)
+        ]
+        for thread in clips:
+            thread.start()
+        time.sleep(0.5)
+        ask("photo", {"example": "cat"})
+        for thread in clips:
+            thread.join()
+    assert done == ["photo", "clip", "clip", "clip", "clip"]
