@@ -7,6 +7,7 @@ cells lie, and the pictures they lie on; :class:`nonlocal_viz.Row` is one.
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,9 +154,9 @@ def caption(row: Shown) -> str:
     what = row.picture or ("clip" if len(row.frames) > 1 else "picture")
     through = f" through {row.model}" if row.model else ""
     frame = f" in frame {row.query_cell[0]}" if len(row.frames) > 1 else ""
-    return (
-        f"{what}{through}: {row.direction} of pixel ({row.x:.5g}, {row.y:.5g}){frame}, {row.block}"
-        + (f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else "")
+    pixel = f"({math.floor(row.x)}, {math.floor(row.y)})"
+    return f"{what}{through}: {row.direction} of pixel {pixel}{frame}, {row.block}" + (
+        f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else ""
     )
 
 

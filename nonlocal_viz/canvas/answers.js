@@ -44,6 +44,7 @@ export function stopLooking(session) {
 
 /** What was asked for did not come: fields and address say what is shown still. @param {Session} session */
 function asBefore(session) {
+  session.choosing.over();
   session.showFields();
   session.returning = false;
   session.news = "";
@@ -61,6 +62,7 @@ function openView(session, view, block) {
     session.pointed.start({ x: view.start[0], y: view.start[1], t: Math.min(view.start[2], view.frames.length - 1) });
     session.frame = session.pointed.resting.t;
   }
+  session.choosing.over();
   session.open = { source: view.source, picture: view, blocks: new Map([[block.name, block]]), block };
   session.answer = session.peek = null;
   session.wanted = block.name;
@@ -105,6 +107,7 @@ function addBlock(session, block) {
     session.pinning.draw();
     return;
   }
+  session.choosing.over();
   session.open.block = block;
   session.shown();
 }

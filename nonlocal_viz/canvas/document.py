@@ -44,6 +44,7 @@ def of_views(
     views: Sequence[Seen],
     blocks: Sequence[str] | None = None,
     at: tuple[float, float, int] | None = None,
+    query: str | None = None,
     limits: Limits = LIMITS,
 ) -> str:
     """A canvas for each view, one below the other; where there are several, one pointer for all.
@@ -52,6 +53,7 @@ def of_views(
         blocks: names of the blocks that can be chosen, the first one shown; default all that a view
             has, its default block first.
         at: (x, y, frame) of the first query, in pixels of each view; default its middle.
+        query: what is shown at first besides, as the page's address says it.
 
     Raises:
         BlockError: a view has no such block.
@@ -59,7 +61,7 @@ def of_views(
     """
     if not views:
         raise OptionError("There is nothing to write: give one view at least.")
-    shelves = [_shelf(view, blocks, at or _middle(view), limits) for view in views]
+    shelves = [_shelf(view, blocks, at or _middle(view), query, limits) for view in views]
     return _page(shelves, linked=len(views) > 1)
 
 
@@ -139,7 +141,11 @@ def _middle(view: Seen) -> tuple[float, float, int]:
 
 
 def _shelf(
-    view: Seen, blocks: Sequence[str] | None, at: tuple[float, float, int], limits: Limits
+    view: Seen,
+    blocks: Sequence[str] | None,
+    at: tuple[float, float, int],
+    query: str | None,
+    limits: Limits,
 ) -> dict[str, Any]:
     first = view.default_block
     names = list(blocks or [first, *(name for name in view.blocks if name != first)])
@@ -161,7 +167,8 @@ def _shelf(
         )
     value = {**picture, "blocks": names, "first": held[0], "about": about_payload(view.about)}
     value["fineness"] = [view.fineness(name) for name in names]
-    return _shelved(value, view.name, at, "row", held[1:], None)
+    shelved = _shelved(value, view.name, at, "row", held[1:], None)
+    return shelved | ({"query": query} if query else {})
 
 
 def _shelved(

@@ -6,7 +6,8 @@ import { modelOf } from "./core/source.js";
 
 /** @typedef {import("./core/look.js").Look} Look */
 /** @typedef {import("./session.js").Session} Session */
-/** @typedef {{ keys: Record<string, (session: Session) => void>, label: string, words: string, clip?: boolean }} Entry */
+/** @typedef {{ keys: Record<string, (session: Session) => void>, label: string, words: string, clip?: boolean, served?: boolean }} Entry
+ * served: there has to be a server for it */
 
 /** Cells: beyond any picture. */
 const FAR = 1e6;
@@ -27,10 +28,14 @@ const PLACES = [
 
 /** @type {Entry[]} */
 const CHOICES = [
-  { label: "n", words: "next model", keys: { n: (s) => {
-    if (s.open) s.chooseModel(after(s.config.models.map((m) => m.name), modelOf(s.open.source, s.ownModel)));
+  { label: "n", words: "next model", served: true, keys: { n: (s) => {
+    const { next } = s.choosing;
+    if (next) s.choosing.chooseModel(after(s.config.models.map((m) => m.name), modelOf(next.source, s.ownModel)));
   } } },
-  { label: "b", words: "next block", keys: { b: (s) => { if (s.open) s.chooseBlock(after(s.open.picture.blocks, s.open.block.name)); } } },
+  { label: "b", words: "next block", keys: { b: (s) => {
+    const { next } = s.choosing;
+    if (s.open && next) s.choosing.chooseBlock(after(s.open.picture.blocks, next.block || s.open.block.name));
+  } } },
   { label: "r", words: "row or column", keys: { r: (s) => s.setLook({ direction: after(["row", "column"], s.look.direction) }) } },
 ];
 
@@ -66,8 +71,8 @@ const OTHERS = [
   { label: "0", words: "the whole picture", keys: { 0: (s) => zoom(s, -FAR) } },
   { label: "f", words: "full screen", keys: { f: (s) => s.screen.turnFull() } },
   { label: "t", words: "larger type", keys: { t: (s) => s.announce(s.screen.turnType() ? "Larger type." : "Type as before.") } },
-  { label: "d", words: "download the overlay", keys: { d: (s) => s.save("png") } },
-  { label: "l", words: "copy a link to what is shown", keys: { l: (s) => s.copyLink() } },
+  { label: "d", words: "download the overlay", served: true, keys: { d: (s) => s.save("png") } },
+  { label: "l", words: "copy a link to what is shown", served: true, keys: { l: (s) => s.copyLink() } },
   { label: "?", words: "this list", keys: { "?": (s) => s.controls.showKeys() } },
 ];
 
@@ -95,16 +100,19 @@ function dim(session, by) {
   session.announce(`Opacity ${Math.round(100 * session.look.alpha)} %.`);
 }
 
+/** @param {boolean} alone whether there is no server */
+const there = (alone) => TABLE.filter(({ served }) => !(served && alone));
+
 /** Deeds of one session; those of clips do nothing on a photo. @param {Session} session @returns {import("./parts/keys.js").Deeds} */
 export function deedsOf(session) {
-  return Object.fromEntries(TABLE.flatMap(({ keys, clip }) => Object.entries(keys).map(([key, deed]) =>
+  return Object.fromEntries(there(session.alone).flatMap(({ keys, clip }) => Object.entries(keys).map(([key, deed]) =>
     [key, () => { if (!clip || session.isClip) deed(session); }])));
 }
 
-/** What people read: the keys of the picture, then those of a focused pin. @returns {import("./parts/keys.js").Row[]} */
-export function keyList() {
+/** What people read: the keys of the picture, then those of a focused pin. @param {boolean} [alone] @returns {import("./parts/keys.js").Row[]} */
+export function keyList(alone = false) {
   return [
-    ...TABLE.map(({ label, words, clip = false }) => ({ label, words, clip })),
+    ...there(alone).map(({ label, words, clip = false }) => ({ label, words, clip })),
     { label: "Alt+arrows", words: "on a pin: move it in the list", clip: false }, { label: "Delete", words: "on a pin: remove it", clip: false },
     { label: "Shift+click", words: "pin that place", clip: false }, { label: "Ctrl+wheel", words: "zoom", clip: false },
   ];

@@ -115,7 +115,7 @@ export class Pinning {
     if (pin.model !== now.model || pin.sampling !== now.sampling) {
       const source = { ...withModel(open.source, pin.model, session.ownModel), ...(pin.sampling ? { spacetime: true, ...sampled(pin.sampling) } : {}) };
       session.openSource(source, `Going to pin ${pin.number}`, pin.block);
-    } else if (pin.block !== now.block) session.chooseBlock(pin.block);
+    } else if (pin.block !== now.block) session.choosing.chooseBlock(pin.block);
     else session.shown();
   }
 

@@ -115,7 +115,7 @@ export interface RowQuestion {
   frame: number;
 }
 
-/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``blocks`` are those of a page that works alone; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``blocks`` are those of a page that works alone, ``query`` what it shows; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
 export interface SaveQuestion {
   question: number;
   source: Source;
@@ -133,6 +133,7 @@ export interface SaveQuestion {
   veil: boolean;
   caption: boolean;
   blocks: string[];
+  query: string;
 }
 
 /** What the model says of itself; ``assumptions`` are sentences. */

@@ -160,9 +160,9 @@ class RowQuestion(TypedDict):
 
 class SaveQuestion(TypedDict):
     """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo;
-    ``veil``: a colour is the more solid the greater its weight;
-    ``blocks`` are those of a page that works alone; ``caption``: with a colour bar and a line
-    that says what is shown, where the file can have them."""
+    ``veil``: a colour is the more solid the greater its weight; ``blocks`` are those of a page that works
+    alone, ``query`` what it shows; ``caption``: with a colour bar and a line that says what is shown,
+    where the file can have them."""
 
     question: int
     source: Source
@@ -180,6 +180,7 @@ class SaveQuestion(TypedDict):
     veil: bool
     caption: bool
     blocks: list[str]
+    query: str
 
 
 class About(TypedDict):

@@ -14,6 +14,13 @@ export function queryOf({ open, pointed, frame, look, pins }) {
   });
 }
 
+/** The same of the picture that is open, for a page that holds it and nothing else. @param {Session} session */
+export function shownQuery(session) {
+  const query = queryOf(session);
+  for (const name of ["example", "upload", "model", "frames", "spacetime", "start", "stride"]) query?.delete(name);
+  return query;
+}
+
 /** What an address asks for, of a picture that is open; what it cannot have is said.
  * @param {Session} session @param {URLSearchParams} asked @param {View} view */
 export function restore(session, asked, view) {
@@ -37,6 +44,6 @@ export function revisit(session, asked) {
   }
   session.returning = true;
   restore(session, asked, open.picture);
-  if (block && block !== open.block.name && open.picture.blocks.includes(block)) session.chooseBlock(block);
+  if (block && block !== open.block.name && open.picture.blocks.includes(block)) session.choosing.chooseBlock(block);
   else session.shown();
 }

@@ -11,13 +11,14 @@ import { changed, cmapOf, plainLook } from "./core/look.js";
 import { megabytes } from "./core/numbers.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
-import { modelOf, withModel } from "./core/source.js";
+import { modelOf } from "./core/source.js";
+import { Choosing } from "./choosing.js";
 import { deedsOf, keyList } from "./keymap.js";
 import { Linked } from "./linked.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
 import { ownIds } from "./parts/elements.js";
-import { Intake, refusal } from "./parts/intake.js";
+import { Intake } from "./parts/intake.js";
 import { KeyList, listenToKeys } from "./parts/keys.js";
 import { Notice } from "./parts/notice.js";
 import { Scene } from "./parts/scene.js";
@@ -26,7 +27,7 @@ import { StateLine } from "./parts/stateline.js";
 import { Waits } from "./parts/waiting.js";
 import { Pinning } from "./pinning.js";
 import { Pointing } from "./pointing.js";
-import { queryOf, revisit } from "./restoring.js";
+import { queryOf, revisit, shownQuery } from "./restoring.js";
 import { heardOfControls, heardOfScene, heardOfStage, heardOfWaits } from "./wiring.js";
 
 /** @typedef {import("./core/answer.js").Answer} Answer */
@@ -75,6 +76,7 @@ export class Session {
     this.address = new Address(this.company.before === 0 && host.address !== false, (asked) => revisit(this, asked));
     /** What the address asks of the picture that is to come. @type {URLSearchParams | null} */
     this.asked = host.asked === undefined ? this.address.first : new URLSearchParams(host.asked);
+    this.choosing = new Choosing(this);
     this.pointing = new Pointing(this);
     this.linked = new Linked(this);
     this.pinning = new Pinning(this);
@@ -85,14 +87,16 @@ export class Session {
     this.notice = new Notice(root, () => this.scene.stage.picture.focus());
     this.waits = new Waits(root, heardOfWaits(this));
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
-      file: (file) => this.openFile(file), failed: (words) => this.fail(words),
-      example: (example, title) => this.openSource({ example, ...this.model }, `Opening ${title}`),
+      file: (file) => this.choosing.openFile(file), failed: (words) => this.fail(words),
+      example: (example, title) => this.openSource({ example, ...this.choosing.model }, `Opening ${title}`),
     });
     this.desk = new Desk(host, answersFor(this));
     this.scene.stage.listen(heardOfStage(this));
     this.screen = new Screen(root, this.scene.stage, () => this.note("The browser does not let this page fill the screen."));
-    this.keys = new KeyList(root, keyList());
+    this.keys = new KeyList(root, keyList(this.alone));
     listenToKeys(this.company, this.scene.stage.picture, () => this.open !== null, deedsOf(this), () => this.keys.letters);
+    // What is drawn in the ink of the page is drawn anew when that changes.
+    matchMedia("(prefers-color-scheme: dark)").addEventListener?.("change", () => setTimeout(() => this.refresh(), 100));
     this.controls.showLook(this.look);
   }
 
@@ -125,6 +129,9 @@ export class Session {
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
     this.desk.wantRow({ source: this.open.source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
   }
+
+  /** Whether there is no server. */
+  get alone() { return this.root.dataset.alone !== undefined; }
 
   get isClip() { return this.open !== null && this.open.picture.times.length > 1; }
 
@@ -163,9 +170,9 @@ export class Session {
   showFields() {
     this.controls.showLook(this.look);
     if (!this.open) return;
-    const { block, picture, source } = this.open, { signed } = block.meta;
+    const { block, picture } = this.open, { signed } = block.meta, { source, block: named } = /** @type {import("./choosing.js").Aim} */ (this.choosing.next);
     this.controls.showPicture({
-      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
+      cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: named ?? block.name,
       model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false,
       held: block.holds(this.look.direction), size: megabytes(fileSize(picture, this.opened)),
     });
@@ -211,55 +218,17 @@ export class Session {
     if (changes.direction) this.speak();
   }
 
-  /** @param {string} name */
-  chooseBlock(name) {
-    if (!this.open) return;
-    this.wanted = name;
-    this.news = `Block ${name}.`;
-    const kept = this.open.blocks.get(name);
-    if (kept) {
-      this.open.block = kept;
-      this.shown();
-      return;
-    }
-    this.busy(`Fetching ${name}`);
-    this.desk.openBlock(this.open.source, name);
-  }
-
   get ownModel() { return this.config.models[0].name; }
-
-  /** The model that looks, as a source says it. */
-  get model() { return this.open?.source.model ? { model: this.open.source.model } : {}; }
-
-  /** The same picture, looked at by another model. @param {string} name */
-  chooseModel(name) {
-    if (!this.open || name === modelOf(this.open.source, this.ownModel)) return;
-    this.news = `Model ${name}.`;
-    this.openSource(withModel(this.open.source, name, this.ownModel), `Looking with ${name}`);
-  }
-
-  /** The same clip, sampled or related in another way. @param {Partial<Source>} changes */
-  resample(changes) {
-    if (this.open) this.openSource({ ...this.open.source, ...changes }, "Looking at the clip again");
-  }
 
   /** @param {Source} source @param {string} words @param {string | null} [block] if the model has it
    * @param {URLSearchParams | null} [asked] what an address asks of it that somebody went back to */
-  openSource(source, words, block = this.open && this.open.block.name, asked = null) {
+  openSource(source, words, block = this.choosing.next && this.choosing.next.block, asked = null) {
     this.turn++;
+    this.choosing.aim = { source, block, sending: false };
     this.asked = asked;
     this.returning = asked !== null;
     this.busy(words);
     this.desk.openPicture(source, block);
-  }
-
-  /** @param {File} file */
-  async openFile(file) {
-    const refused = refusal(file, this.config.bounds);
-    if (refused) { this.fail(refused); return; }
-    this.busy(`Sending ${file.name}`);
-    const turn = ++this.turn, upload = await this.desk.sendFile(file);
-    if (upload !== null && turn === this.turn) this.openSource({ upload, ...this.model }, `Looking at ${file.name}`);
   }
 
   /** The blocks that somebody looked at, the one that is shown first. */
@@ -274,7 +243,7 @@ export class Session {
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
-      caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name),
+      caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name), query: String(shownQuery(this) || ""),
     });
   }
 

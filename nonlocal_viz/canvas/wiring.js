@@ -27,8 +27,8 @@ export function heardOfStage(session) {
 /** @param {Session} session @returns {import("./parts/controls.js").Listener} */
 export function heardOfControls(session) {
   return {
-    model: (name) => session.chooseModel(name), block: (name) => session.chooseBlock(name), look: (changes) => session.setLook(changes),
-    clip: (changes) => session.resample(changes), save: (suffix) => session.save(suffix), link: () => session.copyLink(),
+    model: (name) => session.choosing.chooseModel(name), block: (name) => session.choosing.chooseBlock(name), look: (changes) => session.setLook(changes),
+    clip: (changes) => session.choosing.resample(changes), save: (suffix) => session.save(suffix), link: () => session.copyLink(),
   };
 }
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from nonlocal_viz.canvas import document
 from nonlocal_viz.canvas.payload import (
     Keep,
     about_payload,
@@ -33,6 +34,8 @@ from nonlocal_viz.web.views import Views, named
 Answers = Iterator[dict[str, Any]]
 #: Seconds between two answers that say how far something is: nobody reads faster.
 OFTEN = 0.2
+#: Letters of what a page that works alone shows at first: a hundred pins and more.
+_QUERY = 32_768
 _log = logging.getLogger(__name__)
 _sequence = itertools.count(1)
 
@@ -118,7 +121,7 @@ class Desk:
         column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
         options = _colours(request)
-        at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
+        at = f"x{math.floor(x)}-y{math.floor(y)}" + (f"-frame{frame}" if row.is_clip else "")
         model = stem(view.about.name)
         name = (
             f"{stem(title_of(request.get('source')))}-{model}-{block}-{row.direction}-{at}.{suffix}"
@@ -137,7 +140,9 @@ class Desk:
                 for one in names:
                     yield from progress(_steps(view, one))
                 yield said("Writing the page")
-                view.save(path, names, x=x, y=y, frame=frame)
+                query = request.get("query")
+                shown = query if isinstance(query, str) and len(query) <= _QUERY else None
+                path.write_text(document.of_views([view], names, (x, y, frame), shown), "utf-8")
             else:
                 row.save(path, **options, caption=bool(request.get("caption")))
             yield {"kind": "file", "name": name, "file": self._keep(path)}

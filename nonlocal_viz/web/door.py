@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from nonlocal_viz.web import rules
 from nonlocal_viz.web.gradio_private import QueueState
 
@@ -127,6 +129,8 @@ class Door:
         self._uploads += 1
         try:
             await self.app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # whoever sent it has gone
         finally:
             self._uploads -= 1
 

@@ -8,6 +8,8 @@ from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.zoo import ModelInfo, load_model, read_manifest
 
+#: Average precision by which a block is better than another; half of a usual interval.
+_CLEAR = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +50,8 @@ class Models:
 
     def best_block(self, name: object = None) -> str | None:
         """The block of a model whose rows rank objects best, as its measurements say; None where fewer
-        than two were measured."""
+        than two were measured, where they hardly differ, or where its rows rank no better than the
+        features that they are made of."""
         own = self.called(name) or self.own
         measured = self._measured(own).metrics
         scores = {
@@ -56,7 +59,11 @@ class Models:
             for block, score in measured.items()
             if block.endswith(" ap")
         }
-        return max(scores, key=lambda block: scores[block]) if len(scores) > 1 else None
+        if len(scores) < 2:
+            return None
+        best, second = sorted(scores, key=lambda block: scores[block], reverse=True)[:2]
+        clear = scores[best] - scores[second] >= _CLEAR and measured.get(f"{best} ap_gain", 1.0) > 0
+        return best if clear else None
 
     def _measured(self, name: str) -> ModelInfo:
         """What the list says of a model: nothing, if the page's own only has the name of one in it."""

@@ -216,19 +216,33 @@ def test_the_page_shares_itself_as_a_file(
     seen.page.locator("[data-set=block]").select_option(index=1)
     seen.wait("tool.answer.block === 'layer3.1'")
     seen.page.locator(".nlv-picture").click(position={"x": 90, "y": 120})
+    for key in "rcp":
+        seen.page.keyboard.press(key)
     said = seen.page.locator('[data-save="html"]').inner_text()
     with seen.page.expect_download() as waiting:
         seen.page.locator('[data-save="html"]').click()
     path = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(path)
-    assert path.name.startswith("astronaut-embedded_gaussian-layer3.1-row-x")
+    assert path.name.startswith("astronaut-embedded_gaussian-layer3.1-column-x")
     size = float(re.search(r"\((\d+\.\d) MB\)", said).group(1))
     assert size == pytest.approx(path.stat().st_size / 1e6, abs=0.15)
     alone = offline(path)
     alone.wait("tool.ready")
     assert alone.page.locator("[data-set=block] option").count() == 2
     here, there = seen.answer(), alone.answer()
-    assert (here["index"], here["block"]) == (there["index"], there["block"])
+    assert here == there and here["direction"] == "column"
+    # All that is shown is shared: the held query, the pin, the look.
+    assert alone.tool("held") == seen.tool("held") and alone.tool("pins") == 1
+    shown = [page.page.locator("[data-set=cmap]").input_value() for page in (seen, alone)]
+    assert shown[0] == shown[1] != "inferno"
+    assert not alone.page.locator(".nlv-note").is_visible()
+    # Keys that need a server do nothing there, and are not in the list.
+    alone.page.keyboard.press("l")
+    alone.page.keyboard.press("d")
+    alone.page.keyboard.press("Shift+?")
+    listed = alone.page.locator(".nlv-keys").inner_text()
+    assert "next block" in listed and "next model" not in listed and "copy a link" not in listed
+    alone.page.keyboard.press("Escape")
     view = shipped_lens.open(assets_dir() / "photos" / "astronaut.jpg")
     alone.hover(0.2, 0.7)
     painted_right(view, alone.answer())

@@ -75,7 +75,7 @@ export function restored(asked, opened, offer) {
   /** @type {string[]} */
   const missed = missedSource(asked, opened), said = (/** @type {string} */ name) => asked.get(name) || "", frames = opened.times.length;
   const x = parseFloat(said("x")), y = parseFloat(said("y")), inside = within(x, opened.width) && within(y, opened.height);
-  if ((said("x") || said("y")) && !inside) missed.push(`the point (${said("x")}, ${said("y")}) lies outside the picture`);
+  if ((said("x") || said("y")) && !inside) missed.push(`there is no point (${said("x") || "?"}, ${said("y") || "?"}) in the picture`);
   const frameOf = (/** @type {string} */ name) => {
     const t = /^\d+$/.test(said(name)) ? +said(name) : -1, fine = within(t, frames);
     if (said(name) && !fine) missed.push(`there is no frame ${said(name)}`);
@@ -83,7 +83,7 @@ export function restored(asked, opened, offer) {
   };
   const t = frameOf("frame"), frame = frameOf("large");
   const texts = asked.getAll("pin"), pins = texts.map((text) => pinAsked(text, opened)).filter((pin) => pin !== null);
-  if (pins.length < texts.length) missed.push(`${texts.length - pins.length} of its pins make no sense here`);
+  if (pins.length < texts.length) missed.push(`${texts.length - pins.length} of its pins cannot be shown here`);
   return {
     point: { ...(inside ? { x, y } : {}), ...(t === null ? {} : { t }) }, held: inside && said("held") === "1", frame,
     look: lookAsked(asked, offer, missed), pins, missed,

@@ -41,7 +41,7 @@ function session(changes = {}) {
   const done = [], write = (name) => (...said) => { done.push([name, ...said]); };
   const all = (...names) => Object.fromEntries(names.map((name) => [name, write(name)]));
   return { done, session: {
-    ...all("chooseModel", "chooseBlock", "save", "copyLink"), announce: (words) => done.push(["say", words]), isClip: true,
+    ...all("save", "copyLink"), announce: (words) => done.push(["say", words]), isClip: true,
     setLook(look) { done.push(["setLook", look]); Object.assign(this.look, look); },
     pointing: all("move", "hold", "letGo", "undo"), pinning: all("pin"), screen: { turnFull: write("full"), turnType: () => (done.push(["type"]), true) },
     scene: { film: all("step", "play"), stage: { zoom: { level: 1.5, ...all("by") } },
@@ -49,6 +49,7 @@ function session(changes = {}) {
     controls: { showKeys: write("showKeys") }, config: { models: [{ name: "own" }, { name: "other" }], scales: ["linear", "gamma", "log"] }, ownModel: "own",
     look: { direction: "row", cmap: "magma", signedCmap: "coolwarm", colourScale: "log", alpha: 0.98, smooth: false, grid: true, colour: false,
       arrows: false, veil: true },
+    choosing: { ...all("chooseModel", "chooseBlock"), next: { source: {}, block: "b" } }, alone: false,
     open: { source: {}, picture: { blocks: ["a", "b"] }, block: { name: "b", meta: { signed: false } } }, ...changes,
   } };
 }

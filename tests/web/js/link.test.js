@@ -52,7 +52,7 @@ test("whatever is shown comes back from its address", () => {
 });
 
 test("what makes no sense is not obeyed, and is said", () => {
-  const senseless = { "x=-1&y=5": /\(-1, 5\) lies outside/, "x=100&y=5": /outside/, "x=5&y=80": /outside/, "x=5": /outside/, "x=a&y=b": /\(a, b\)/,
+  const senseless = { "x=-1&y=5": /no point \(-1, 5\)/, "x=100&y=5": /no point/, "x=5&y=80": /no point/, "x=5": /no point/, "x=a&y=b": /\(a, b\)/,
     "frame=8": /no frame 8/, "frame=-1": /no frame -1/, "frame=x": /no frame x/, "large=9": /no frame 9/,
     "show=all": /\u201call\u201d is neither row nor column/,
     "scale=cubic": /\u201ccubic\u201d is no scale/, "cmap=jet": /no colours \u201cjet\u201d/, "alpha=2": /no opacity/,

@@ -38,7 +38,7 @@ test("pins of another block stay in sight and are asked of the present one, behi
   for (const x of [5, 25]) session.pinning.pin({ x, y: 5, t: 0 });
   other(session);
   assert.ok(ask.hidden);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   assert.deepEqual([ask.hidden, ask.textContent, list.children.map((card) => card.className)],
     [false, "Ask all of layer3.0", ["nlv-pin foreign", "nlv-pin foreign"]]);
   assert.deepEqual(root.querySelector(".nlv-pinmarks").children.map((mark) => mark.className), ["nlv-pinmark foreign", "nlv-pinmark foreign"]);
@@ -59,7 +59,7 @@ test("going to a pin shows what it is of: block, direction, model, sampling", ()
   const { session, asked, tool, open } = canvas();
   session.pinning.pin({ x: 25, y: 5, t: 0 });
   other(session);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   session.setLook({ direction: "column" });
   session.pinning.go(session.pins.pins[0]);
   assert.deepEqual([session.open.block.name, session.look.direction, tool.held], ["layer2.1", "row", { x: 25, y: 5, t: 0 }]);

@@ -165,7 +165,7 @@ test("a new picture, model, block and held click are entries of their own; Back 
   assert.equal(page.entries.length, 1);
   page.key(page.body, "p");
   session.desk.on.block({ ...one.meta, block: "layer3.0" }, bytes(one.bytes));
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   page.key(page.body, "p");
   page.key(picture, "ArrowRight");
   session.setLook({ alpha: 0.5 });
@@ -189,7 +189,7 @@ test("a new picture, model, block and held click are entries of their own; Back 
 test("what an address cannot bring back is said where one looks, and can be closed", () => {
   const { root, session } = canvas({ search: "?example=zebra&x=900&y=3" }), note = root.querySelector(".nlv-note");
   assert.deepEqual([note.hidden, note.querySelector("span").textContent], [false,
-    "Not all of this address could be brought back: there is no example \u201czebra\u201d; the point (900, 3) lies outside the picture."]);
+    "Not all of this address could be brought back: there is no example \u201czebra\u201d; there is no point (900, 3) in the picture."]);
   root.querySelector('[data-do="closenote"]').fire("click");
   assert.ok(note.hidden);
   assert.deepEqual(session.pointed.resting, { x: 12, y: 8, t: 0 });

@@ -43,8 +43,8 @@ test("blocks are asked for once", () => {
   assert.equal(root.dataset.state, "busy");
   session.desk.on.block({ ...one.meta, block: "layer3.0" }, bytes(one.bytes));
   assert.deepEqual([root.dataset.state, session.answer.block.name, field("block").value], ["ready", "layer3.0", "layer3.0"]);
-  session.chooseBlock("layer2.1");
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer2.1");
+  session.choosing.chooseBlock("layer3.0");
   assert.deepEqual([asked.length, session.answer.block.name], [0, "layer3.0"]);
 });
 
@@ -52,37 +52,71 @@ test("pictures, models, clips: what is asked of the server", async () => {
   const { session, asked, root } = canvas({ source: { example: "a", model: "other", frames: 4 } });
   root.querySelector(".nlv-thumbs").children[0].fire("click");
   assert.deepEqual(asked.pop(), ["picture", { source: { example: "a", model: "other" }, block: "layer2.1", question: 1 }]);
-  session.chooseModel("other");
+  session.choosing.chooseModel("other");
   assert.equal(asked.length, 0);
   const models = root.querySelector(".nlv-model");
   models.value = "own";
   models.fire("change");
-  assert.deepEqual(asked.pop()[1].source, { example: "a", frames: 4 });
+  assert.deepEqual(asked.pop()[1].source, { example: "a" });
   const spacetime = root.querySelector('[data-clip="spacetime"]'), frames = root.querySelector('[data-clip="frames"]');
-  assert.deepEqual([spacetime.value, frames.value, root.querySelector(".nlv-model").value], ["1", "4", "own"]);
+  session.showFields();
+  assert.deepEqual([spacetime.value, frames.value, root.querySelector(".nlv-model").value], ["1", "8", "own"]);
   spacetime.value = "";
   spacetime.fire("change");
-  assert.deepEqual(asked.pop()[1].source, { example: "a", model: "other", frames: 4, spacetime: false });
+  assert.deepEqual(asked.pop()[1].source, { example: "a", spacetime: false });
   frames.value = "16";
   frames.fire("change");
-  assert.deepEqual(asked.pop()[1].source, { example: "a", model: "other", frames: 16 });
-  await session.openFile({ name: "p.jpg", size: 10, type: "image/jpeg" });
-  assert.deepEqual(asked.pop()[1].source, { upload: "ab12/p.jpg", model: "other" });
-  await session.openFile({ name: "p.jpg", size: 1001, type: "image/jpeg" });
+  assert.deepEqual(asked.pop()[1].source, { example: "a", spacetime: false, frames: 16 });
+  await session.choosing.openFile({ name: "p.jpg", size: 10, type: "image/jpeg" });
+  assert.deepEqual(asked.pop()[1].source, { upload: "ab12/p.jpg" });
+  await session.choosing.openFile({ name: "p.jpg", size: 1001, type: "image/jpeg" });
   assert.equal(asked.length, 0);
   assert.match(root.querySelector(".nlv-error").textContent, /larger than/);
   session.openSource({ example: "b" }, "");
-  const sending = session.openFile({ name: "p.jpg", size: 10, type: "" });
+  const sending = session.choosing.openFile({ name: "p.jpg", size: 10, type: "" });
   assert.deepEqual([...session.desk.open.values()].map(({ kind }) => kind), ["upload"]); // nobody waits for what was asked before
   await sending;
 });
 
+test("choices add up while others are on their way", async () => {
+  const { session, asked, root, open } = canvas({ of: clip, source: { example: "a" } }), { choosing } = session;
+  const last = () => { const [kind, { source, block }] = asked.pop(); return [kind, source, block]; };
+  choosing.chooseModel("other");
+  choosing.chooseBlock("layer3.0");
+  assert.deepEqual(last(), ["picture", { example: "a", model: "other" }, "layer3.0"]);
+  choosing.resample({ frames: 16 });
+  assert.deepEqual(last(), ["picture", { example: "a", model: "other", frames: 16 }, "layer3.0"]);
+  assert.deepEqual(choosing.model, { model: "other" });
+  root.querySelector(".nlv-thumbs").children[0].fire("click");
+  assert.deepEqual(last(), ["picture", { example: "a", model: "other" }, "layer3.0"]);
+  // What has come is what counts from then on.
+  open(clip, { example: "a", model: "other" });
+  choosing.chooseBlock("layer3.0");
+  choosing.chooseModel("own");
+  assert.deepEqual(last(), ["picture", { example: "a" }, "layer3.0"]);
+  session.desk.on.failed("It broke.");
+  choosing.chooseModel("own");
+  assert.deepEqual(last(), ["picture", { example: "a" }, "layer2.1"]);
+  open(clip, { example: "a" });
+  const sending = choosing.openFile({ name: "p.jpg", size: 10, type: "" });
+  choosing.chooseModel("other");
+  choosing.chooseBlock("layer3.0");
+  assert.equal(root.querySelector(".nlv-model").value, "other");
+  await sending;
+  assert.deepEqual(last(), ["picture", { upload: "ab12/p.jpg", model: "other" }, "layer3.0"]);
+  // A block that is here already is shown at once, and nothing is awaited any more.
+  open(clip, { example: "a" });
+  choosing.chooseBlock("layer3.0");
+  choosing.chooseBlock("layer2.1");
+  assert.deepEqual([session.open.block.name, choosing.aim, choosing.next.block], ["layer2.1", null, "layer2.1"]);
+});
+
 test("of two files chosen in a hurry the last is opened, and a refused upload is said", async () => {
   const { session, asked, root } = canvas();
-  await Promise.all([session.openFile({ name: "1.jpg", size: 1, type: "" }), session.openFile({ name: "2.jpg", size: 1, type: "" })]);
+  await Promise.all([session.choosing.openFile({ name: "1.jpg", size: 1, type: "" }), session.choosing.openFile({ name: "2.jpg", size: 1, type: "" })]);
   assert.deepEqual(asked.map(([, question]) => question.source.upload), ["ab12/2.jpg"]);
   session.host.upload = async () => { throw new SendingError("lost", "3.jpg is too large."); };
-  await session.openFile({ name: "3.jpg", size: 1, type: "" });
+  await session.choosing.openFile({ name: "3.jpg", size: 1, type: "" });
   assert.equal(root.querySelector(".nlv-error").textContent, "3.jpg is too large.");
   assert.deepEqual([root.dataset.state, root.querySelector(".nlv-error").hidden], ["ready", false]);
 });
@@ -103,7 +137,8 @@ test("a download says all that is shown", () => {
   root.querySelector("[data-caption]").checked = true;
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
-    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, caption: true, blocks: ["layer2.1"], question: 1 }]);
+    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, caption: true, blocks: ["layer2.1"], question: 1,
+    query: "block=layer2.1&x=12&y=8&frame=0&show=column&cmap=inferno&scale=gamma&alpha=0.5&on=smooth+colour+veil&off=grid+arrows&cmap=managua_r" }]);
   const work = root.querySelector(".nlv-working");
   session.desk.working(session.desk.open.get(1), "Writing", 0.5);
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
@@ -152,7 +187,7 @@ test("a download of a pixel that no key holds is of the nearest", () => {
 
 test("files that are dropped, chosen or pasted are opened", () => {
   const { root, picture, session, page } = canvas(), opened = [];
-  session.openFile = (file) => opened.push(file);
+  session.choosing.openFile = (file) => opened.push(file);
   const given = (files, text = "", items = []) => ({ files, items, getData: (type) => (type === "text/plain" ? text : "") });
   const dropping = (kind, files = []) => { root.fire(kind, { dataTransfer: given(files) }); return picture.classList.has("dropping"); };
   assert.deepEqual(["dragenter", "dragover", "dragleave"].map((kind) => dropping(kind)), [true, true, false]);

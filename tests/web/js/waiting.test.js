@@ -16,7 +16,7 @@ function waits(t) {
 
 test("a wait of a second gets its bar, a short one does not", (t) => {
   const { session, box, meter, words } = waits(t);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   assert.equal(words.textContent, "Fetching layer3.0");
   t.mock.timers.tick(999);
   assert.ok(!box.classList.contains("long"));
@@ -28,7 +28,7 @@ test("a wait of a second gets its bar, a short one does not", (t) => {
 
 test("what is being done, and how far it is", async (t) => {
   const { session, meter, words, say } = waits(t);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   await say({ kind: "progress", question: 1, words: "Frame 3 of 8", done: 0.375 });
   assert.deepEqual([words.textContent, meter.querySelector("i").style.width, meter.attributes["aria-valuenow"]], ["Frame 3 of 8", "38%", "38"]);
   await say({ kind: "progress", question: 1, words: "Almost", done: null });
@@ -37,7 +37,7 @@ test("what is being done, and how far it is", async (t) => {
 
 test("trouble is said over the picture, counted down, and can be tried again now", async (t) => {
   const { session, box, words, say, asked, root, page } = waits(t);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   await say({ kind: "trouble", question: 1, why: "lost" });
   const count = box.querySelector(".nlv-count");
   assert.deepEqual([box.classList.contains("trouble"), words.textContent, count.textContent], [true, TROUBLES.lost, "Trying again in 1 s"]);
@@ -54,13 +54,13 @@ test("trouble is said over the picture, counted down, and can be tried again now
 
 test("cancelled, the page is as it was before", async (t) => {
   const { session, box, root, hungUp, field, asked } = waits(t);
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   field("block").value = "layer3.0";
   box.querySelector("[data-stop]").fire("click");
   assert.deepEqual([root.dataset.state, field("block").value, session.wanted, hungUp], ["ready", "layer2.1", "layer2.1", [["cancel", { question: 1 }]]]);
   let sent;
   session.host.upload = () => new Promise((resolve) => { sent = resolve; });
-  const sending = session.openFile({ name: "p.jpg", size: 1, type: "" });
+  const sending = session.choosing.openFile({ name: "p.jpg", size: 1, type: "" });
   assert.equal(root.dataset.state, "busy");
   box.querySelector("[data-stop]").fire("click");
   sent({ path: "/p" });
@@ -71,7 +71,7 @@ test("cancelled, the page is as it was before", async (t) => {
 test("a failed download leaves another wait as it is", async (t) => {
   const { session, root, say } = waits(t);
   session.save("png");
-  session.chooseBlock("layer3.0");
+  session.choosing.chooseBlock("layer3.0");
   await say({ kind: "error", question: 1, message: "No." });
   assert.deepEqual([root.querySelector(".nlv-error").textContent, root.dataset.state], ["No.", "busy"]);
 });
