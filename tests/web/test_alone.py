@@ -194,6 +194,8 @@ def test_the_last_line_of_a_cell_is_the_canvas(
     frames = seen.page.locator("iframe")
     assert frames.count() == 3
     for i in range(3):
+        # What is out of sight gets no time to draw.
+        frames.nth(i).scroll_into_view_if_needed()
         frame = frames.nth(i).element_handle().content_frame()
         frame.wait_for_function("document.querySelector('.nlv')?.nonlocalViz?.ready")
         answer = frame.evaluate("document.querySelector('.nlv').nonlocalViz.answer")

@@ -53,7 +53,11 @@ export class Controls {
     this.linkButton.addEventListener("click", () => on.link());
   }
 
-  showKeys() { this.keys.showModal(); }
+  showKeys() {
+    this.keys.showModal();
+    // From its beginning: a dialog gives the focus to its first control, which is the last thing in it.
+    one(this.keys, "h2").focus();
+  }
 
   /** @param {Look} look */
   showLook(look) {
