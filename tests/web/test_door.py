@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,12 @@ from nonlocal_viz.web.gradio_private import QueueState
 from tests.web.conftest import free_port
 
 JOIN = {"data": [], "fn_index": 0, "session_hash": "visitor"}
+
+
+def awaited(coroutine: Any) -> Any:
+    """Its result, from a thread of its own: the browser of other tests has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 class Queue:
@@ -71,7 +78,7 @@ def asked(door: Door, method: str, path: str, **options: Any) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return await client.request(method, path, **options)
 
-    return asyncio.run(ask())
+    return awaited(ask())
 
 
 def test_a_question_goes_through_whole_and_every_answer_is_dressed() -> None:
@@ -135,7 +142,7 @@ def test_files_are_bounded_in_size_and_number() -> None:
             # Their places are free again.
             assert (await send(10)).status_code == 200
 
-    asyncio.run(run())
+    awaited(run())
 
 
 def test_names_that_are_not_ours_get_no_answer() -> None:
@@ -177,7 +184,7 @@ def test_a_proxys_prefix_is_taken_off() -> None:
         ("/config", "/sub", 200),
         ("/other/config", "/sub", 404),
     ):
-        assert asyncio.run(ask(path, root)) == status, path
+        assert awaited(ask(path, root)) == status, path
 
 
 def test_nothing_but_pages_and_questions_gets_in() -> None:
@@ -190,7 +197,7 @@ def test_nothing_but_pages_and_questions_gets_in() -> None:
         raise AssertionError
 
     for kind in ("websocket", "lifespan"):
-        asyncio.run(Door(inside, house())({"type": kind, "path": "/"}, nothing, nothing))
+        awaited(Door(inside, house())({"type": kind, "path": "/"}, nothing, nothing))
     assert reached == ["lifespan"]
 
 
