@@ -126,6 +126,17 @@ class NonLocalBlock(nn.Module):
         width = self.in_channels if self.theta is None else self.inter_channels
         return float(width**-0.5)
 
+    def __repr__(self) -> str:
+        pooled = ("pool, then project" if self.pool_first else "project, then pool") + " the keys"
+        told = [
+            f"{self.in_channels} channels, {self.inter_channels} inside",
+            f"{self.dimension}D",
+            *([pooled] if self.sub_sample else []),
+            *(["scaled"] if self.use_scale else []),
+            *([] if self.bn_layer else ["no BatchNorm"]),
+        ]
+        return f"NonLocalBlock({self.instantiation}, {', '.join(told)})"
+
     def project(self, x: Tensor) -> Projections:
         """theta, phi and g of x (B, C, *spatial); phi and g pooled when the block pools its keys."""
         pooled = self._pooled(x)
