@@ -37,7 +37,7 @@ class Lens:
     >>> lens = Lens("default")
     >>> row = lens.open(examples()["cat"]).query(x=230, y=110)
     >>> row.map.shape
-    (1, 40, 60)
+    (1, 40, 61)
 
     Raises:
         CheckpointError: there is no such model.
@@ -126,29 +126,37 @@ class Lens:
     ) -> View:
         count, height, width = images.shape[:3]
         prepare = self.source.prepare
-        resized, notes = self._encoded_size(width, height, count > 1, prepare.short_side)
+        resized = self._encoded_size(width, height, count > 1, prepare.short_side)
         x = _prepared(images, resized, prepare)
         pixels = x[:, :, 0] if count == 1 else x
         encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
         about = self.source.about
         return View(
-            images, times, encoding, resized, about, spacetime=spacetime, name=name, notes=notes
+            images,
+            times,
+            encoding,
+            resized,
+            about,
+            spacetime=spacetime,
+            name=name,
+            notes=self._notes(resized),
         )
 
     def _encoded_size(
         self, width: int, height: int, clip: bool, wanted: int | None
-    ) -> tuple[tuple[int, int], tuple[str, ...]]:
-        """(width, height) of what the network reads, and what to say where less was done than asked."""
+    ) -> tuple[int, int]:
         bounds = self.limits
         usual = bounds.clip_short_side if clip else bounds.encode_short_side
         short = self.short_side or wanted or usual
         scale = min(short / min(width, height), bounds.encode_long_side / max(width, height))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        if self.short_side is None or min(size) >= short:
-            return size, ()
-        return size, (
-            f"Encoded at a short side of {min(size)} pixels, not {short}: the long side is "
-            f"{bounds.encode_long_side} pixels at most.",
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def _notes(self, size: tuple[int, int]) -> tuple[str, ...]:
+        if self.short_side is None or min(size) >= self.short_side:
+            return ()
+        return (
+            f"Encoded at a short side of {min(size)} pixels, not {self.short_side}: the long side is "
+            f"{self.limits.encode_long_side} pixels at most.",
         )
 
     def __repr__(self) -> str:

@@ -25,13 +25,14 @@ from torch import Tensor, nn
 from nonlocal_viz.core.device import resolve_device
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import BLOCKS_PREFIX, NonLocalResNet
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.frozen import takes_blocks
 from nonlocal_viz.training.losses import losses, stride_of
 from nonlocal_viz.training.precision import trains_faster_in_half
-from nonlocal_viz.training.progress import Bar, Log
+from nonlocal_viz.training.progress import Bar, Log, interruptible
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
 from nonlocal_viz.training.start import take_model
@@ -79,22 +80,26 @@ def fit(
 
     Raises:
         CheckpointError: the checkpoint is of another config or other images, or is broken.
+        KeyboardInterrupt: ^C; the checkpoint is written first.
+        OptionError: there was no time for a step.
         DeviceError: an unknown or absent device.
         ValueError: ``config.backbone`` without ``backbone``, or the other way round; so for ``start``.
     """
     _check_together(config, backbone, start)
     source = backbone if backbone is not None else start
     run = _begun(cache, config, device, backbone, start, take=not _exists(checkpoint))
-    files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source))
+    files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source), config.minutes)
     files.take_up(run)
     watch = Stopwatch(clock, run.seconds)
-    with Bar(config.minutes, run.seconds / 60, bar) as shown:
+    with interruptible() as stopped, Bar(config.minutes, run.seconds / 60, bar) as shown:
         for stretch in schedule(config)[run.stretch :]:
             parameters = _trainable(run.student, stretch.phase, blocks_only=backbone is not None)
             run.begin(torch.optim.AdamW(_groups(parameters, config.weight_decay), lr=config.rate))
             while (seconds := watch()) < stretch.ends:
                 run.seconds = seconds
-                files.keep(run)
+                files.keep(run, now=stopped.is_set())
+                if stopped.is_set():
+                    raise KeyboardInterrupt
                 rate, side, terms = _step(run, config, stretch, parameters)
                 if run.step % LOG_EVERY == 0:
                     minutes = round(watch() / 60, 2)
@@ -103,6 +108,11 @@ def fit(
                     shown.show(f"{side} px", minutes, losses_now)
                 files.show(run)
             files.end(run, seconds)
+    if run.step == 0:
+        raise OptionError(
+            f"Not one step fits into {config.minutes:g} minutes, and weights that nobody trained are not "
+            "saved; give more --minutes."
+        )
     return run.average.student.export()
 
 
@@ -117,8 +127,14 @@ class _Files:
     """What a run leaves behind while it goes on: log, snapshots, checkpoints; each None for none."""
 
     def __init__(
-        self, log: Path | None, snapshot: Path | None, checkpoint: Path | None, mark: dict[str, Any]
+        self,
+        log: Path | None,
+        snapshot: Path | None,
+        checkpoint: Path | None,
+        mark: dict[str, Any],
+        minutes: float,
     ) -> None:
+        self._minutes = minutes
         self._path, self._snapshot, self._checkpoint = log, snapshot, checkpoint
         self._mark = mark
         self._saved = 0.0
@@ -158,6 +174,8 @@ class _Files:
     ) -> None:
         """Add a line to the log."""
         told = {"step": run.step, "images": run.seen, "minutes": minutes, "side": side}
+        if self._minutes:
+            told["left"] = round(max(self._minutes - minutes, 0.0), 2)
         self._lines.write({**told, "head": phase.head, "rate": rate, **losses_now})
 
     def show(self, run: Run) -> None:

@@ -255,7 +255,7 @@ def test_the_command(train, tmp_path: Path, backbone: NonLocalResNet, capsys) ->
     capsys.readouterr()
     for words, said in (
         (["--from", "old", "--name", "old"], "would overwrite"),
-        (["--objective", "classes"], "its blocks (--from) or its last stage (--start)"),
+        (["--objective", "classes"], "its blocks (--from) or its last stage (--tune)"),
         (["--from", "older.safetensors"], "no checkpoint file of that name"),
         (["--instantiation", "softmax"], "Unknown instantiation"),
     ):
