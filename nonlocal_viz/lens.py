@@ -34,8 +34,8 @@ class Lens:
             ``clip_short_side`` of limits.py. Larger gives more cells.
         limits: bounds; see limits.py.
 
-    >>> lens = Lens("default")
-    >>> row = lens.open(examples()["cat"]).query(x=230, y=110)
+    >>> lens = nv.Lens("default")
+    >>> row = lens.open(nv.examples()["cat"]).query(x=230, y=110)
     >>> row.map.shape
     (1, 40, 61)
 

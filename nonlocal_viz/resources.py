@@ -29,9 +29,9 @@ def examples() -> dict[str, Path]:
     Raises:
         NonlocalVizError: the folder of them is missing.
 
-    >>> list(examples())
+    >>> list(nv.examples())
     ['astronaut', 'bunny', 'cat', 'coffee', 'rocket', 'clip']
-    >>> examples()["cat"].name
+    >>> nv.examples()["cat"].name
     'cat.jpg'
     """
     folder = assets_dir()

@@ -54,6 +54,12 @@ class RowStats:
 class Row:
     """One affinity row (or column) over the picture.
 
+    >>> row = nv.Lens("default").open(nv.examples()["cat"]).query(230, 110)
+    >>> row
+    Row(row of layer2.1 at pixel (230, 110), the cell in row 14, column 31; over 40 x 61 cells)
+    >>> row.image().size
+    (451, 300)
+
     Attributes:
         block: the block's name.
         x, y: the pixel that was asked about.

@@ -26,6 +26,12 @@ from nonlocal_viz.row import Direction, Row, frame_number
 class View:
     """One encoded picture or clip: what can be asked about it.
 
+    >>> view = nv.Lens("default").open(nv.examples()["cat"])
+    >>> view.blocks, view.size
+    (('layer2.1', 'layer3.1'), (451, 300))
+    >>> view.query(230, 110).query_cell
+    (0, 14, 31)
+
     Attributes:
         frames: (T, H, W, 3) uint8 RGB, upright, read-only; T = 1 for a picture.
         times: T seconds: when each frame is shown.

@@ -43,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "training": {"core", "files", "media", "zoo"},
     "evaluation": _SEES | {"training"},
     "web": _SEES | {"canvas", "resources"},
-    "commands": _SEES | {"evaluation", "sheet", "training", "web"},
+    "commands": _SEES | {"evaluation", "resources", "sheet", "training", "web"},
     "cli": {"commands"},
     "__main__": {"cli"},
     # Names only: every import of the package's front door is lazy or for the type checker.

@@ -1,7 +1,7 @@
 """``nonlocal-viz evaluate``: what a model's rows are worth, measured on COCO segments."""
 
 import argparse
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from nonlocal_viz.commands.arguments import (
@@ -86,27 +86,17 @@ def run(arguments: argparse.Namespace) -> int:
         CheckpointError: no such model, or the teacher is not installed.
     """
     from nonlocal_viz.evaluation.classify import find_imagenette
-    from nonlocal_viz.evaluation.found import Found, metrics, table, write_json
+    from nonlocal_viz.evaluation.found import Found, as_json, metrics, table, write_json
     from nonlocal_viz.evaluation.measure import Plan, drawn, measure_all, model_names
-    from nonlocal_viz.evaluation.report import check_marks, report, write_into
+    from nonlocal_viz.evaluation.report import report, write_into
     from nonlocal_viz.evaluation.segments import open_segments
     from nonlocal_viz.training.teacher import Teacher
     from nonlocal_viz.zoo import read_manifest, save_metrics
 
-    # What is missing, and what cannot be written, is said before anything long begins.
-    if arguments.out:
-        check_out(arguments.out, arguments.force)
-    labelled = find_imagenette(arguments.imagenette) if arguments.imagenette else []
-    if arguments.into:
-        check_marks(arguments.into)
-        try_writing(arguments.into)
     directory = arguments.models_dir
-    asked = arguments.model or ["default"]
-    names = model_names(asked, directory)
-    if arguments.save:
-        for name in names:
-            read_manifest(directory).find(name)
-        try_writing(read_manifest(directory).directory / "manifest.json")
+    names = model_names(arguments.model or ["default"], directory)
+    _try_places(arguments, names)
+    labelled = find_imagenette(arguments.imagenette) if arguments.imagenette else []
     teacher = Teacher() if arguments.teacher else None
     photos = list(open_segments(arguments.segments))
     labelled = list(drawn(labelled, arguments.limit, arguments.seed))
@@ -133,11 +123,32 @@ def run(arguments: argparse.Namespace) -> int:
             place = directory or read_manifest().directory
             save_metrics(place, {name: metrics(numbers, side, plan.sizes)})
     if arguments.json:
-        print(json.dumps(found if several_models else found[names[0]]))
+        print(as_json(found, nested=several_models), end="")
     if arguments.into:
         sizes = sorted({side, *plan.sizes})
         write_into(arguments.into, report(found, side, sizes, _command(arguments)))
     return 0
+
+
+def _try_places(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    """Say now what could not be written after an hour.
+
+    Raises:
+        WritingError, MediaError, CheckpointError: a file cannot be written, or cannot take the numbers.
+    """
+    from nonlocal_viz.evaluation.report import check_marks
+    from nonlocal_viz.zoo import read_manifest
+
+    if arguments.out:
+        check_out(arguments.out, arguments.force)
+    if arguments.into:
+        check_marks(arguments.into)
+        try_writing(arguments.into)
+    if arguments.save:
+        manifest = read_manifest(arguments.models_dir)
+        for name in names:
+            manifest.find(name)
+        try_writing(manifest.directory / "manifest.json")
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -66,6 +66,11 @@ class NonLocalResNet(ResNet):
             2017), with weights of the same shapes, which have to be trained for it.
         device: where to put the model; ``"auto"`` is CUDA when present, else the CPU.
 
+    >>> model = nv.NonLocalResNet(18, ["layer2.1"]).eval()
+    >>> logits, maps = model(torch.zeros(1, 3, 64, 96), return_nl_map=True)
+    >>> maps["layer2.1"].row(0).shape
+    torch.Size([1, 96])
+
     Attributes:
         prepare: how a picture becomes what the weights expect; the defaults of ImageNet unless set.
 

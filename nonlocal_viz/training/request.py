@@ -62,6 +62,8 @@ class Request:
             raise OptionError(
                 f"There is no recipe {self.recipe!r}; choose one of {', '.join(RECIPES)}."
             )
+        if self.minutes is not None and not 0 < self.minutes < float("inf"):
+            raise OptionError(f"--minutes is a number above 0, not {self.minutes:g}.")
         if self.recipe != DEFAULT and (self.backbone or self.start):
             raise OptionError(
                 f"The recipe {self.recipe!r} is of a network of its own, and --from and --tune take "

@@ -52,8 +52,7 @@ def load_model(
 ) -> NonLocalResNet:
     """A model in eval mode, in float32, without gradients, that says of itself what was read and assumed.
 
-    >>> model = load_model("default", "cpu")
-    >>> model.block_names
+    >>> nv.load_model("default", "cpu").block_names
     ('layer2.1', 'layer3.1')
 
     Args:

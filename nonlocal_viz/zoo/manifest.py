@@ -248,7 +248,7 @@ def list_models(pattern: str = "*", *, directory: Path | str | None = None) -> l
     Raises:
         CheckpointError: there is no list of models there.
 
-    >>> list_models("*gaussian")
+    >>> nv.list_models("*gaussian")
     ['embedded_gaussian', 'gaussian']
     """
     manifest = read_manifest(directory)
