@@ -57,8 +57,10 @@ class Lens:
                 f"(about, prepare, run); "
                 f"{type(source).__name__!r} is none."
             )
-        if short_side is not None and short_side < 1:
-            raise OptionError(f"The short side has to be at least 1 pixel, not {short_side}.")
+        if short_side is not None and not (isinstance(short_side, int) and short_side >= 1):
+            raise OptionError(
+                f"The short side is a whole number of pixels, at least 1, not {short_side}."
+            )
         self.source, self.short_side, self.limits = source, short_side, limits
 
     def open(
@@ -180,7 +182,7 @@ def _source(given: Any, limits: Limits) -> Any:
 
 def _one(source: Any, clip: bool) -> Any:
     """An array with its channels last; several pictures are refused, unless they are said to be a clip."""
-    source = channels_last(source)
+    source = channels_last(source, clip)
     if not isinstance(source, np.ndarray) or source.ndim != 4 or clip:
         return source
     if len(source) == 1:

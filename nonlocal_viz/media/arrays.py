@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 
-#: How many channels a picture can have: grey, RGB, RGB with transparency.
-CHANNELS = (1, 3, 4)
+#: How many channels a picture can have: RGB, RGB with transparency, grey; the likeliest first.
+CHANNELS = (3, 4, 1)
 
 
-def channels_last(source: Any) -> Any:
+def channels_last(source: Any, clip: bool = False) -> Any:
     """An array or tensor as an array with its channels last; anything else as it is.
 
     A tensor that could be read either way has its channels first, as PyTorch has them; an array last.
-    (1, C, T, H, W), a batch of one clip as networks read it, is that clip.
+    (1, C, T, H, W), a batch of one clip as networks read it, is that clip; so is (C, T, H, W) where it
+    is said to be a ``clip``, and of (T, C, H, W) the side of three channels is told from it.
     """
     # A file can be detached, too.
     tensor = hasattr(source, "detach") and hasattr(source, "is_floating_point")
@@ -26,6 +27,7 @@ def channels_last(source: Any) -> Any:
     last = array.ndim > 2 and array.shape[-1] in CHANNELS and not tensor
     if array.ndim not in (3, 4) or last:
         return array
-    # Of a clip (T, C, H, W) and (C, T, H, W) there are both; of one of each, the first is meant.
-    axis = next((a for a in (array.ndim - 3, 0) if array.shape[a] in CHANNELS), None)
+    places = (1, 0) if array.ndim == 4 and (clip or source.ndim == 5) else (array.ndim - 3,)
+    colours = ((count, a) for count in CHANNELS for a in places)
+    axis = next((a for count, a in colours if array.shape[a] == count), None)
     return array if axis is None else np.moveaxis(array, axis, -1)

@@ -52,6 +52,10 @@ class Clip:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __repr__(self) -> str:
+        count, height, width = self.frames.shape[:3]
+        return f"Clip({count} frames of {width} x {height} pixels, of {self.duration:.4g} seconds)"
+
 
 def open_video(
     source: Any,
@@ -80,7 +84,7 @@ def open_video(
     Raises:
         MediaError: it is no video, has no picture, is broken, or is beyond a bound.
     """
-    source = channels_last(source)
+    source = channels_last(source, clip=True)
     if isinstance(source, np.ndarray):
         if start != 0 or stride is not None:
             raise MediaError("Frames in an array have no times: leave start and stride out.")

@@ -152,6 +152,9 @@ class Manifest:
         for info in self.models.values():
             self.backbone_of(info)
 
+    def __repr__(self) -> str:
+        return f"Manifest({', '.join(self.models)}; default {self.default} in {self.directory})"
+
     def has(self, name: str) -> bool:
         """Whether :meth:`find` finds a model of this name."""
         return name == DEFAULT or name in self.models or name in self.aliases
