@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nonlocal_viz.commands.arguments import (
     LARGEST_SEED,
+    ArgumentError,
     add_force,
     add_models,
     check_out,
@@ -93,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     from nonlocal_viz.training.teacher import Teacher
     from nonlocal_viz.zoo import read_manifest, save_metrics
 
+    if arguments.limit is not None and arguments.imagenette is None:
+        raise ArgumentError("--limit is about the images of --imagenette; give it, too.")
     directory = arguments.models_dir
     names = model_names(arguments.model or ["default"], directory)
     _try_places(arguments, names)

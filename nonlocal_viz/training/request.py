@@ -84,5 +84,13 @@ class Request:
                 "--apart names the backbone of a run that trains one: not together with --from, and not "
                 "the same as --name."
             )
+        if self.fresh and self.backbone is None:
+            raise OptionError(
+                "--fresh is about the blocks that --from would take over; give it, too."
+            )
+        if self.instantiation is not None and self.start is not None:
+            raise OptionError(
+                "--tune trains on what a model is; blocks of another --instantiation begin with --from."
+            )
         if self.blend is not None and (self.start is None or not 0 <= self.blend <= 1):
             raise OptionError("--blend takes a share from 0 to 1, and a model to --tune.")
