@@ -37,14 +37,18 @@ format: $(VENV)/.installed-dev ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The browser tests drive a system Chromium. Where it is missing and we may install it, we do;
-# elsewhere those tests skip and say so (NONLOCAL_VIZ_REQUIRE_BROWSER=1 makes them fail instead).
+# The browser tests drive a system Chromium, and a few of them Firefox. Where one is missing and we may
+# install it, we do; elsewhere those tests skip and say so (NONLOCAL_VIZ_REQUIRE_BROWSER=1 makes them fail).
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
 	|| command -v google-chrome >/dev/null \
 	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
 	|| echo "No Chromium was found: the browser tests will be skipped."
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq firefox-esr; } \
+	|| echo "No Firefox was found: its tests will be skipped."
 
 train: $(VENV)/.installed-training ## Train weights: make train IMAGES="folder ..." [ARGS=...].
 	$(BIN)/python -m nonlocal_viz train $(IMAGES) $(ARGS)

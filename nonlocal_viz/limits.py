@@ -26,6 +26,8 @@ class Limits:
     video_seconds: float = 4 * 3600.0
     clip_frames: int = 64
     clip_bytes: int = 768 * MIB
+    # An animated picture: a thousand frames of 1 megapixel, each of which takes a whole canvas.
+    animation_pixels: int = 1_000_000_000
     decoded_frames: int = 20_000
 
     # Lens: the default weights were trained near 200 px; at a short side of 320 px the rows keep
@@ -62,6 +64,14 @@ class Limits:
     normaliser_scores: int = 32_000_000
     view_bytes: int = 1024 * MIB
     queue_size: int = 64
+    # Questions of one kind that are answered at once, and clips among them that are decoded: each may
+    # take clip_bytes.
+    at_once: int = 8
+    clips_at_once: int = 2
+    # What people send and what is written for them, on disk: a hundred photos and a few clips.
+    temporary_bytes: int = 2048 * MIB
+    # Files on their way at once: each may be as large as a clip.
+    uploads: int = 16
 
 
 LIMITS = Limits()

@@ -72,7 +72,7 @@ function openView(session, view, block) {
   }
   session.scene.open(view);
   session.scene.stage.whenLoaded(() => { session.refresh(); session.pinning.draw(); });
-  session.intake.mark(view.source.example);
+  session.intake.mark(view.source.example, view.title);
   session.shown();
 }
 

@@ -92,6 +92,7 @@ def of_row(row: Any, limits: Limits = LIMITS) -> str:
         weights = kept(row_payload(row, Path(folder)), inline)["weights"]
     view = {
         **picture,
+        "alone": 0,
         "spacetime": len(row.map) == count,
         "blocks": [row.block],
         "fineness": [list(asked.cells[1:])],

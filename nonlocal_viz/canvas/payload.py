@@ -4,14 +4,16 @@ The words are those of protocol.py; the file of a block is described in factors.
 """
 
 import base64
+import json
 import mimetypes
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from nonlocal_viz.canvas import protocol
+from nonlocal_viz.canvas import alone_js, canvas_markup, protocol
 from nonlocal_viz.canvas.factors import (
     aside_of,
     factor_file,
@@ -104,10 +106,19 @@ def frames_payload(
     }
 
 
+@lru_cache(maxsize=1)
+def page_size() -> int:
+    """Bytes of a page without a server that shows nothing yet: its script, its style, its colours."""
+    return len(alone_js()) + len(canvas_markup()) + len(json.dumps(looks()))
+
+
 def picture_payload(view: Seen, folder: Path, limits: Limits) -> dict[str, Any]:
     """The frames and what is known of them."""
+    frames = frames_payload(view.frames, view.times, folder, limits)
+    files = sum(file.stat().st_size for file in frames["frames"])
     return {
-        **frames_payload(view.frames, view.times, folder, limits),
+        **frames,
+        "alone": page_size() + 4 * files // 3,
         "spacetime": view.spacetime,
         "blocks": list(view.blocks),
         "fineness": [view.fineness(block) for block in view.blocks],

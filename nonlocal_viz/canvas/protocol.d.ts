@@ -115,7 +115,7 @@ export interface RowQuestion {
   frame: number;
 }
 
-/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
+/** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``blocks`` are those of a page that works alone; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
 export interface SaveQuestion {
   question: number;
   source: Source;
@@ -132,6 +132,7 @@ export interface SaveQuestion {
   colour: boolean;
   veil: boolean;
   caption: boolean;
+  blocks: string[];
 }
 
 /** What the model says of itself; ``assumptions`` are sentences. */
@@ -141,7 +142,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. ``alone`` is the size in bytes of a page that shows it without a server, its blocks aside. */
 export interface View {
   kind: "view";
   seq: number;
@@ -159,6 +160,7 @@ export interface View {
   blocks: string[];
   fineness: ([number, number] | null)[];
   best: string | null;
+  alone: number;
   first: Block;
 }
 

@@ -160,7 +160,8 @@ class RowQuestion(TypedDict):
 
 class SaveQuestion(TypedDict):
     """A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo;
-    ``veil``: a colour is the more solid the greater its weight; ``caption``: with a colour bar and a line
+    ``veil``: a colour is the more solid the greater its weight;
+    ``blocks`` are those of a page that works alone; ``caption``: with a colour bar and a line
     that says what is shown, where the file can have them."""
 
     question: int
@@ -178,6 +179,7 @@ class SaveQuestion(TypedDict):
     colour: bool
     veil: bool
     caption: bool
+    blocks: list[str]
 
 
 class About(TypedDict):
@@ -192,7 +194,8 @@ class View(TypedDict):
     """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with.
     ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where
     that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects
-    best, null where nobody measured."""
+    best, null where nobody measured. ``alone`` is the size in bytes of a page
+    that shows it without a server, its blocks aside."""
 
     kind: Literal["view"]
     seq: int
@@ -210,6 +213,7 @@ class View(TypedDict):
     blocks: list[str]
     fineness: list[tuple[int, int] | None]
     best: str | None
+    alone: int
     first: Block
 
 

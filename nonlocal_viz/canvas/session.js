@@ -3,11 +3,12 @@
 
 import { Address } from "./address.js";
 import { answersFor } from "./answers.js";
-import { answerTo, cellAsked } from "./core/answer.js";
+import { answerTo, cellAsked, fileSize } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { Pointed, stateWords } from "./core/held.js";
 import { changed, cmapOf, plainLook } from "./core/look.js";
+import { megabytes } from "./core/numbers.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
 import { modelOf, withModel } from "./core/source.js";
@@ -166,7 +167,7 @@ export class Session {
     this.controls.showPicture({
       cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: block.name,
       model: modelOf(source, this.ownModel), frames: source.frames || 8, spacetime: source.spacetime !== false,
-      held: block.holds(this.look.direction),
+      held: block.holds(this.look.direction), size: megabytes(fileSize(picture, this.opened)),
     });
   }
 
@@ -261,6 +262,9 @@ export class Session {
     if (upload !== null && turn === this.turn) this.openSource({ upload, ...this.model }, `Looking at ${file.name}`);
   }
 
+  /** The blocks that somebody looked at, the one that is shown first. */
+  get opened() { return this.open ? [this.open.block, ...[...this.open.blocks.values()].filter((block) => block !== this.open?.block)] : []; }
+
   /** @param {string} suffix */
   save(suffix) {
     const { open, look } = this, { subject } = this.pointed;
@@ -270,6 +274,7 @@ export class Session {
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
+      caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name),
     });
   }
 

@@ -8,7 +8,7 @@ from nonlocal_viz.media.image import (
     open_image,
     thumbnail,
 )
-from nonlocal_viz.media.video import Clip, is_video, open_video
+from nonlocal_viz.media.video import Clip, is_video, moves, open_video
 from nonlocal_viz.media.writing import WebmWriter, encode_webm
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "encode_png",
     "encode_webm",
     "is_video",
+    "moves",
     "open_image",
     "open_video",
     "thumbnail",

@@ -11,16 +11,21 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media.arrays import channels_last
+from nonlocal_viz.media.bare import scans, without_metadata
 from nonlocal_viz.media.files import open_file
+from nonlocal_viz.media.profile import in_srgb
+from nonlocal_viz.media.wide import WHITES, as_bytes, tiff_pixels, wide_size
 
 #: What Pillow is allowed to try; anything else is refused before a decoder of it runs. (MPO, the
 #: two-picture JPEG of phones, is opened as JPEG.)
@@ -31,10 +36,19 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
     "GIF",
     "BMP",
     "TIFF",
+    "PPM",
+    "JPEG2000",
+    "ICO",
+    "HEIF",
     *(("AVIF",) if features.check("avif") else ()),
 )
+#: A format without a mark by which it is known: it is believed of a file that is named so.
+_BY_NAME = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}
+#: Passes over a progressive JPEG; a picture for the web has ten, and each costs as much as all of it.
+_SCANS = 500
 # Pillow registers the rarer formats when they are first asked for, and not thread-safely.
 Image.init()
+pillow_heif.register_heif_opener()
 #: Bytes of a PNG's signature and of its first chunk, behind which others may stand.
 _PNG_HEADER = 8 + 25
 _READABLE = ", ".join(SUPPORTED_FORMATS)
@@ -61,7 +75,7 @@ def open_image(source: Any, limits: Limits = LIMITS) -> np.ndarray:
     if isinstance(source, Image.Image):
         _check_size(*source.size, limits, "The picture")
         with _one_sentence("The picture"):
-            return _decode(source, "The picture")
+            return picture_pixels(source, "The picture")
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), "The file", limits)
     if isinstance(source, str | os.PathLike):
@@ -141,9 +155,39 @@ def _from_bytes(content: bytes, name: str, limits: Limits) -> np.ndarray:
         raise MediaError(
             f"{name} is larger than {limits.file_bytes // MIB} MB; save the picture smaller."
         )
-    with _one_sentence(name), Image.open(io.BytesIO(content), formats=SUPPORTED_FORMATS) as picture:
+    if scans(content) > _SCANS:
+        raise MediaError(
+            f"{name} passes over its picture too often; save it again, not progressive."
+        )
+    try:
+        return _opened(content, name, limits)
+    except _UnreadableError as failure:
+        bare = without_metadata(content)
+        if bare is None:
+            raise MediaError(str(failure)) from None
+        # Whatever is wrong may be what is said beside the pixels; those are then taken alone.
+        try:
+            return _opened(bare, name, limits)
+        except _UnreadableError:
+            raise MediaError(str(failure)) from None
+
+
+class _UnreadableError(MediaError):
+    """A decoder's refusal, as a sentence."""
+
+
+def _opened(content: bytes, name: str, limits: Limits) -> np.ndarray:
+    size = wide_size(content)
+    if size is not None:
+        _check_size(*size, limits, name)
+        return tiff_pixels(content, name)
+    formats = SUPPORTED_FORMATS
+    named = _BY_NAME.get(Path(name).suffix.lower())
+    if named:
+        formats = (*formats, named)
+    with _one_sentence(name), Image.open(io.BytesIO(content), formats=formats) as picture:
         _check_size(*picture.size, limits, name)
-        return _decode(picture, name)
+        return picture_pixels(picture, name)
 
 
 @contextmanager
@@ -159,14 +203,14 @@ def _one_sentence(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise MediaError(f"{name} holds more pixels than can be shown; make it smaller.") from None
     except UnidentifiedImageError:
-        raise MediaError(
+        raise _UnreadableError(
             f"{name} is not a picture that can be read; use one of {_READABLE}."
         ) from None
     except MemoryError:
         raise MediaError(f"{name} needs more memory than there is; make it smaller.") from None
     except Exception:
         # Decoders of broken files raise nearly every built-in type; none of them is for the user.
-        raise MediaError(f"{name} is broken or cut short; save the picture again.") from None
+        raise _UnreadableError(f"{name} is broken or cut short; save the picture again.") from None
 
 
 def _check_size(width: int, height: int, limits: Limits, name: str) -> None:
@@ -180,33 +224,25 @@ def _check_size(width: int, height: int, limits: Limits, name: str) -> None:
         )
 
 
-def _decode(picture: Image.Image, name: str) -> np.ndarray:
+def picture_pixels(picture: Image.Image, name: str) -> np.ndarray:
     """Pixels of an opened picture; raises whatever Pillow does for broken data."""
-    upright = ImageOps.exif_transpose(picture)
+    picture.load()
+    try:
+        upright = ImageOps.exif_transpose(picture)
+    except Exception:
+        # What is said of the picture is damaged; the picture is not.
+        upright = picture
     if upright.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
-        return _from_wide(np.asarray(upright), name)
+        # A TIFF may keep 12 bits in 16; a PNG spreads them.
+        whites = WHITES if picture.format == "TIFF" else WHITES[-1:]
+        return np.repeat(as_bytes(np.asarray(upright)[..., None], name, whites), 3, axis=2)
     if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-        colours = upright.convert("RGBA")
+        colours = in_srgb(upright if upright.mode == "LA" else upright.convert("RGBA")).convert(
+            "RGBA"
+        )
         ground = Image.new("RGBA", colours.size, "white")
         return np.array(Image.alpha_composite(ground, colours).convert("RGB"))
-    return np.array(upright.convert("RGB"))
-
-
-def _from_wide(values: np.ndarray, name: str) -> np.ndarray:
-    """Grey values of more than 8 bits -> RGB. 16-bit values keep their scale (65,535 is white); others
-    (32-bit integers, floats) are stretched from their least to their greatest."""
-    wide = values.astype(np.float64)
-    if not np.isfinite(wide).any():
-        raise MediaError(f"{name} holds no finite values.")
-    finite = wide[np.isfinite(wide)]
-    low, high = float(finite.min()), float(finite.max())
-    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= 65_535:
-        low, high = 0.0, 65_535.0
-    elif np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    scaled = np.nan_to_num((wide - low) / max(high - low, 1e-12), nan=0.0, posinf=1, neginf=0)
-    grey = np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(in_srgb(upright).convert("RGB"))
 
 
 def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
@@ -233,5 +269,5 @@ def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
     if array.shape[2] == 1:
         return np.repeat(array, 3, axis=2)
     if array.shape[2] == 4:
-        return _decode(Image.fromarray(np.ascontiguousarray(array), "RGBA"), "The array")
+        return picture_pixels(Image.fromarray(np.ascontiguousarray(array), "RGBA"), "The array")
     return np.array(array, order="C")

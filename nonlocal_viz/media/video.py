@@ -23,14 +23,21 @@ import numpy as np
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.media.animation import animation, is_animated
 from nonlocal_viz.media.arrays import channels_last
 from nonlocal_viz.media.files import open_file
-from nonlocal_viz.media.image import open_image
+from nonlocal_viz.media.frames import rgb, turned
+from nonlocal_viz.media.image import open_image, picture_pixels
 
 #: FFmpeg's names of the containers that are read.
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,ogg,mpegts,mpeg,flv"
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,ogg,mpegts,mpeg,mpegvideo,flv,asf"
 _OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none", "enable_drefs": "0"}
-_READABLE = "MP4, MOV, WebM, MKV, AVI or GIF"
+_READABLE = "MP4, MOV, WebM, MKV, AVI, WMV, M2TS or GIF"
+#: The identifier that Windows Media files begin with.
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_MARKS = (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", _ASF)
+#: Bytes in which a picture has said that it moves: a GIF says so with its second frame.
+_HEAD = 1 << 20
 # Nearer than this it is quicker to decode on than to seek to a key frame and decode up to the place.
 _DECODE_ON = 1.0
 
@@ -116,11 +123,11 @@ def is_video(source: Any) -> bool:
     if isinstance(source, np.ndarray):
         return source.ndim == 4
     if isinstance(source, bytes | bytearray | memoryview):
-        head = bytes(source[:189])
+        head = bytes(source[:197])
     elif isinstance(source, str | os.PathLike):
         try:
             with Path(os.fspath(source)).open("rb") as file:
-                head = file.read(189)
+                head = file.read(197)
         except (OSError, ValueError):
             return False
     else:
@@ -129,10 +136,27 @@ def is_video(source: Any) -> bool:
     return (
         (head[4:8] == b"ftyp" and head[8:12] not in stills)
         or head[4:8] in (b"moov", b"mdat", b"wide")
-        or head.startswith((b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba"))
-        or (len(head) == 189 and head[0] == head[188] == 0x47)  # MPEG-TS: a packet begins with 0x47
+        or head.startswith(_MARKS)
+        # MPEG-TS: a packet of 188 bytes begins with 0x47, on camcorders' discs behind four more.
+        or (len(head) > 188 and head[0] == head[188] == 0x47)
+        or (len(head) > 196 and head[4] == head[196] == 0x47)
         or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
     )
+
+
+def moves(source: Any) -> bool:
+    """Whether a path or bytes are a video, or a picture that moves (a GIF, WebP, APNG or AVIF)."""
+    if is_video(source):
+        return True
+    if isinstance(source, bytes | bytearray | memoryview):
+        return is_animated(bytes(source[:_HEAD]))
+    if isinstance(source, str | os.PathLike):
+        try:
+            with Path(os.fspath(source)).open("rb") as file:
+                return is_animated(file.read(_HEAD))
+        except (OSError, ValueError):
+            return False
+    return False
 
 
 def sample_times(
@@ -156,6 +180,9 @@ def _sample(
         raise MediaError(
             f"{name} is larger than {limits.video_bytes // MIB} MB; cut or compress the video."
         )
+    moving = _animation(file, name, frames, start, stride, limits)
+    if moving is not None:
+        return moving
     with _one_sentence(name), av.open(file, options=_OPTIONS) as container:
         if not container.streams.video:
             raise MediaError(f"{name} has sound but no picture.")
@@ -179,6 +206,36 @@ def _sample(
         return Clip(np.stack(list(found.values())), tuple(found), reader.duration)
 
 
+def _animation(
+    file: BinaryIO, name: str, frames: int, start: float, stride: float | None, limits: Limits
+) -> Clip | None:
+    """The clip that an animated picture is; None where it is none."""
+    head = file.read(_HEAD)
+    file.seek(0)
+    if not is_animated(head) or head.startswith(b"GIF8"):
+        return None
+    if file.seek(0, io.SEEK_END) > limits.file_bytes:
+        raise MediaError(f"{name} is larger than {limits.file_bytes // MIB} MB; save it smaller.")
+    file.seek(0)
+    with _one_sentence(name):
+        found = animation(
+            file.read(),
+            name,
+            lambda duration: sample_times(frames, duration, start, stride),
+            picture_pixels,
+            limits,
+        )
+    file.seek(0)
+    if found is None:
+        return None
+    pictures, times, duration = found
+    if not pictures:
+        raise MediaError(
+            f"{name} ends after {duration:.2f} seconds, before {start:g}; start earlier."
+        )
+    return Clip(np.stack(pictures), tuple(times), duration)
+
+
 class _Reader:
     """Frames by time. Seconds are counted from the first frame that is shown."""
 
@@ -194,6 +251,8 @@ class _Reader:
                 f"{name} has frames of {width:,} x {height:,} pixels; make it smaller."
             )
         self.budget, self.kept = limits.decoded_frames, 0
+        #: Whether seeking gets anywhere.
+        self.jumps = True
         self.origin = 0.0
         self._last: tuple[float, Any] | None = None
         self._next: tuple[float, Any] | None = None
@@ -209,8 +268,12 @@ class _Reader:
         """(time, pixels) of the frame that is shown at this time; None where nothing can be decoded."""
         behind = self._next is None or (self._last is not None and seconds < self._last[0])
         ahead = self._next is not None and seconds > self._next[0] + _DECODE_ON
-        if behind or ahead:
+        if behind or (ahead and self.jumps):
+            reached = self._next[0] if self._next is not None else -1.0
             self._seek(seconds)
+            if ahead and self._next is not None and self._next[0] <= reached:
+                # No key frame lies between: every further jump would begin at this one again.
+                self.jumps = False
         while self._next is not None and self._next[0] <= seconds:
             self._step()
         if self._last is None:
@@ -283,11 +346,10 @@ class _Reader:
                 f"{self.name} has frames of {width:,} x {frame.height:,} pixels; ask for fewer "
                 "of them, or make the video smaller."
             )
-        image = frame.to_ndarray(format="rgb24")
+        image = rgb(frame)
         if width != frame.width:
             image = cv2.resize(image, (width, frame.height), interpolation=cv2.INTER_AREA)
-        # The display matrix turns counter-clockwise, as rot90 does.
-        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4))
+        return turned(image, frame)
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from typing import Any
 import gradio as gr
 
 from nonlocal_viz.errors import MediaError, NonlocalVizError, OptionError
-from nonlocal_viz.media import is_video
+from nonlocal_viz.render import VEIL_ALPHA
 from nonlocal_viz.web.gradio_private import into_cache
-from nonlocal_viz.web.models import Models
+from nonlocal_viz.web.views import Views
 
 _log = logging.getLogger(__name__)
 
 
-def add_endpoints(models: Models) -> None:
-    """Add ``/affinity`` to the Blocks that is being built, for these models."""
+def add_endpoints(views: Views) -> None:
+    """Add ``/affinity`` to the Blocks that is being built, for what these views can show."""
 
     def affinity(
         image: str,
@@ -33,7 +33,7 @@ def add_endpoints(models: Models) -> None:
     ) -> tuple[dict[str, Any], str]:
         colours = {"cmap": cmap or None, "alpha": alpha, "scale": scale or "linear"}
         try:
-            return _affinity(models, image, (x, y, frame), frames, block, direction, colours, model)
+            return _affinity(views, image, (x, y, frame), frames, block, direction, colours, model)
         except NonlocalVizError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except (TypeError, ValueError, OverflowError):
@@ -71,14 +71,14 @@ def _inputs() -> list[Any]:
         gr.Textbox(label="block", value="", visible=False),
         gr.Textbox(label="direction", value="row", visible=False),
         gr.Textbox(label="cmap", value="", visible=False),
-        gr.Number(label="alpha", value=0.65, visible=False),
+        gr.Number(label="alpha", value=VEIL_ALPHA, visible=False),
         gr.Textbox(label="scale", value="linear", visible=False),
         gr.Textbox(label="model", value="", visible=False),
     ]
 
 
 def _affinity(
-    models: Models,
+    views: Views,
     image: str,
     at: tuple[float, float, float | None],
     frames: float | None,
@@ -90,9 +90,13 @@ def _affinity(
     """Numbers and the path of an overlay that gradio may serve; ``at`` is (x, y, frame)."""
     if not image:
         raise MediaError("Give an image file.")
-    count = round(frames) if frames else None
-    lens = models.lens(model or None)
-    view = lens.open(image, frames=count if count and is_video(image) else None)
+    source: dict[str, Any] = {"path": image}
+    if frames:
+        source["frames"] = round(frames)
+    if model:
+        source["model"] = model
+    # As the page asks: encoded once, whoever asks again is answered at once.
+    view = views.get(source)
     ask = {"row": view.query, "column": view.column}.get(direction or "row")
     if ask is None:
         raise OptionError(f"direction is 'row' or 'column', not {direction!r}.")

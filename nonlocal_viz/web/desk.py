@@ -25,7 +25,7 @@ from nonlocal_viz.canvas.payload import (
     row_payload,
 )
 from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
-from nonlocal_viz.export import suffixes
+from nonlocal_viz.export import metadata, suffixes
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
 from nonlocal_viz.web.views import Views, named
@@ -106,17 +106,18 @@ class Desk:
 
     def save(self, request: dict[str, Any]) -> Answers:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, pdf,
-        or for clips webm. Yields how far it is, then the file."""
+        or for clips webm; or html, a page of its ``blocks`` that works alone. Yields how far it is, then
+        the file."""
         view = self.views.get(named(request.get("source")))
         suffix = request.get("suffix")
-        known = [own.removeprefix(".") for own in suffixes(clip=True)]
+        known = [*(own.removeprefix(".") for own in suffixes(clip=True)), "html"]
         if suffix not in known:
             raise WritingError(f"Downloads are {', '.join(known[:-1])} or {known[-1]}.")
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
         column = request.get("direction") == "column"
         row = (view.column if column else view.query)(x, y, frame, block=block)
-        options = _colours(request) if suffix in ("png", "webm") else {}
+        options = _colours(request)
         at = f"x{x:.0f}-y{y:.0f}" + (f"-frame{frame}" if row.is_clip else "")
         model = stem(view.about.name)
         name = (
@@ -126,13 +127,19 @@ class Desk:
             path = Path(folder) / name
             if suffix == "webm" and row.is_clip:
                 # Frame by frame, so that whoever waits sees how far it is, and may stop it.
-                writer, count = WebmWriter(), len(view.frames)
+                writer, count = WebmWriter(metadata=metadata(row)), len(view.frames)
                 for t in range(count):
                     yield said(f"Writing frame {t + 1} of {count}", t / count)
                     writer.write(row.overlay(frame=t, **options))
                 path.write_bytes(writer.finish())
+            elif suffix == "html":
+                names = _blocks(request, view, block)
+                for one in names:
+                    yield from progress(_steps(view, one))
+                yield said("Writing the page")
+                view.save(path, names, x=x, y=y, frame=frame)
             else:
-                row.save(path, **options)
+                row.save(path, **options, caption=bool(request.get("caption")))
             yield {"kind": "file", "name": name, "file": self._keep(path)}
 
     def answers(self, ask: Callable[[], Answers], request: dict[str, Any]) -> Answers:
@@ -187,6 +194,13 @@ def progress(steps: Iterable[Step]) -> Answers:
         if now - last >= OFTEN:
             last = now
             yield said(step.words, min(1.0, step.done / step.total) if step.total else None)
+
+
+def _blocks(request: dict[str, Any], view: View, first: str) -> list[str]:
+    """The blocks of a page that works alone: the one shown, and others that were opened."""
+    asked = request.get("blocks")
+    others = asked if isinstance(asked, list) else []
+    return [first, *(name for name in view.blocks if name in others and name != first)]
 
 
 def _steps(view: View, block: str) -> Iterable[Step]:

@@ -2,12 +2,17 @@
 gradio breaks it. Each function says what is private about it; the rest of the package is public use.
 """
 
+import json
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
+
+_log = logging.getLogger(__name__)
 
 
 def upload_folder() -> Path:
@@ -44,3 +49,45 @@ def scripted_html(markup: str, script: str, element: str, config: dict[str, Any]
     # "self", and would then copy the whole server at every visit to put it into the page's config.
     setattr(html, "self", None)  # noqa: B010
     return html
+
+
+class QueueState:
+    """Gradio's queue, seen from outside: one asyncio task takes every event, and where it dies nothing is
+    answered any more, though pages are served as ever. Nothing of ``Blocks._queue`` is documented."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self._blocks = blocks
+
+    @property
+    def alive(self) -> bool:
+        """Whether its task runs."""
+        return not self._blocks._queue.stopped
+
+    @property
+    def total(self) -> int:
+        """Questions that wait, of all kinds."""
+        return len(self._blocks._queue)
+
+    def waiting(self, path: str, content: bytes) -> int:
+        """How many questions wait for what this one asks: by the name in the path of a call, or by the
+        number in its ``fn_index``. Of what there is not, none waits."""
+        name = re.search(r"/call/(?:v2/)?(\w+)", path)
+        index = json.loads(content).get("fn_index")
+        for fn in self._blocks.fns.values():
+            if fn.api_name == name.group(1) if name else fn._id == index:
+                lines = self._blocks._queue.event_queue_per_concurrency_id
+                line = lines.get(fn.concurrency_id)
+                return len(line.queue) if line else 0
+        return 0
+
+    def revive(self) -> None:
+        """Begin the task anew, should it have died; whoever waited is forgotten and asks again."""
+        queue = self._blocks._queue
+        if not queue.stopped or not self._blocks.is_running:
+            return
+        _log.error("gradio's queue had stopped; it begins anew")
+        for line in queue.event_queue_per_concurrency_id.values():
+            line.queue.clear()
+            line.current_concurrency = 0
+        queue.stopped = False
+        queue.start()  # type: ignore[no-untyped-call]

@@ -54,8 +54,9 @@ def build(
     with demo:
         page = scripted_html(canvas_html(), canvas_js(), "nonlocal-viz", page_config(views))
         _wire(page, desk)
-        add_endpoints(views.models)
-    demo.queue(max_size=limits.queue_size, default_concurrency_limit=2)
+        add_endpoints(views)
+    # How many may wait is bounded at the door, each kind of question by itself.
+    demo.queue(default_concurrency_limit=2)
     return demo
 
 
@@ -94,7 +95,9 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
             api_name=name,
             api_visibility="undocumented",
             show_progress="hidden",
-            concurrency_limit=2,
+            # Many may be answered at once: what is heavy waits for its turn in encoding.py, where a
+            # photo goes between the steps of a clip.
+            concurrency_limit=desk.views.limits.at_once,
         )
 
 

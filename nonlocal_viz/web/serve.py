@@ -1,12 +1,21 @@
 """How the page is served."""
 
+import signal
+import socket
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from starlette.middleware import Middleware
 
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.web.door import Door, House
+from nonlocal_viz.web.gradio_private import QueueState
 from nonlocal_viz.web.page import build
+from nonlocal_viz.web.temporary import own_folder
 from nonlocal_viz.web.theme import PAGE_CSS, THEME
 
 
@@ -19,18 +28,37 @@ def launch(
     short_side: int | None = None,
     inbrowser: bool = False,
     limits: Limits = LIMITS,
+    hosts: Sequence[str] | None = None,
     **options: Any,
 ) -> Any:
     """Build the page and serve it until interrupted; arguments as :func:`build`.
 
-    ``options`` go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
+    Args:
+        hosts: names that the server answers to, ``"*.example.org"`` for all below one; default any, but
+            where it is bound to this machine alone and stands behind no proxy, this machine's.
+        options: go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
 
     Raises:
-        NonlocalVizError: the model cannot be loaded, or the port is taken.
+        NonlocalVizError: the model cannot be loaded, the port is taken, or nothing can be written.
     """
+    # What cannot work is said before a model is loaded.
+    _try_port(host, port)
+    own_folder(limits)
+    if not options.get("prevent_thread_lock"):
+        _leave_when_told()
     demo = build(model, device=device, short_side=short_side, limits=limits)
+    house = House(
+        queue=QueueState(demo),
+        hosts=_hosts(host, hosts, options),
+        waiting=limits.queue_size,
+        uploads=limits.uploads,
+        upload_bytes=limits.video_bytes,
+        ready=lambda: bool(demo.is_running),
+    )
     settings: dict[str, Any] = {
-        "server_name": host,
+        "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
+        # As an address has it; gradio takes the brackets off where it must.
+        "server_name": f"[{host}]" if ":" in host else host,
         "server_port": port,
         "inbrowser": inbrowser,
         "share": False,
@@ -48,6 +76,45 @@ def launch(
     try:
         return demo.launch(**settings)
     except OSError as error:
-        raise NonlocalVizError(
-            f"Port {port} on {host} cannot be used ({error}); choose another with --port."
-        ) from None
+        raise _refused(host, port, error) from None
+
+
+def _hosts(
+    host: str, given: Sequence[str] | None, options: dict[str, Any]
+) -> frozenset[str] | None:
+    if given is not None:
+        return frozenset(name.lower() for name in given)
+    if host not in ("127.0.0.1", "localhost", "::1") or options.get("root_path"):
+        return None
+    # A site that gives its own name this machine's address must not be let in by it.
+    shared = {"*.gradio.live"} if options.get("share") else set()
+    return frozenset({"127.0.0.1", "localhost", "::1", *shared})
+
+
+def _try_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # As servers do: a port whose last owner has just gone is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise _refused(host, port, error) from None
+
+
+def _refused(host: str, port: int, error: OSError) -> NonlocalVizError:
+    return NonlocalVizError(
+        f"Port {port} on {host} cannot be used ({error}); choose another with --port."
+    )
+
+
+def _leave_when_told() -> None:
+    """On SIGTERM and SIGINT the process ends by itself, so that what it kept is deleted."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(0 if number == signal.SIGTERM else 128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)

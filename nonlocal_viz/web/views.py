@@ -13,13 +13,14 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nonlocal_viz.errors import BusyError, GoneError
 from nonlocal_viz.lens import Lens
-from nonlocal_viz.media import is_video
+from nonlocal_viz.media import moves
 from nonlocal_viz.resources import assets_dir
 from nonlocal_viz.view import View
 from nonlocal_viz.web.models import Models
@@ -72,6 +73,7 @@ class Views:
         self._kept: OrderedDict[str, View] = OrderedDict()
         self._lock = threading.Lock()
         self._waiting = threading.BoundedSemaphore(lens.limits.queue_size)
+        self._clips = threading.BoundedSemaphore(lens.limits.clips_at_once)
 
     def get(self, source: object) -> View:
         """The view of a source: ``{"example": name}`` or ``{"upload": file}``, by its place within the
@@ -86,7 +88,7 @@ class Views:
             BusyError: too many pictures are waiting already.
         """
         key, path = self._find(source)
-        options = _clip_options(source) if is_video(path) else {}
+        options = _clip_options(source) if moves(path) else {}
         model = source.get("model") if isinstance(source, dict) else None
         lens = self.models.lens(model)
         key += f" {sorted(options.items())} {self.models.called(model) or self.models.own}"
@@ -97,7 +99,8 @@ class Views:
             raise BusyError("Too many pictures are waiting to be encoded; try again in a minute.")
         try:
             # What nobody asks for is not computed; who asks is told how far it is (Desk).
-            view = lens.open(path, **options, lazy=True)
+            with self._clips if options else nullcontext():
+                view = lens.open(path, **options, lazy=True)
         finally:
             self._waiting.release()
         with self._lock:

@@ -23,6 +23,8 @@ KINDS = {
     "webm": ("webm", "libvpx", "yuv420p"),
     "mkv": ("matroska", "mpeg4", "yuv420p"),
     "avi": ("avi", "mjpeg", "yuvj420p"),
+    "mpegts": ("mpegts", "mpeg4", "yuv420p"),
+    "asf": ("asf", "mpeg4", "yuv420p"),
 }
 
 

@@ -67,6 +67,10 @@ def test_fractional_borders_go_by_pixel_centres_and_uncovered_pixels_stay_grey()
     got = evenly(image, np.array([[1.0, 0.0]]), [0, 1.4, 3], [0, 2], alpha=1, cmap="viridis")
     table = lookup("viridis")
     assert (got[:, 0] == table[255]).all() and (got[:, 1:3] == table[0]).all()
+    below = evenly(
+        image.swapaxes(0, 1), np.array([[1.0], [0.0]]), [0, 2], [0, 1.4, 3], alpha=1, cmap="viridis"
+    )
+    np.testing.assert_array_equal(below, got.swapaxes(0, 1))
     grey = got[0, 3]
     assert grey[0] == grey[1] == grey[2] and (got[:, 3:] == grey).all()
 
@@ -166,6 +170,11 @@ def test_a_figure_is_the_same_byte_for_byte_and_says_what_it_is(suffix: str) -> 
         text = once.decode()
         assert all(words in text for words in ("a &amp; b of $x$", "words", "us 1.0"))
         assert "<dc:date>" not in text
+        with matplotlib.rc_context({"svg.fonttype": "none"}):
+            drawn = figure(
+                image, np.eye(2), [0, 20, 40], [0, 15, 30], suffix="svg", title="a $ b $"
+            )
+        assert ">a $ b $</text>" in drawn.decode()
     elif suffix == "pdf":
         assert b"(a & b of $x$)" in once and b"(words)" in once and b"(us 1.0)" in once
         assert b"CreationDate" not in once

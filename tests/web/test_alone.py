@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbconvert
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,6 +20,7 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import BlockError, OptionError, QueryError, WritingError
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.resources import assets_dir
 from nonlocal_viz.view import View
 from tests.web.conftest import Visit
 from tests.web.rows import painted_right
@@ -165,9 +169,6 @@ def test_compared_views_share_a_pointer(
 def test_the_last_line_of_a_cell_is_the_canvas(
     offline: Any, view: View, tmp_path: Path, picture: np.ndarray
 ) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
-    nbconvert = pytest.importorskip("nbconvert")
     cell = (
         "import pathlib, pickle\n"
         f"view = pickle.loads(pathlib.Path({str(tmp_path / 'view.pickle')!r}).read_bytes())\n"
@@ -205,6 +206,33 @@ def test_the_last_line_of_a_cell_is_the_canvas(
     pictures = seen.page.locator("img[src^='data:image/jpeg']")
     assert pictures.count() == 3 and pictures.nth(0).is_visible()
     assert pictures.nth(0).evaluate("(image) => image.naturalWidth") == 90
+
+
+@pytest.mark.browser
+def test_the_page_shares_itself_as_a_file(
+    visit: Any, offline: Any, shipped_lens: Lens, tmp_path: Path
+) -> None:
+    seen = visit(query="?example=astronaut")
+    seen.page.locator("[data-set=block]").select_option(index=1)
+    seen.wait("tool.answer.block === 'layer3.1'")
+    seen.page.locator(".nlv-picture").click(position={"x": 90, "y": 120})
+    said = seen.page.locator('[data-save="html"]').inner_text()
+    with seen.page.expect_download() as waiting:
+        seen.page.locator('[data-save="html"]').click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    assert path.name.startswith("astronaut-embedded_gaussian-layer3.1-row-x")
+    size = float(re.search(r"\((\d+\.\d) MB\)", said).group(1))
+    assert size == pytest.approx(path.stat().st_size / 1e6, abs=0.15)
+    alone = offline(path)
+    alone.wait("tool.ready")
+    assert alone.page.locator("[data-set=block] option").count() == 2
+    here, there = seen.answer(), alone.answer()
+    assert (here["index"], here["block"]) == (there["index"], there["block"])
+    view = shipped_lens.open(assets_dir() / "photos" / "astronaut.jpg")
+    alone.hover(0.2, 0.7)
+    painted_right(view, alone.answer())
+    assert alone.errors == []
 
 
 def test_what_cannot_be_written_is_refused(view: View, lens: Lens, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,8 +29,10 @@ from nonlocal_viz.errors import (
 from nonlocal_viz.export import suffixes
 from nonlocal_viz.lens import Lens
 from nonlocal_viz.limits import Limits
+from nonlocal_viz.media import encode_webm
 from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
+from nonlocal_viz.web.api import _affinity
 from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
 from nonlocal_viz.web.views import Views, named
 
@@ -341,6 +344,49 @@ def test_the_page_offers_what_can_be_written_and_every_scale() -> None:
     """The buttons and options are words for people; what they stand for stands once, in Python."""
     html = canvas_html()
     offered = set(re.findall(r'data-save="(\w+)"', html))
-    assert {f".{suffix}" for suffix in offered} == set(suffixes(clip=True)) - {".arrows.png"}
+    written = {*suffixes(clip=True), ".html"} - {".arrows.png"}
+    assert {f".{suffix}" for suffix in offered} == written
     scales = html.split('data-set="scale"')[1].split("</select>")[0]
     assert re.findall(r'<option value="(\w+)"', scales) == list(render.SCALES)
+
+
+def test_the_endpoint_asks_the_views_of_the_page(
+    desk: Desk, uploads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _affinity(
+        desk.views, str(uploads / "0.png"), (50, 20, 0), None, "layer2.1", "row", {}, None
+    )[0]
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(Lens, "open", never)
+    again = _affinity(
+        desk.views, str(uploads / "0.png"), (9, 9, 0), None, "layer2.1", "column", {}, None
+    )[0]
+    assert first["picture"] == again["picture"] == "0.png" and again["direction"] == "column"
+    column = desk.views.get(upload(uploads, 0)).column(9, 9, block="layer2.1")
+    np.testing.assert_allclose(again["weights"], column.map, rtol=1e-6)
+    with pytest.raises(GoneError):
+        _affinity(desk.views, "/etc/hostname", (9, 9, 0), None, None, "row", {}, None)
+
+
+def test_what_is_shared_is_the_blocks_that_were_opened(desk: Desk, uploads: Path) -> None:
+    request = {**CENTRE, "source": upload(uploads, 0), "suffix": "html"}
+
+    def written(**more: Any) -> str:
+        return saved(desk, {**request, **more}).decode()
+
+    both = written(blocks=["layer3.1", "layer2.1", "layer9"])
+    one = written(blocks="layer3.1")
+    assert both.count('"block": "layer2.1"') == both.count('"block": "layer3.1"') == 1
+    assert '"block": "layer3.1"' not in one and len(one) < len(both)
+
+
+def test_a_video_says_what_it_is_of(desk: Desk, tmp_path: Path, picture: np.ndarray) -> None:
+    (desk.views._uploads / "clip.webm").write_bytes(encode_webm([picture] * 3))
+    source = {"path": str(desk.views._uploads / "clip.webm"), "frames": 2}
+    content = saved(desk, {**CENTRE, "source": source, "suffix": "webm", "frame": 1})
+    with av.open(io.BytesIO(content)) as video:
+        told = {name.lower(): words for name, words in video.metadata.items()}
+    assert "clip.webm through mine" in told["title"]

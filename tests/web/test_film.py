@@ -137,27 +137,33 @@ def test_a_long_export_shows_its_progress_and_can_be_stopped(visit) -> None:
         seen.page.locator('[data-save="npz"]').click()
 
 
-def test_arrows_to_the_strongest_twenty(visit) -> None:
+def test_arrows_to_the_strongest_places_of_all_frames(visit) -> None:
     seen = visit(query=f"?example={CLIP.name}")
     seen.page.keyboard.press("a")
     seen.settled()
-    lines = seen.page.locator(".nlv-arrows line")
-    assert 15 <= lines.count() <= 20
+    assert 15 <= seen.page.locator(".nlv-arcs path").count() <= 20
     assert seen.page.locator("#nlv-tip").count() == 1
     # They begin at the query, in its own frame of the strip.
-    starts, box, strip = seen.page.evaluate(
-        """(t) => {
+    ways, frames, strip = seen.page.evaluate(
+        """() => {
             const place = (element) => element.getBoundingClientRect().toJSON();
-            const ends = (line) => [+line.getAttribute("x1"), +line.getAttribute("x2")];
-            return [Array.from(document.querySelectorAll(".nlv-arrows line"), ends),
-                place(document.querySelectorAll(".nlv-frame")[t]),
+            const ends = (way) => {
+                const [begin, end] = [way.getPointAtLength(0), way.getPointAtLength(way.getTotalLength())];
+                return [begin.x, end.x];
+            };
+            return [Array.from(document.querySelectorAll(".nlv-arcs path"), ends),
+                Array.from(document.querySelectorAll(".nlv-frame"), place),
                 place(document.querySelector(".nlv-strip"))];
         }""",
-        CLIP.frame,
     )
-    for begin, end in starts:
-        assert box["left"] <= begin + strip["left"] <= box["right"]
-        assert 0 <= end <= strip["width"]
+
+    def frame_at(x: float) -> int:
+        places = (box["left"] <= x + strip["left"] <= box["right"] for box in frames)
+        return list(places).index(True)
+
+    assert {frame_at(begin) for begin, _ in ways} == {CLIP.frame}
+    # The clip's first query tells something: its places are those of every other frame.
+    assert {frame_at(end) for _, end in ways} >= set(range(len(frames))) - {CLIP.frame}
 
 
 @pytest.fixture(scope="module")

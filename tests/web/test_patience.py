@@ -69,7 +69,7 @@ def test_a_server_begun_anew_is_asked_again_and_given_what_it_lost(
         seen.wait("tool.ready && tool.answer.x === 48")
     for kept in upload_folder().rglob("once.jpg"):
         kept.unlink()
-    other = seen.page.locator('[data-set="block"] option').nth(1).inner_text()
+    other = seen.page.locator('[data-set="block"] option').nth(1).get_attribute("value")
     seen.page.locator('[data-set="block"]').select_option(other)
     seen.wait(TROUBLED)
     words = seen.page.locator(".nlv-busy").inner_text()

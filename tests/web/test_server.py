@@ -220,7 +220,7 @@ def test_the_endpoint_answers_as_the_lens_does(client, shipped_lens, photo_path,
     assert numbers["grid"] == list(wanted.map.shape)
     with Image.open(overlay) as image:
         assert image.size == view.size
-        np.testing.assert_array_equal(np.asarray(image), wanted.overlay(alpha=0.65))
+        np.testing.assert_array_equal(np.asarray(image), wanted.overlay())
 
 
 def test_the_endpoint_takes_a_video(client, shipped_lens) -> None:

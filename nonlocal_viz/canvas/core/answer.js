@@ -25,6 +25,7 @@ export class Block {
     this.queries = new Grid(meta.queries);
     this.keys = new Grid(meta.keys);
     this.affinity = buffer && new Affinity(meta, buffer);
+    this.bytes = buffer ? buffer.byteLength : 0;
     /** Without factors: the last answer that the server sent. @type {{ index: number, direction: Direction, weights: Float32Array } | null} */
     this.got = null;
   }
@@ -65,6 +66,10 @@ export class Block {
     return got && got.index === index && got.direction === direction ? got.weights : null;
   }
 }
+
+/** Bytes of a file that shows these blocks without a server: what is sent is written in four letters for three bytes.
+ * @param {import("../protocol.js").View} view @param {Block[]} blocks */
+export const fileSize = (view, blocks) => view.alone + Math.ceil((4 * blocks.reduce((sum, block) => sum + block.bytes, 0)) / 3);
 
 /** What a slot of the readout stands for on the picture: a region by its place, or the strongest single cell. @param {Answer} answer
  * @param {number} slot @returns {{ rect: import("./grid.js").Rect, t: number } | null} */

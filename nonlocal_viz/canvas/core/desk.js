@@ -165,7 +165,7 @@ export class Desk {
       if (!signal.aborted) arrived(path);
     } catch (error) {
       if (signal.aborted) return;
-      const words = error instanceof SendingError ? error.words : "";
+      const words = error instanceof SendingError ? error.words : String(/** @type {Error} */ (error).message);
       const gone = words || (await readable(file)) ? words : `${file.name} can no longer be read; choose it again.`;
       if (!gone) open.patience.failed(error instanceof SendingError ? error.why : "lost");
       else if (this.end(number)) { open.stopped(); this.failed(gone, open); }

@@ -16,6 +16,9 @@ export function percent(share) {
   return `${share >= 0.0995 ? (100 * share).toFixed(0) : (100 * share).toPrecision(2)} %`;
 }
 
+/** A file's size. @param {number} count bytes */
+export const megabytes = (count) => `${(count / 1e6).toFixed(1)} MB`;
+
 /** So many decimals; nothing is a little less than 0. @param {number} value @param {number} decimals */
 export function fixed(value, decimals) {
   const text = value.toFixed(decimals);

@@ -100,8 +100,9 @@ function lawWords({ direction, stats: { regions } }) {
 export function strongestWords(answer) {
   const { grid, stats, weights } = answer, clip = isClip(answer), cell = grid.unflat(stats.best);
   const weight = weightWords(answer, weights[stats.best]);
-  const spoken = `Strongest single cell: ${cellWords(cell, clip)}, weight ${weight}`;
-  return { share: weight, where: clip ? `cell, frame ${cell[0]}` : "strongest cell", spoken };
+  const where = clip ? `cell, frame ${cell[0]}` : "strongest cell";
+  // What is read begins with what is seen, so that it can be called by that.
+  return { share: weight, where, spoken: `${weight} ${where}: ${cellWords(cell, clip)}` };
 }
 
 /** @param {Answer} answer @param {number} frame @param {number} last */

@@ -26,7 +26,10 @@ export class Controls {
     this.fields = Object.fromEntries(all(root, "[data-set]").map((field) => [field.dataset.set, field]));
     this.keys = /** @type {HTMLDialogElement} */ (one(root, ".nlv-keys"));
     this.linkButton = one(root, '[data-do="link"]');
+    /** Whether a PNG is to have its caption. */
+    this.caption = /** @type {HTMLInputElement} */ (one(root, "[data-caption]"));
     this.remote = one(root, ".nlv-remote");
+    this.size = one(root, ".nlv-size");
     this.why = one(root, ".nlv-why");
     models.forEach((model) => this.models.add(new Option(modelWords(model), model.name)));
     // A phone shows the picture first and the controls when they are asked for.
@@ -63,8 +66,8 @@ export class Controls {
   }
 
   /** @param {{ cmaps: string[], cmap: string, view: import("../core/words-choices.js").Blocks, block: string, model: string,
-   * frames: number, spacetime: boolean, held: boolean }} shown */
-  showPicture({ cmaps, cmap, view, block, model, frames, spacetime, held }) {
+   * frames: number, spacetime: boolean, held: boolean, size: string }} shown size: of a file that works alone, "" where there can be none */
+  showPicture({ cmaps, cmap, view, block, model, frames, spacetime, held, size }) {
     offer(this.fields.cmap, cmaps, cmap);
     offer(this.fields.block, view.blocks, block, blockLabels(view));
     say(this.why, blockWords(view, block) || "\u00a0");
@@ -72,6 +75,7 @@ export class Controls {
     this.frames.value = String(frames);
     this.spacetime.value = spacetime ? "1" : "";
     this.remote.hidden = held;
+    say(this.size, size && ` (${size})`);
   }
 
   /** @param {string} words */

@@ -46,7 +46,7 @@ function fill({ item, button, canvas, share, where }, words) {
   button.disabled = !words;
   say(share, words ? words.share : "\u00a0");
   say(where, words ? words.where : "\u00a0");
-  button.setAttribute("aria-label", words ? words.spoken : "No further region");
+  button.setAttribute("aria-label", words ? calledAs(words) : "No further region");
   button.title = words ? words.spoken : "";
 }
 
@@ -77,9 +77,15 @@ function veil(canvas, { grid }, { cells, frame }, draw) {
 function makeSlot(slot, onKey) {
   const item = make("li"), button = makeButton("nlv-crop"), canvas = make("canvas"), share = make("b"), where = make("span");
   canvas.width = canvas.height = SIDE;
-  button.append(canvas, share, where);
+  button.append(canvas, share, " ", where);
   item.append(button);
   for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => onKey(slot));
   for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => onKey(-1));
   return { slot, item, button, canvas, share, where };
+}
+
+/** What a crop is called begins with what is seen on it, so that it can be called by that. @param {Words} words */
+function calledAs({ share, where, spoken }) {
+  const seen = `${share} ${where}`;
+  return spoken.includes(seen) ? spoken : `${seen}. ${spoken}`;
 }

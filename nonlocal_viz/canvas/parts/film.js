@@ -3,7 +3,7 @@
 import { middle } from "../core/grid.js";
 import { frameOf, frameShares, peaks } from "../core/stats.js";
 import { percent } from "../core/numbers.js";
-import { all, make, makeButton, one, percentOf, pixelOf } from "./elements.js";
+import { make, makeButton, one, percentOf, pixelOf } from "./elements.js";
 import { paintCells } from "./paint.js";
 
 /** @typedef {import("../core/answer.js").Answer} Answer */
@@ -22,6 +22,7 @@ export class Film {
     this.root = one(root, ".nlv-film");
     this.strip = one(root, ".nlv-strip");
     this.lines = one(root, ".nlv-arrows");
+    this.arcs = one(root, ".nlv-arcs");
     this.slider = /** @type {HTMLInputElement} */ (one(this.root, 'input[type="range"]'));
     this.time = one(this.root, ".nlv-time");
     this.button = one(this.root, '[data-do="play"]');
@@ -112,19 +113,21 @@ export class Film {
   /** To the strongest 20 places, as the paper's Figure 3: the strongest cells are often neighbours of one another.
    * @param {Answer} answer @param {boolean} on @param {View} picture */
   drawArrows({ weights, grid, rect, at, index, stats }, on, picture) {
-    for (const line of all(this.lines, "line")) line.remove();
+    this.arcs.replaceChildren();
     if (!on) return;
     this.lines.setAttribute("width", String(this.strip.scrollWidth));
     this.lines.setAttribute("height", String(this.strip.scrollHeight));
     const tip = one(this.lines, "marker").id, [x, y] = this.spot(at[0], rect, picture);
-    for (const k of peaks(weights, grid, ARROWS).reverse()) {
-      if (k === index && grid.cells[0] === this.cards.length) continue;
-      const share = Math.abs(weights[k]) / stats.top, line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+    peaks(weights, grid, ARROWS).reverse().forEach((k, i) => {
+      if (k === index && grid.cells[0] === this.cards.length) return;
+      const share = Math.abs(weights[k]) / stats.top, path = document.createElementNS("http://www.w3.org/2000/svg", "path");
       const [u, v] = this.spot(grid.unflat(k)[0], grid.rect(k), picture);
-      const attributes = { x1: x, y1: y, x2: u, y2: v, "marker-end": `url(#${tip})`, "stroke-width": 0.8 + 1.6 * share, opacity: 0.3 + 0.7 * share };
-      for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, String(value));
-      this.lines.append(line);
-    }
+      const attributes = {
+        d: bowed([x, y], [u, v], i % 2 ? -1 : 1), "marker-end": `url(#${tip})`, "stroke-width": 0.8 + 1.6 * share, opacity: 0.3 + 0.7 * share,
+      };
+      for (const [name, value] of Object.entries(attributes)) path.setAttribute(name, String(value));
+      this.arcs.append(path);
+    });
   }
 
   /** Where the middle of a cell of frame t lies in the strip. @param {number} t @param {Rect} rect @param {View} picture */
@@ -152,4 +155,11 @@ export class Film {
     this.timer = null;
     this.button.textContent = "Play";
   }
+}
+
+/** An arrow's way, bowed to one side: what lies at one height in all frames would else be one line. @param {[number, number]} from
+ * @param {[number, number]} to @param {1 | -1} side */
+function bowed([x, y], [u, v], side) {
+  const bow = side * (8 + 0.05 * Math.hypot(u - x, v - y));
+  return `M${x.toFixed(1)} ${y.toFixed(1)}Q${((x + u) / 2).toFixed(1)} ${((y + v) / 2 - bow).toFixed(1)} ${u.toFixed(1)} ${v.toFixed(1)}`;
 }

@@ -71,7 +71,7 @@ export class PinCards {
     bar.append(
       this.button("before", "nlv-small", `Move pin ${number} to the front`, "\u2190", () => this.on.move(pin, -1)),
       this.button("after", "nlv-small", `Move pin ${number} to the back`, "\u2192", () => this.on.move(pin, 1)),
-      ...(foreign ? [this.button("again", "nlv-small wide", `Ask pin ${number} of ${ask}, too`, `Ask ${ask}`, () => this.on.again(pin))] : []),
+      ...(foreign ? [this.button("again", "nlv-small wide", `Ask ${ask} of pin ${number}, too`, `Ask ${ask}`, () => this.on.again(pin))] : []),
       this.button("away", "nlv-small away", `Remove pin ${number}`, "\u00d7", () => this.on.remove(pin)),
     );
     card.append(go, bar);

@@ -57,7 +57,6 @@ export class Scene {
   speak(answer, news) {
     const words = spokenWords(answer);
     this.readout.spoken.textContent = news ? `${news} ${words}` : words;
-    this.stage.describe(words);
   }
 
   /** The marks on the large picture alone, for another frame. @param {Card[]} cards @param {number} frame */

@@ -128,9 +128,6 @@ export class Stage {
     }));
   }
 
-  /** @param {string} words */
-  describe(words) { this.picture.setAttribute("aria-valuetext", words); }
-
   /** When a photo can be drawn from. @param {() => void} then */
   whenLoaded(then) { for (const photo of this.photos) photo.decode().then(then).catch(() => {}); }
 

@@ -37,17 +37,21 @@ test("the film strip: shares, times, arrows, playing", () => {
   lines.querySelector("marker").id = "tip";
   cards[1].offsetTop = 7;
   page.key(page.body, "a");
-  const drawn = lines.children;
+  const arcs = root.querySelector(".nlv-arcs"), drawn = arcs.children;
   // The strongest of cells that lie apart, without the query itself.
   const { answer } = session, apart = peaks(answer.weights, answer.grid, 20).filter((k) => k !== answer.index);
   assert.ok(apart.length >= 2);
   assert.equal(drawn.length, apart.length);
-  assert.ok(drawn.every((line) => line.attributes.x1 === "90" && Math.abs(line.attributes.y1 - 7 - (25 / 30) * 100) < 1e-9));
+  const ways = drawn.map((way) => way.attributes.d.match(/-?[\d.]+/g).map(Number));
+  // Pixels of the strip: a frame is 100 by 100, the second lies 7 lower; the query is in the middle of its cell.
+  assert.ok(ways.every(([x, y]) => x === 90 && Math.abs(y - 7 - (25 / 30) * 100) < 0.06));
+  const bows = ways.map(([x, y, , middle, u, v]) => ((y + v) / 2 - middle) / (8 + 0.05 * Math.hypot(u - x, v - y)));
+  assert.ok(bows.every((bow) => Math.abs(Math.abs(bow) - 1) < 0.02) && new Set(bows.map(Math.sign)).size === 2);
   assert.equal(drawn.at(-1).attributes["marker-end"], "url(#tip)");
   const widths = drawn.map((line) => +line.attributes["stroke-width"]);
   assert.ok(widths.every((width, i) => i === 0 || width >= widths[i - 1]));
   page.key(page.body, "a");
-  assert.equal(lines.children.length, 0);
+  assert.equal(arcs.children.length, 0);
   strip.fire("pointerleave");
   page.flush();
   assert.deepEqual([tool.preview, session.answer.index], [false, 16]);

@@ -169,7 +169,18 @@ test("a fetch that stalls is ended, and a slow one is not", async () => {
   }
   await tick(SILENCE);
   await coming;
-  assert.deepEqual([waits().trouble.words, told("block").length], [TROUBLES.lost, 0]);
+  // One failure, though the fetch ends for it, too.
+  assert.deepEqual([waits().trouble, told("block").length], [{ words: TROUBLES.lost, seconds: 1 }, 0]);
+});
+
+test("a file that comes in parts is put together in their order", async () => {
+  const { desk, say, told, waits } = desked();
+  mock.method(globalThis, "fetch", async () => new Response(new ReadableStream({
+    start(controller) { for (const part of [[1, 2], [3], [4, 5, 6]]) controller.enqueue(Uint8Array.from(part)); controller.close(); },
+  })));
+  desk.openBlock({}, "b");
+  await say({ kind: "block", question: 1, first: { factors: { url: "/f" } } });
+  assert.deepEqual([[...new Uint8Array(told("block")[0][2])], waits().look], [[1, 2, 3, 4, 5, 6], null]);
 });
 
 test("a download in trouble holds up the next until it is done or cancelled, and no longer", async () => {
@@ -246,10 +257,13 @@ test("an upload says how far it is, is tried again, and can be cancelled", async
 test("a file that the server refuses, or that is gone, is one sentence", async () => {
   const { desk, told, host } = desked(async () => { throw new SendingError("lost", "a.jpg is larger than the server takes."); });
   assert.equal(await desk.sendFile(file("a.jpg")), null);
+  host.upload = async () => { throw new Error("There is no server here."); };
+  assert.equal(await desk.sendFile(file("c.jpg")), null);
   host.upload = async () => { throw new SendingError("lost"); };
   const gone = Object.assign(file("b.jpg"), { slice: () => ({ arrayBuffer: async () => { throw new Error("gone"); } }) });
   assert.equal(await desk.sendFile(gone), null);
-  assert.deepEqual(told("failed").map(([, words]) => words), ["a.jpg is larger than the server takes.", "b.jpg can no longer be read; choose it again."]);
+  assert.deepEqual(told("failed").map(([, words]) => words), ["a.jpg is larger than the server takes.", "There is no server here.",
+    "b.jpg can no longer be read; choose it again."]);
 });
 
 test("a picture that the server has lost is sent again, silently", async () => {

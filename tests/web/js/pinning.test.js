@@ -43,7 +43,7 @@ test("pins of another block stay in sight and are asked of the present one, behi
     [false, "Ask all of layer3.0", ["nlv-pin foreign", "nlv-pin foreign"]]);
   assert.deepEqual(root.querySelector(".nlv-pinmarks").children.map((mark) => mark.className), ["nlv-pinmark foreign", "nlv-pinmark foreign"]);
   const [second] = list.children[1].all().filter((e) => e.dataset.pinned === "again");
-  assert.equal(second.attributes["aria-label"], "Ask pin 2 of layer3.0, too");
+  assert.equal(second.attributes["aria-label"], "Ask layer3.0 of pin 2, too");
   second.fire("click");
   assert.deepEqual(tool.pinned.map(({ number, block, x }) => [number, block, x]), [[1, "layer2.1", 5], [2, "layer2.1", 25], [3, "layer3.0", 25]]);
   ask.fire("click");

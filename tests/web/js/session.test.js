@@ -100,9 +100,10 @@ test("what a clip says of how it was sampled", () => {
 test("a download says all that is shown", () => {
   const { session, asked, hungUp, root } = canvas();
   session.setLook({ colourScale: "gamma", smooth: true, colour: true, alpha: 0.5, direction: "column" });
+  root.querySelector("[data-caption]").checked = true;
   root.lists["[data-save]"][1].fire("click");
   assert.deepEqual(asked.pop(), ["save", { source: { example: "a" }, block: "layer2.1", x: 12, y: 8, frame: 0, suffix: "csv", colour: true,
-    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, question: 1 }]);
+    direction: "column", cmap: "inferno", alpha: 0.5, scale: "gamma", smooth: true, veil: true, caption: true, blocks: ["layer2.1"], question: 1 }]);
   const work = root.querySelector(".nlv-working");
   session.desk.working(session.desk.open.get(1), "Writing", 0.5);
   assert.deepEqual([work.hidden, work.querySelector('[data-text="working"]').textContent], [false, "Writing"]);
@@ -152,7 +153,8 @@ test("a download of a pixel that no key holds is of the nearest", () => {
 test("files that are dropped, chosen or pasted are opened", () => {
   const { root, picture, session, page } = canvas(), opened = [];
   session.openFile = (file) => opened.push(file);
-  const dropping = (kind, files = []) => { root.fire(kind, { dataTransfer: { files } }); return picture.classList.has("dropping"); };
+  const given = (files, text = "", items = []) => ({ files, items, getData: (type) => (type === "text/plain" ? text : "") });
+  const dropping = (kind, files = []) => { root.fire(kind, { dataTransfer: given(files) }); return picture.classList.has("dropping"); };
   assert.deepEqual(["dragenter", "dragover", "dragleave"].map((kind) => dropping(kind)), [true, true, false]);
   assert.deepEqual([dropping("dragover"), dropping("drop", ["a"]), opened], [true, false, ["a"]]);
   dropping("drop");
@@ -160,11 +162,19 @@ test("files that are dropped, chosen or pasted are opened", () => {
   Object.assign(picker, { files: ["b"], value: "b" });
   picker.fire("change");
   assert.deepEqual([opened, picker.value], [["a", "b"], ""]);
-  const paste = (target, files) => page.listeners.paste.forEach((listener) => listener({ target, clipboardData: { files }, preventDefault() {} }));
+  let stopped = 0;
+  const preventDefault = () => { stopped++; };
+  const paste = (target, ...what) => page.listeners.paste.forEach((listener) => listener({ target, clipboardData: given(...what), preventDefault }));
   paste(page.body, ["c"]);
   paste(page.body, []);
+  paste(page.body, [], "some words, see www. below");
   paste(new Element("elsewhere"), ["d"]);
-  assert.deepEqual(opened, ["a", "b", "c"]);
+  assert.deepEqual([opened, stopped, root.querySelector(".nlv-error").textContent], [["a", "b", "c"], 1, ""]);
+  const said = (...what) => { paste(page.body, ...what); return root.querySelector(".nlv-error").textContent; };
+  for (const address of ["https://a.b/c.jpg", "www.a.b", "file:///a"]) assert.match(said([], address), /^Nothing is fetched from other pages: save/);
+  assert.match(said(["a", "b"]), /^2 files at once/);
+  assert.match(said(["a"], "", [{ webkitGetAsEntry: () => ({ isDirectory: true, name: "holidays" }) }]), /^holidays is a folder/);
+  assert.deepEqual([opened.length, stopped], [3, 6]);
 });
 
 test("two canvases: keys go to the one in use", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { refusal } from "../../../nonlocal_viz/canvas/parts/intake.js";
 import { TROUBLES } from "../../../nonlocal_viz/canvas/core/patience.js";
 import { canvas } from "./canvas.js";
 
@@ -93,4 +94,16 @@ test("an error can be closed, and goes when the next thing works", async (t) => 
   t.mock.method(globalThis, "fetch", async () => new Response("1"));
   await say({ kind: "file", question: 1, name: "a.csv", file: { url: "/a" } });
   assert.equal(notice.hidden, true);
+});
+
+test("a file of another kind is refused here; what has no kind is left to the server", () => {
+  const bounds = { picture: 10, clip: 20 }, said = (type, size = 5) => refusal({ name: "a", size, type }, bounds);
+  assert.match(said("application/pdf"), /neither a picture nor a clip/);
+  assert.deepEqual(["", "image/png", "video/mp4"].map((type) => said(type)), ["", "", ""]);
+  assert.match(said("video/mp4", 21), /larger/);
+});
+
+test("what is shown is called by its name", () => {
+  const { root } = canvas(), name = root.querySelector(".nlv-title").querySelector("b");
+  assert.deepEqual([name.textContent, name.title], ["A", "A"]);
 });

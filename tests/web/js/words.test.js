@@ -27,7 +27,7 @@ test("the readout of a distribution", () => {
     "Region 1: 50 % of the row, on 8.3 % of the picture.");
   assert.deepEqual(regionWords(answer, answer.stats.regions[0]),
     { share: "50 %", where: "of the row", spoken: "Region 1: 50 % of the row, on 8.3 % of the picture" });
-  assert.deepEqual(strongestWords(answer), { share: "0.500", where: "strongest cell", spoken: "Strongest single cell: row 1, column 0, weight 0.500" });
+  assert.deepEqual(strongestWords(answer), { share: "0.500", where: "strongest cell", spoken: "0.500 strongest cell: row 1, column 0" });
 });
 
 test("the readout of a column, and of rows that are no share of 1", () => {
@@ -56,7 +56,7 @@ test("regions of both signs say on which side they lie", () => {
   assert.equal(regionWords(answer, above).share, "57 % above 0");
   const below = answered([-4, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0], signed);
   assert.deepEqual(regionWords(below, below.stats.regions[0]).spoken, "Region 1: 57 % of the row, below 0, on 8.3 % of the picture");
-  assert.match(strongestWords(below).spoken, /weight -4\.00$/);
+  assert.match(strongestWords(below).spoken, /^-4\.00 strongest/);
 });
 
 test("the readout of a clip names frames", () => {

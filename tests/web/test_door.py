@@ -1,0 +1,310 @@
+"""The front door: alone, and in front of the real server."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from nonlocal_viz.encoding import Encoding
+from nonlocal_viz.web import rules
+from nonlocal_viz.web import serve as server
+from nonlocal_viz.web.door import Door, House
+from nonlocal_viz.web.gradio_private import QueueState
+from tests.web.conftest import free_port
+
+JOIN = {"data": [], "fn_index": 0, "session_hash": "visitor"}
+
+
+class Queue:
+    """A queue that says what a test wants it to."""
+
+    alive, total, asked, revived = True, 3, 0, 0
+
+    def waiting(self, _path: str, _content: bytes) -> int:
+        return self.asked
+
+    def revive(self) -> None:
+        self.revived += 1
+
+
+class Inside:
+    """What stands behind the door: keeps what it was given, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        content, more = b"", True
+        while more:
+            message = await receive()
+            content, more = content + message.get("body", b""), message.get("more_body", False)
+        self.bodies.append(content)
+        await self.go.wait()
+        headers = [(b"content-type", b"text/plain"), (b"referrer-policy", b"no-referrer")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"inside"})
+
+
+def house(**changes: Any) -> House:
+    plain = {
+        "queue": Queue(),
+        "hosts": None,
+        "waiting": 2,
+        "uploads": 2,
+        "upload_bytes": 1000,
+        "ready": lambda: True,
+    }
+    return House(**{**plain, **changes})
+
+
+def asked(door: Door, method: str, path: str, **options: Any) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=door)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.request(method, path, **options)
+
+    return asyncio.run(ask())
+
+
+def test_a_question_goes_through_whole_and_every_answer_is_dressed() -> None:
+    inside, queue = Inside(), Queue()
+    door = Door(inside, house(queue=queue))
+    answer = asked(door, "POST", "/gradio_api/queue/join", json=JOIN)
+    assert answer.text == "inside" and json.loads(inside.bodies[0]) == JOIN and queue.revived == 1
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+    # What gradio says itself stays.
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    refused = asked(door, "POST", "/gradio_api/run/affinity", json=JOIN)
+    assert refused.status_code == 404 and refused.json()["detail"] == "There is no such page here."
+    assert refused.headers["x-content-type-options"] == "nosniff" and len(inside.bodies) == 1
+
+
+def test_a_question_that_breaks_something_never_gets_in() -> None:
+    inside = Inside()
+    door = Door(inside, house())
+    for body in (b"{", json.dumps({**JOIN, "session_hash": ""}).encode()):
+        answer = asked(door, "POST", "/gradio_api/queue/join", content=body)
+        assert answer.status_code == 422 and answer.json()["detail"].endswith(".")
+    long = b" " * (rules.QUESTION_BYTES + 1)
+    assert asked(door, "POST", "/gradio_api/queue/join", content=long).status_code == 413
+    exact = json.dumps(JOIN).encode().ljust(rules.QUESTION_BYTES)
+    assert asked(door, "POST", "/gradio_api/queue/join", content=exact).status_code == 200
+    assert inside.bodies == [exact]
+
+
+def test_a_full_line_is_said_with_when_to_come_again() -> None:
+    queue, inside = Queue(), Inside()
+    door = Door(inside, house(queue=queue))
+    queue.asked = 2
+    answer = asked(door, "POST", "/gradio_api/call/start", json={"data": [{}]})
+    assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
+    assert "full" in answer.json()["detail"] and inside.bodies == []
+    queue.asked = 1
+    assert asked(door, "POST", "/gradio_api/call/start", json={"data": [{}]}).status_code == 200
+
+
+def test_files_are_bounded_in_size_and_number() -> None:
+    most = 1000 + rules.QUESTION_BYTES
+
+    async def run() -> None:
+        inside = Inside()
+        inside.go.clear()
+        transport = httpx.ASGITransport(app=Door(inside, house()))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+
+            def send(size: int) -> Any:
+                return client.post("/gradio_api/upload", content=b"x" * size)
+
+            assert (await send(most + 1)).status_code == 413
+            waiting = [asyncio.create_task(send(most)) for _ in range(2)]
+            while len(inside.bodies) < 2:
+                await asyncio.sleep(0.001)
+            refused = await send(10)
+            assert refused.status_code == 503 and "full" in refused.json()["detail"]
+            inside.go.set()
+            assert [(await task).status_code for task in waiting] == [200, 200]
+            # Their places are free again.
+            assert (await send(10)).status_code == 200
+
+    asyncio.run(run())
+
+
+def test_names_that_are_not_ours_get_no_answer() -> None:
+    inside = Inside()
+    door = Door(inside, house(hosts=frozenset({"here"})))
+    assert asked(door, "GET", "/").text == "inside"
+    foreign = asked(door, "GET", "/", headers={"host": "evil.example"})
+    assert foreign.status_code == 400 and len(inside.bodies) == 1
+
+
+def test_health_says_what_is_wrong() -> None:
+    queue, ready = Queue(), [True]
+    door = Door(Inside(), house(queue=queue, ready=lambda: ready[0]))
+    fine = asked(door, "GET", "/health")
+    assert fine.status_code == 200
+    told = fine.json()
+    assert told.pop("memory_mb") > 10
+    assert told == {"status": "ok", "queue": "alive", "ready": True, "waiting": 3}
+    queue.alive = False
+    dead = asked(door, "GET", "/health")
+    assert (dead.status_code, dead.json()["queue"]) == (503, "dead")
+    assert asked(door, "GET", "/ready").status_code == 200
+    ready[0] = False
+    assert asked(door, "GET", "/ready").status_code == 503
+
+
+def test_a_proxys_prefix_is_taken_off() -> None:
+    inside = Inside()
+    door = Door(inside, house())
+
+    async def ask(path: str, root: str) -> int:
+        transport = httpx.ASGITransport(app=door, root_path=root)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return (await client.get(path)).status_code
+
+    for path, root, status in (
+        ("/sub/config", "/sub", 200),
+        ("/sub", "/sub/", 200),
+        ("/config", "/sub", 200),
+        ("/other/config", "/sub", 404),
+    ):
+        assert asyncio.run(ask(path, root)) == status, path
+
+
+def test_nothing_but_pages_and_questions_gets_in() -> None:
+    reached: list[str] = []
+
+    async def inside(scope: Any, _receive: Any, _send: Any) -> None:
+        reached.append(scope["type"])
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    for kind in ("websocket", "lifespan"):
+        asyncio.run(Door(inside, house())({"type": kind, "path": "/"}, nothing, nothing))
+    assert reached == ["lifespan"]
+
+
+@contextmanager
+def running(model: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+    """A real server and its Blocks."""
+    served: list[Any] = []
+    building, server.build = (
+        server.build,
+        lambda *a, **k: served.append(building(*a, **k)) or served[0],
+    )
+    try:
+        _, url, _ = server.launch(
+            model, port=free_port(), prevent_thread_lock=True, quiet=True, **options
+        )
+    finally:
+        server.build = building
+    try:
+        yield url.rstrip("/"), served[0]
+    finally:
+        served[0].close(verbose=False)
+
+
+def start(url: str) -> list[dict[str, Any]]:
+    """Ask for the first picture as the page does, and hear all answers."""
+    question = {"data": [{"question": 0, "query": {}}]}
+    call = httpx.post(f"{url}/gradio_api/call/start", json=question, timeout=20)
+    assert call.status_code == 200, call.text
+    heard = httpx.get(f"{url}/gradio_api/call/start/{call.json()['event_id']}", timeout=30)
+    lines = [line[6:] for line in heard.text.splitlines() if line.startswith("data: [")]
+    return [json.loads(line)[0] for line in lines]
+
+
+def test_the_real_server_stays_up(tiny_model: Any) -> None:
+    with running(tiny_model) as (url, blocks):
+        assert httpx.get(f"{url}/ready").status_code == 200
+        # Six of these ended gradio's queue for everybody.
+        for _ in range(6):
+            body = {**JOIN, "session_hash": ""}
+            assert httpx.post(f"{url}/gradio_api/queue/join", json=body).status_code == 422
+        for path in ("run/affinity", "api/affinity"):
+            assert httpx.post(f"{url}/gradio_api/{path}", json={"data": []}).status_code == 404
+        assert start(url)[-1]["kind"] == "view"
+        page = httpx.get(url)
+        assert page.status_code == 200 and "nosniff" in page.headers["x-content-type-options"]
+        foreign = httpx.get(url, headers={"host": "evil.example"})
+        assert foreign.status_code == 400
+        # Should the queue die all the same, whoever comes next brings it back to life.
+        blocks._queue.stopped = True
+        assert start(url)[-1]["kind"] == "view"
+        assert httpx.get(f"{url}/health").json()["queue"] == "alive"
+
+
+def test_who_waits_is_counted_for_each_kind_of_question(tiny_model: Any) -> None:
+    with running(tiny_model) as (url, blocks):
+        start(url)
+        queue = QueueState(blocks)
+        fns = {fn.api_name: fn for fn in blocks.fns.values()}
+        line = blocks._queue.event_queue_per_concurrency_id[fns["start"].concurrency_id]
+        line.queue.extend(["one", "two"])
+        try:
+            assert queue.waiting("/gradio_api/call/start", b"{}") == 2
+            assert queue.waiting("/gradio_api/call/affinity", b"{}") == 0
+            assert queue.waiting("/gradio_api/call/none", b"{}") == 0
+            index = json.dumps({"fn_index": fns["start"]._id}).encode()
+            assert queue.waiting("/gradio_api/queue/join", index) == 2
+            assert queue.waiting("/gradio_api/queue/join", b'{"fn_index": 999}') == 0
+        finally:
+            line.queue.clear()
+
+
+def test_a_server_for_others_answers_to_any_name_and_one_behind_a_proxy_to_the_proxys() -> None:
+    own = frozenset({"127.0.0.1", "localhost", "::1"})
+    assert server._hosts("127.0.0.1", None, {}) == own
+    assert server._hosts("::1", None, {"share": True}) == own | {"*.gradio.live"}
+    assert server._hosts("0.0.0.0", None, {}) is None
+    assert server._hosts("127.0.0.1", None, {"root_path": "/sub"}) is None
+    assert server._hosts("0.0.0.0", ["Viz.example.org"], {}) == {"viz.example.org"}
+
+
+def test_a_photo_waits_for_no_clip(
+    tiny_model: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More clips than there were ever places for, each of many slow steps, and then a photo."""
+    step = Encoding._step
+
+    def slowly(self: Encoding, block: str | None) -> Any:
+        if self._price > 1:
+            time.sleep(0.1)
+        return step(self, block)
+
+    monkeypatch.setattr(Encoding, "_step", slowly)
+    monkeypatch.setattr("nonlocal_viz.core.gradual.FRAMES", 1)
+    done: list[str] = []
+    with running(tiny_model) as (url, _):
+        start(url)
+
+        def ask(name: str, source: dict[str, Any]) -> None:
+            question = {"data": [{"question": 1, "source": source, "block": None}]}
+            call = httpx.post(f"{url}/gradio_api/call/picture", json=question, timeout=20)
+            route = f"{url}/gradio_api/call/picture/{call.json()['event_id']}"
+            heard = httpx.get(route, timeout=60)
+            done.append(
+                name if '"kind": "view"' in heard.text or '"kind":"view"' in heard.text else ""
+            )
+
+        clips = [
+            threading.Thread(target=ask, args=("clip", {"example": "bunny-clip", "frames": 16 + i}))
+            for i in range(4)
+        ]
+        for thread in clips:
+            thread.start()
+        time.sleep(0.5)
+        ask("photo", {"example": "cat"})
+        for thread in clips:
+            thread.join()
+    assert done == ["photo", "clip", "clip", "clip", "clip"]
