@@ -59,7 +59,7 @@ class Lens:
             )
         if short_side is not None and not (isinstance(short_side, int) and short_side >= 1):
             raise OptionError(
-                f"The short side is a whole number of pixels, at least 1, not {short_side}."
+                f"The short side is a whole number, at least 1 pixel, not {short_side}."
             )
         self.source, self.short_side, self.limits = source, short_side, limits
 
