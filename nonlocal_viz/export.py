@@ -223,6 +223,18 @@ def check_suffix(path: Path, clip: bool) -> None:
     _writer(path.name, clip)
 
 
+def useful(name: str, clip: bool, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that change anything in such a file: for whoever has a whole look to give, and
+    nobody asked for each part of it.
+
+    Raises:
+        WritingError: as :func:`check_suffix`.
+    """
+    writer = _writer(name, clip)
+    known = writer.takes_of_clips if clip else writer.takes
+    return {option: value for option, value in options.items() if option in known}
+
+
 def check_options(name: str, clip: bool, options: Iterable[str]) -> None:
     """Refuse an option that would change nothing.
 

@@ -113,6 +113,9 @@ def test_a_batch_is_a_batch(lens: nv.Lens, picture: np.ndarray) -> None:
         views = lens.open_batch(batch)
         assert [view.frames.shape for view in views] == [(1, 60, 90, 3)] * 2
         np.testing.assert_array_equal(views[1].image, pictures[1])
+    # Three channels are likelier than one, also where there is one frame.
+    assert lens.open(torch.zeros(1, 3, 40, 50), frames=1).frames.shape == (1, 40, 50, 3)
+    assert lens.open(torch.zeros(3, 1, 40, 50), frames=1).frames.shape == (1, 40, 50, 3)
     # A batch of three grey pictures is no clip of one.
     assert len(lens.open_batch(torch.zeros(3, 1, 40, 50))) == 3
     for wrong in ("photo.jpg", Path("photo.jpg"), b"bytes", 3):
@@ -305,3 +308,13 @@ def test_every_refusal_is_one_of_ours(lens: nv.Lens) -> None:
     for source in (None, 3, object(), "", torch.zeros(3), torch.zeros(2, 3, 4, 5, 6), np.zeros(3)):
         with pytest.raises(NonlocalVizError, match=r"\.$"):
             lens.open(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("a.png", {"scale", "caption"}), ("a.svg", {"scale"}), ("a.npz", set())]
+)
+def test_of_a_whole_look_what_is_of_use_is_taken(row: nv.Row, name: str, kept: set[str]) -> None:
+    from nonlocal_viz.export import useful
+
+    look = {"scale": "log", "caption": True, "colour": "red"}
+    assert useful(name, False, look).keys() == kept

@@ -25,7 +25,7 @@ from nonlocal_viz.canvas.payload import (
     row_payload,
 )
 from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
-from nonlocal_viz.export import metadata, suffixes
+from nonlocal_viz.export import metadata, suffixes, useful
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
 from nonlocal_viz.web.views import Views, named
@@ -139,7 +139,8 @@ class Desk:
                 yield said("Writing the page")
                 view.save(path, names, x=x, y=y, frame=frame)
             else:
-                row.save(path, **options, caption=bool(request.get("caption")))
+                look = {**options, "caption": bool(request.get("caption"))}
+                row.save(path, **useful(name, row.is_clip, look))
             yield {"kind": "file", "name": name, "file": self._keep(path)}
 
     def answers(self, ask: Callable[[], Answers], request: dict[str, Any]) -> Answers:
