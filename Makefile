@@ -56,7 +56,7 @@ train: $(VENV)/.installed-training ## Train weights: make train IMAGES="folder .
 evaluate: $(VENV)/.installed-training ## Measure the default weights: make evaluate COCO=folder.
 	$(BIN)/python -m nonlocal_viz evaluate $(COCO) $(ARGS)
 
-bench: $(VENV)/.installed ## Side by side with the usual dense implementation.
+bench: $(VENV)/.installed-dev ## Side by side with the usual dense implementation.
 	$(BIN)/python -m benchmarks $(ARGS)
 
 against: $(VENV)/.installed ## This checkout beside another: make against BEFORE=folder.

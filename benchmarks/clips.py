@@ -34,9 +34,9 @@ def _prepare(frames: int, side: int) -> Callable[[], View]:
     torch.manual_seed(0)
     model = NonLocalResNet(18, ["layer2.1", "layer3.1"]).eval().requires_grad_(False)
     lens = Lens(model, short_side=side)
-    lens.open(np.zeros((2, 32, 32, 3), np.uint8))
+    lens.open(np.zeros((2, 32, 32, 3), np.uint8), frames=2)
     clip = np.random.default_rng(0).integers(0, 255, (frames, side, side, 3), np.uint8)
-    return lambda: lens.open(clip)
+    return lambda: lens.open(clip, frames=frames)
 
 
 def size(quick: bool) -> tuple[str, list[str], list[list[object]]]:
@@ -76,7 +76,7 @@ def track(_quick: bool) -> tuple[str, list[str], list[list[object]]]:
             lambda _m, _i, output, kept=features: kept.append(output)
         )
         try:
-            view = lens.open(clip.frames)
+            view = lens.open(clip.frames, frames=len(clip.frames))
         finally:
             hook.remove()
         tokens = F.normalize(features[0].flatten(2).transpose(1, 2), dim=-1).cpu()

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from nonlocal_viz.core.source import About, Prepare, Source
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.probe.attach import attach
+    from nonlocal_viz.resources import examples
     from nonlocal_viz.row import Row
     from nonlocal_viz.view import View
     from nonlocal_viz.zoo.loading import load_model
+    from nonlocal_viz.zoo.manifest import list_models
     from nonlocal_viz.zoo.saving import save_model
 
 #: public name -> the module that holds it
@@ -44,6 +46,8 @@ _HOMES = {
     "View": "view",
     "attach": "probe.attach",
     "compare": "compare",
+    "examples": "resources",
+    "list_models": "zoo.manifest",
     "load_model": "zoo.loading",
     "save_model": "zoo.saving",
 }
@@ -75,7 +79,9 @@ __all__ = [
     "compare",
     "diagnostics",
     "errors",
+    "examples",
     "limits",
+    "list_models",
     "load_model",
     "media",
     "render",

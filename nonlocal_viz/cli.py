@@ -7,10 +7,12 @@ gradio are imported by the command that needs them, so that ``--help`` answers a
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from nonlocal_viz import __version__
 from nonlocal_viz.commands import commands
+from nonlocal_viz.commands.arguments import ArgumentError
 from nonlocal_viz.errors import NonlocalVizError
 
 
@@ -26,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         at = words.index("--at")
         words[at : at + 2] = [f"--at={words[at + 1]}"]
     try:
-        arguments = _parser(words).parse_args(words)
+        arguments, extra = _parser(words).parse_known_args(words)
+        _refuse(extra)
         code = int(arguments.run(arguments))
         sys.stdout.flush()
         return code
@@ -46,6 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _refuse(extra: Sequence[str]) -> None:
+    if not extra:
+        return
+    if extra[0].startswith("-") and extra[0] != "-":
+        raise ArgumentError(
+            f"There is no option {extra[0]} here; --help lists those that there are."
+        )
+    raise ArgumentError(
+        f"There is no use for {extra[0]!r}: several values of one option are given as a,b, or by "
+        "giving the option again."
+    )
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nonlocal-viz",
@@ -56,7 +72,13 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     chosen = next((word for word in words if not word.startswith("-")), None)
     listed = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, command in commands().items():
-        own = listed.add_parser(name, help=command.HELP)
+        own = listed.add_parser(
+            name,
+            help=command.HELP,
+            description=(command.__doc__ or "").partition(": ")[2].strip(),
+            epilog=f"examples:\n{textwrap.indent(command.EXAMPLES, '  ')}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         # The arguments of the others are not read, and may be dear: lists of suffixes, of recipes.
         if name == chosen:
             command.add(own)

@@ -77,6 +77,11 @@ class Comparison:
 def compare(*views: View) -> Comparison:
     """Views side by side: of several models, of one picture and its mirror image, of two photos.
 
+    >>> photo = nv.examples()["cat"]
+    >>> views = [nv.Lens(name).open(photo) for name in ("embedded_gaussian", "dot_product")]
+    >>> [row.model for row in nv.compare(*views).query(230, 110)]
+    ['embedded_gaussian', 'dot_product']
+
     Raises:
         OptionError: fewer than two, or something that is no view.
     """

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ import numpy as np
 
 from nonlocal_viz import render
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
-from nonlocal_viz.errors import WritingError
+from nonlocal_viz.errors import OptionError, WritingError
 from nonlocal_viz.files import write_atomically
 from nonlocal_viz.media import encode_png, encode_webm
 from nonlocal_viz.version import __version__
@@ -80,12 +80,14 @@ class Writer:
 
     Attributes:
         content: an answer and options -> the bytes of the file.
-        takes: names of the options that it has a use for, those of :func:`overlay`.
+        takes: names of the options that it has a use for, those of :func:`overlay`; of a clip
+            ``takes_of_clips``.
         of_photos, of_clips: what it can be of.
     """
 
     content: Callable[..., bytes]
     takes: tuple[str, ...] = ()
+    takes_of_clips: tuple[str, ...] = ()
     of_photos: bool = True
     of_clips: bool = True
 
@@ -149,6 +151,15 @@ def arrows(row: Shown, suffix: str = "png", count: int = 20) -> bytes:
     )
 
 
+def plot(row: Shown, ax: Any, bar: bool, **options: Any) -> Any:
+    """An answer on axes of matplotlib, with a colour bar; options as :func:`overlay`."""
+    axes = render.plot(ax, overlay(row, **options), caption(row))
+    if bar:
+        told = {k: v for k, v in options.items() if k in ("cmap", "scale", "veil")}
+        render.add_bar(axes, row.map, signed=row.signed, **told)
+    return axes
+
+
 def caption(row: Shown) -> str:
     """What an answer is of, in one line: picture, model, block, query."""
     what = row.picture or ("clip" if len(row.frames) > 1 else "picture")
@@ -184,14 +195,19 @@ def save(row: Shown, path: str | os.PathLike[str], **options: Any) -> Path:
 
     Raises:
         WritingError: another suffix, or the file cannot be written.
-        OptionError: an unknown colour map or scale.
+        OptionError: an unknown colour map or scale, or an option that changes nothing in such a file.
     """
     path = Path(path)
-    clip = len(row.frames) > 1
-    writer = _writer(path.name, clip)
-    content = writer.content(row, **{k: v for k, v in options.items() if k in writer.takes})
-    write_atomically(path, content)
+    write_atomically(path, encode(row, path.name, **options))
     return path
+
+
+def encode(row: Shown, name: str, **options: Any) -> bytes:
+    """The bytes of the file that :func:`save` writes under this name; None is no option."""
+    clip = len(row.frames) > 1
+    given = {key: value for key, value in options.items() if value is not None}
+    check_options(name, clip, given)
+    return _writer(name, clip).content(row, **given)
 
 
 def suffixes(clip: bool) -> tuple[str, ...]:
@@ -206,6 +222,37 @@ def check_suffix(path: Path, clip: bool) -> None:
         WritingError: no answer of this kind can be written under this name.
     """
     _writer(path.name, clip)
+
+
+def useful(name: str, clip: bool, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that change anything in such a file: for whoever has a whole look to give, and
+    nobody asked for each part of it.
+
+    Raises:
+        WritingError: as :func:`check_suffix`.
+    """
+    writer = _writer(name, clip)
+    known = writer.takes_of_clips if clip else writer.takes
+    return {option: value for option, value in options.items() if option in known}
+
+
+def check_options(name: str, clip: bool, options: Iterable[str]) -> None:
+    """Refuse an option that would change nothing.
+
+    Raises:
+        OptionError: there is none of that name, or none for such a file; the message lists those of it.
+        WritingError: as :func:`check_suffix`.
+    """
+    writer = _writer(name, clip)
+    known = writer.takes_of_clips if clip else writer.takes
+    for option in options:
+        if option not in known:
+            kind = name[name.rfind(".") :] if "." in name else name
+            what = f"a {kind} of a {'clip' if clip else 'photo'}"
+            raise OptionError(
+                f"The option {option!r} changes nothing in {what}; "
+                + (f"it takes {', '.join(known)}." if known else "it takes none.")
+            )
 
 
 def _writer(name: str, clip: bool) -> Writer:
@@ -289,8 +336,8 @@ _COLOURS = ("cmap", "alpha", "scale", "smooth", "grey", "veil")
 #: Every kind of file that an answer can be written as, by its suffix: the only list of them.
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
-        ".png": Writer(_png, (*_COLOURS, "frame", "caption")),
-        ".webm": Writer(_webm, _COLOURS, of_photos=False),
+        ".png": Writer(_png, (*_COLOURS, "caption"), (*_COLOURS, "frame")),
+        ".webm": Writer(_webm, takes_of_clips=_COLOURS, of_photos=False),
         ".npz": Writer(_npz),
         ".csv": Writer(_csv),
         ".pdf": Writer(lambda row, **options: _figure(row, "pdf", **options), _COLOURS),

@@ -45,6 +45,24 @@ def opened_atomically(path: Path | str) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def try_writing(path: Path | str) -> None:
+    """Raise now what :func:`write_atomically` would raise after the work; nothing is left behind.
+
+    Raises:
+        WritingError: there is no such folder, it may not be written to, or a folder has this name.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise WritingError(f"There is no folder {path.parent} to write to.")
+    if path.is_dir():
+        raise WritingError(f"{path} is a folder; give the name of a file.")
+    trial = path.with_name(f".{secrets.token_hex(8)}.trial")
+    try:
+        write_atomically(trial, b"")
+    finally:
+        trial.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Write ``content`` as the whole of ``path``; as :func:`opened_atomically`, errors included."""
     with opened_atomically(path) as file:

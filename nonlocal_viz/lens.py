@@ -5,18 +5,20 @@ is answered from the factored affinities, in O(M D) a row. Pixels are always tho
 original picture, whatever the network saw (see :mod:`nonlocal_viz.core.geometry`).
 """
 
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
-from nonlocal_viz.core.source import Prepare, Source
+from nonlocal_viz.core.source import Prepare, Source, brief
 from nonlocal_viz.encoding import encode
-from nonlocal_viz.errors import OptionError
+from nonlocal_viz.errors import MediaError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.media import is_video, open_image, open_video
+from nonlocal_viz.media import channels_last, is_video, open_image, open_video
 from nonlocal_viz.view import View
 
 
@@ -24,27 +26,41 @@ class Lens:
     """A network together with how pictures are prepared for it; the network stays as it was.
 
     Args:
-        source: a :class:`~nonlocal_viz.NonLocalResNet`, or any other
-            :class:`~nonlocal_viz.core.source.Source`; its ``prepare`` says how it wants its pictures.
+        source: a name or a file that :func:`~nonlocal_viz.load_model` takes; or a
+            :class:`~nonlocal_viz.NonLocalResNet` (in a DataParallel, too), or any other
+            :class:`~nonlocal_viz.core.source.Source`, whose ``prepare`` says how it wants its pictures.
         short_side: the picture is resized so that its short side has this many pixels; default what
             the source asks for, else the bounds ``encode_short_side`` and, for clips,
             ``clip_short_side`` of limits.py. Larger gives more cells.
         limits: bounds; see limits.py.
 
+    >>> lens = nv.Lens("default")
+    >>> row = lens.open(nv.examples()["cat"]).query(x=230, y=110)
+    >>> row.map.shape
+    (1, 40, 61)
+
     Raises:
+        CheckpointError: there is no such model.
         OptionError: the source is none, or the short side is below 1.
     """
 
     def __init__(
-        self, source: Source, short_side: int | None = None, limits: Limits = LIMITS
+        self,
+        source: Source | nn.Module | str | Path,
+        short_side: int | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
+        source = _source(source, limits)
         if not isinstance(source, Source):
             raise OptionError(
-                f"A Lens looks through a model of load_model, or another Source (about, prepare, run); "
+                f"A Lens looks through the name of a model, a model of load_model, or another Source "
+                f"(about, prepare, run); "
                 f"{type(source).__name__!r} is none."
             )
-        if short_side is not None and short_side < 1:
-            raise OptionError(f"The short side has to be at least 1 pixel, not {short_side}.")
+        if short_side is not None and not (isinstance(short_side, int) and short_side >= 1):
+            raise OptionError(
+                f"The short side is a whole number, at least 1 pixel, not {short_side}."
+            )
         self.source, self.short_side, self.limits = source, short_side, limits
 
     def open(
@@ -60,9 +76,10 @@ class Lens:
         """Run the network over a picture or a clip once.
 
         Args:
-            source: a picture: a path, bytes, a file, a PIL image, or an array (H, W), (H, W, 3) or
-                (H, W, 4); or a clip: a path or bytes of a video, or an array (T, H, W, 3).
-            frames: how many frames of a clip are sampled (8); given, an animated GIF is a clip too.
+            source: a picture: a path, bytes, a file, a PIL image, or an array or tensor (H, W),
+                (H, W, C) or (C, H, W); or a clip: a path or bytes of a video.
+            frames: how many frames of a clip are sampled (8); given, an animated GIF is a clip too, and
+                so is an array or tensor of frames, (T, H, W, C), (T, C, H, W) or (C, T, H, W).
             start, stride: seconds, see :func:`nonlocal_viz.media.open_video`.
             spacetime: a position of a clip looks at all T*H*W positions; False: only at those of its
                 own frame.
@@ -71,20 +88,35 @@ class Lens:
                 network must stay as it is meanwhile. The numbers are the same.
 
         Raises:
-            MediaError: it is not a picture or clip that can be shown; the message says why.
+            MediaError: it is not a picture or clip that can be shown; the message says why. So for
+                several pictures in one array: they are no clip unless ``frames`` says so.
+            OptionError: start or stride of a picture.
             BlockError: the network has no block.
         """
+        source = _one(source, clip=frames is not None or not spacetime)
         if frames is not None or is_video(source):
-            clip = open_video(
-                source,
-                8 if frames is None else frames,
-                start=start,
-                stride=stride,
-                limits=self.limits,
-            )
+            clip = open_video(source, frames, start=start, stride=stride, limits=self.limits)
             return self._encode(clip.frames, clip.times, _name(source), spacetime, lazy)
         image = open_image(source, self.limits)
+        if start != 0 or stride is not None:
+            raise OptionError("A picture has no time: start and stride are of clips.")
         return self._encode(image[None], (0.0,), _name(source), True, lazy)
+
+    def open_batch(self, pictures: Iterable[Any], *, lazy: bool = False) -> list[View]:
+        """A view of each picture of a batch.
+
+        Args:
+            pictures: anything that :meth:`open` takes, several of them: a list, an array (B, H, W, C),
+                or a tensor (B, C, H, W) with values from 0 to 1, not normalised.
+            lazy: as for :meth:`open`.
+
+        Raises:
+            MediaError: one is no picture.
+        """
+        batch = channels_last(pictures)
+        if isinstance(batch, str | bytes | PurePath) or not isinstance(batch, Iterable):
+            raise MediaError("A batch is a list, an array or a tensor of pictures; see Lens.open.")
+        return [self.open(picture, lazy=lazy) for picture in batch]
 
     def _encode(
         self,
@@ -101,7 +133,16 @@ class Lens:
         pixels = x[:, :, 0] if count == 1 else x
         encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
         about = self.source.about
-        return View(images, times, encoding, resized, about, spacetime=spacetime, name=name)
+        return View(
+            images,
+            times,
+            encoding,
+            resized,
+            about,
+            spacetime=spacetime,
+            name=name,
+            notes=self._notes(resized),
+        )
 
     def _encoded_size(
         self, width: int, height: int, clip: bool, wanted: int | None
@@ -112,10 +153,44 @@ class Lens:
         scale = min(short / min(width, height), bounds.encode_long_side / max(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
+    def _notes(self, size: tuple[int, int]) -> tuple[str, ...]:
+        if self.short_side is None or min(size) >= self.short_side:
+            return ()
+        return (
+            f"Encoded at a short side of {min(size)} pixels, not {self.short_side}: the long side is "
+            f"{self.limits.encode_long_side} pixels at most.",
+        )
+
     def __repr__(self) -> str:
         about = self.source.about
-        assumed = "".join(f"\n  assumed: {said}" for said in about.assumptions)
-        return f"Lens({about.name}, blocks {', '.join(about.blocks) or 'unknown'}){assumed}"
+        side = f", short side {self.short_side}" if self.short_side is not None else ""
+        lines = [f"Lens({about.name}, blocks {', '.join(about.blocks) or 'unknown'}{side})"]
+        return "\n".join(brief([*lines, *(f"  assumed: {said}" for said in about.assumptions)]))
+
+
+def _source(given: Any, limits: Limits) -> Any:
+    """What is meant by what somebody wants to look through."""
+    if isinstance(given, str | PurePath):
+        # Here, so that whoever brings a network of their own reads no checkpoints.
+        from nonlocal_viz.zoo.loading import load_model
+
+        return load_model(str(given) if isinstance(given, str) else Path(given), limits=limits)
+    if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return given.module
+    return given
+
+
+def _one(source: Any, clip: bool) -> Any:
+    """An array with its channels last; several pictures are refused, unless they are said to be a clip."""
+    source = channels_last(source, clip)
+    if not isinstance(source, np.ndarray) or source.ndim != 4 or clip:
+        return source
+    if len(source) == 1:
+        return source[0]
+    raise MediaError(
+        f"This array holds {len(source)} pictures: open_batch gives a view of each; of one clip, say "
+        f"frames={len(source)}."
+    )
 
 
 def _name(source: Any) -> str:

@@ -23,6 +23,22 @@ def assets_dir(package: Path = PACKAGE) -> Path:
     return _shipped(package, "assets")
 
 
+def examples() -> dict[str, Path]:
+    """The example media that come with the package, by name: photos, and one ``clip``.
+
+    Raises:
+        NonlocalVizError: the folder of them is missing.
+
+    >>> list(nv.examples())
+    ['astronaut', 'bunny', 'cat', 'coffee', 'rocket', 'clip']
+    >>> nv.examples()["cat"].name
+    'cat.jpg'
+    """
+    folder = assets_dir()
+    photos = {path.stem: path for path in sorted((folder / "photos").iterdir())}
+    return {**photos, "clip": folder / "clips" / "bunny.webm"}
+
+
 def _shipped(package: Path, name: str) -> Path:
     installed = package / f"_{name}"
     if installed.is_dir():

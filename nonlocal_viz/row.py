@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
@@ -52,6 +53,12 @@ class RowStats:
 @dataclass(frozen=True, eq=False)
 class Row:
     """One affinity row (or column) over the picture.
+
+    >>> row = nv.Lens("default").open(nv.examples()["cat"]).query(230, 110)
+    >>> row
+    Row(row of layer2.1 at pixel (230, 110), the cell in row 14, column 31; over 40 x 61 cells)
+    >>> row.image().size
+    (451, 300)
 
     Attributes:
         block: the block's name.
@@ -174,6 +181,26 @@ class Row:
         if frame is not None:
             frame = frame_number(frame, len(self.frames))
         return export.overlay(self, cmap, alpha, scale, smooth, frame, grey, veil)
+
+    def image(self, **options: Any) -> Image.Image:
+        """:meth:`overlay` as a PIL image; options as there."""
+        return Image.fromarray(self.overlay(**options))
+
+    def plot(self, ax: Any = None, *, bar: bool = True, **options: Any) -> Any:
+        """Draw :meth:`overlay` on axes of matplotlib, in pixels of the picture.
+
+        Args:
+            ax: the axes; default the current ones of pyplot.
+            bar: a colour bar with the real weights beside it.
+            options: as :meth:`overlay`.
+
+        Returns:
+            The axes.
+        """
+        return export.plot(self, ax, bar, **options)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.map, dtype=dtype, copy=copy)
 
     def overlays(self, **options: Any) -> list[np.ndarray]:
         """The row over every frame, options as :meth:`overlay`."""

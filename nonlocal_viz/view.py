@@ -16,7 +16,7 @@ from torch import Tensor
 from nonlocal_viz.canvas import document
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.geometry import Grid
-from nonlocal_viz.core.source import About, Step
+from nonlocal_viz.core.source import About, Step, brief
 from nonlocal_viz.encoding import Encoding
 from nonlocal_viz.errors import BlockError, WritingError
 from nonlocal_viz.files import write_atomically
@@ -26,12 +26,19 @@ from nonlocal_viz.row import Direction, Row, frame_number
 class View:
     """One encoded picture or clip: what can be asked about it.
 
+    >>> view = nv.Lens("default").open(nv.examples()["cat"])
+    >>> view.blocks, view.size
+    (('layer2.1', 'layer3.1'), (451, 300))
+    >>> view.query(230, 110).query_cell
+    (0, 14, 31)
+
     Attributes:
         frames: (T, H, W, 3) uint8 RGB, upright, read-only; T = 1 for a picture.
         times: T seconds: when each frame is shown.
         spacetime: whether a position looks at all frames or at its own alone.
         about: what the network says of itself, its assumptions included.
         name: of the file that was opened; empty where it has none.
+        notes: sentences about how it was opened, where less was done than asked for.
     """
 
     def __init__(
@@ -44,8 +51,9 @@ class View:
         *,
         spacetime: bool,
         name: str = "",
+        notes: tuple[str, ...] = (),
     ) -> None:
-        self.name = name
+        self.name, self.notes = name, notes
         self.frames, self.times, self.about = frames, times, about
         self.frames.setflags(write=False)
         self._encoding, self._resized = encoding, resized
@@ -174,7 +182,8 @@ class View:
         cell = asked.cell(x, y, frame - first)
         affinity = self.affinity(name, frame)
         ask = affinity.row if direction == "row" else affinity.column
-        weights = ask(asked.flat(cell))[0].detach().float().cpu().numpy()
+        # A copy of its own: one line of a larger tensor would keep all of it.
+        weights = ask(asked.flat(cell))[0].detach().float().cpu().numpy().copy()
         # What goes to tokens on no cell is not on the picture: the cells' part sums to less than 1.
         whole = affinity.is_distribution and not len(affinity.key_aside)
         return Row(
@@ -269,7 +278,10 @@ class View:
     def __repr__(self) -> str:
         width, height = self.size
         what = f"{len(self.frames)} frames of" if len(self.frames) > 1 else "picture of"
-        lines = [f"View({what} {width} x {height} pixels through {self.about.name})"]
+        name = f"{self.name}, " if self.name else ""
+        through = f"through {self.about.name}"
+        lines = [f"View({name}{what} {width} x {height} pixels {through})"]
         found = self._encoding.found
         lines += [f"  {name}: {found.get(name, 'not asked for yet')!s}" for name in self.blocks]
-        return "\n".join([*lines, *(f"  assumed: {said}" for said in self.about.assumptions)])
+        lines += [f"  note: {said}" for said in self.notes]
+        return "\n".join(brief([*lines, *(f"  assumed: {s}" for s in self.about.assumptions)]))

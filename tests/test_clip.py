@@ -31,7 +31,7 @@ def lens(tiny_model) -> Lens:
 
 @pytest.fixture(scope="module")
 def view(lens: Lens, frames: np.ndarray) -> View:
-    return lens.open(frames)
+    return lens.open(frames, frames=5)
 
 
 def test_a_row_spans_all_frames_and_is_affinitys(view: View) -> None:
@@ -61,7 +61,7 @@ def test_frame_by_frame_is_each_frame_alone(lens: Lens, frames: np.ndarray) -> N
 @pytest.mark.parametrize("spacetime", [True, False])
 @pytest.mark.parametrize("frame", [-1, 5, 99])
 def test_unknown_frames(lens: Lens, frames: np.ndarray, spacetime: bool, frame: int) -> None:
-    view = lens.open(frames, spacetime=spacetime)
+    view = lens.open(frames, frames=5, spacetime=spacetime)
     with pytest.raises(QueryError, match="frames go from 0"):
         view.query(1, 1, frame=frame)
 
@@ -73,7 +73,7 @@ def test_one_frame_is_the_picture(lens: Lens, frames: np.ndarray) -> None:
 
 
 def test_the_same_weights_see_a_still_clip_as_its_picture(lens: Lens, picture) -> None:
-    still = lens.open(np.stack([picture] * 3))
+    still = lens.open(np.stack([picture] * 3), frames=3)
     row, alone = still.query(40, 20, frame=1), lens.open(picture).query(40, 20)
     # Three equal frames: each gets a third of the picture's row (C2D).
     np.testing.assert_allclose(row.map, np.repeat(alone.map, 3, axis=0) / 3, atol=1e-5)

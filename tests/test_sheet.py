@@ -43,7 +43,16 @@ def run(*args: object) -> int:
 
 def small(zoo: dict[str, Path], *names: str) -> tuple[object, ...]:
     models = [zoo[name] for name in names or ("embedded_gaussian",)]
-    return ("--models", *models, "--short-side", 32, "--device", "cpu", "--tile", 60)
+    return (
+        "--models",
+        ",".join(map(str, models)),
+        "--short-side",
+        32,
+        "--device",
+        "cpu",
+        "--tile",
+        60,
+    )
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".pdf"])
@@ -88,7 +97,7 @@ def test_photos_that_are_named_choose_from_the_list(
     assert [subject.section for subject in read_subjects(queries)] == ["", "weak"]
     sizes = []
     for named in ((), (photo_path,)):
-        out = tmp_path / "out.png"
+        out = tmp_path / f"out{len(sizes)}.png"
         command = (*named, "--queries", queries, "--columns", 1, *small(zoo), "--out", out)
         assert run(*command) == 0
         with Image.open(out) as page:
@@ -136,7 +145,7 @@ def test_slips_in_the_list_get_one_sentence(
         (("--cmap", "mango"), "magma"),
         (("--scale", "sqrt"), "linear"),
         (("--alpha", "2"), "between 0 and 1"),
-        (("--tile", "3"), "40 to 1000"),
+        (("--tile", "3"), "between 40 and 1000"),
         (("--columns", "0"), "1 and 50"),
         (("--short-side", "0"), "at least 1"),
         (("--queries", "none.json"), "no file none.json"),

@@ -138,5 +138,5 @@ def test_frame_by_frame_each_frame_is_its_own(
             )
             row.strip()
         assert told == [([float(i == t) for i in range(3)], t)]
-    whole = Lens(unusual_model).open(frames).query(50, 20, frame=1, block="layer2.0")
+    whole = Lens(unusual_model).open(frames, frames=3).query(50, 20, frame=1, block="layer2.0")
     assert whole.map.shape == (3, 4, 7)

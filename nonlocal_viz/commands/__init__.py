@@ -5,6 +5,7 @@ it to:
 
 ``ORDER``           where it stands in ``--help``: commands are listed from the least
 ``HELP``            a few words for that list
+``EXAMPLES``        command lines for its own ``--help``, one a line, which a test parses or runs
 ``add(parser)``     its arguments
 ``run(arguments)``  what it does; the exit code. Raises NonlocalVizError with a sentence for the user
 
@@ -23,6 +24,7 @@ class Command(Protocol):
 
     ORDER: int
     HELP: str
+    EXAMPLES: str
 
     def add(self, parser: argparse.ArgumentParser) -> None: ...
 

@@ -1,17 +1,26 @@
 """Arguments that several commands have, and the types that refuse what cannot be.
 
-Numbers are checked while the line is read: one that is out of its range ends the program with a
-sentence before anything is imported or opened.
+Invariants: a word means the same in every command that has it; and numbers are checked while the line is
+read: one that is out of its range ends the program with a sentence before anything is imported or opened.
 """
 
 import argparse
+import io
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from nonlocal_viz.core.source import About
-from nonlocal_viz.errors import NonlocalVizError, WritingError
+from nonlocal_viz.errors import MediaError, NonlocalVizError, WritingError
+from nonlocal_viz.files import try_writing
+
+#: Stands for standard input among photos, and for standard output as a file.
+DASH = Path("-")
+#: Stands before the name of a photo that comes with the package, in place of a file.
+EXAMPLE = "example:"
+#: numpy's and torch's generators both take seeds up to here.
+LARGEST_SEED = 2**32 - 1
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -20,28 +29,65 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_encoding(parser)
 
 
+def add_models(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--model`` of commands that ask several."""
+    parser.add_argument(
+        "--model",
+        "--models",
+        metavar="NAME",
+        action="extend",
+        type=several,
+        help=f"names of the zoo, or checkpoints: a,b or given again ({default})",
+    )
+
+
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """``--device`` and ``--short-side``."""
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument(
         "--short-side",
         type=whole("--short-side", 1),
-        help="encode at this short side, pixels; more gives more cells",
+        metavar="PIXELS",
+        help="encode at this short side; more gives more cells",
     )
 
 
 def add_colours(parser: argparse.ArgumentParser) -> None:
     """``--cmap``, ``--alpha`` and ``--scale``: how weights become colours."""
-    parser.add_argument("--cmap", help="a colour map (magma; berlin for signed rows)")
+    parser.add_argument("--cmap", help="a colour map (inferno; managua_r for signed rows)")
     parser.add_argument(
-        "--alpha", type=number("--alpha", 0, 1), help="share of the colour, 0 to 1 (0.65)"
+        "--alpha", type=number("--alpha", 0, 1), help="share of the colour, 0 to 1 (0.92)"
     )
-    parser.add_argument("--scale", default="linear", help="linear, gamma or log")
+    parser.add_argument("--scale", help="linear (unless given), gamma or log")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """``--quiet``."""
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """``--force``."""
+    parser.add_argument("--force", action="store_true", help="replace a file that is there already")
 
 
 class ArgumentError(NonlocalVizError):
     """A value that an option cannot have. No ValueError, as OptionError is: argparse would replace the
     sentence of one by its own."""
+
+
+def several(text: str) -> list[str]:
+    """``a,b`` -> ["a", "b"]: an option in front of the photos takes one word, and none of them."""
+    found = [word.strip() for word in text.split(",")]
+    if not all(found):
+        raise ArgumentError(f"{text!r} is no list of names, such as a,b.")
+    return found
+
+
+def several_whole(option: str, least: int, most: int | None = None) -> Callable[[str], list[int]]:
+    """The type of an option that takes whole numbers, ``1,2``."""
+    read = whole(option, least, most)
+    return lambda text: [read(word) for word in several(text)]
 
 
 def whole(option: str, least: int, most: int | None = None) -> Callable[[str], int]:
@@ -51,9 +97,9 @@ def whole(option: str, least: int, most: int | None = None) -> Callable[[str], i
         try:
             value = int(text)
         except ValueError:
-            raise ArgumentError(f"{option} takes a whole number, not {text!r}.") from None
+            raise ArgumentError(f"{option} takes a whole number, not {text[:40]!r}.") from None
         if value < least or (most is not None and value > most):
-            raise ArgumentError(f"{option} is {_range(least, most)}, not {text}.")
+            raise ArgumentError(f"{option} is {_range(least, most)}, not {text[:40]}.")
         return value
 
     return read
@@ -68,32 +114,70 @@ def number(
         try:
             value = float(text)
         except ValueError:
-            raise ArgumentError(f"{option} takes a number, not {text!r}.") from None
+            raise ArgumentError(f"{option} takes a number, not {text[:40]!r}.") from None
         low = value <= least if above else value < least
         if not math.isfinite(value) or low or (most is not None and value > most):
-            raise ArgumentError(f"{option} is {_range(least, most, above)}, not {text}.")
+            raise ArgumentError(f"{option} is {_range(least, most, above)}, not {text[:40]}.")
         return value
 
     return read
 
 
 def _range(least: float, most: float | None, above: bool = False) -> str:
+    if most is not None and above:
+        return f"a number above {least:g} and up to {most:.10g}"
     if most is not None:
-        return f"a number between {least:g} and {most:g}"
+        return f"a number between {least:g} and {most:.10g}"
     return f"a number above {least:g}" if above else f"a number of at least {least:g}"
 
 
-def check_folder(path: Path) -> None:
-    """Refuse a file that has no folder to be written to, before a model is loaded.
+def check_out(path: Path, force: bool) -> None:
+    """Refuse a file that cannot be written or would be replaced unasked, before a model is loaded.
 
     Raises:
-        WritingError: there is no such folder.
+        WritingError: there is no such folder, it may not be written to, or there is such a file.
     """
-    if not path.parent.is_dir():
-        raise WritingError(f"There is no folder {path.parent} to write to.")
+    if path == DASH:
+        return
+    try_writing(path)
+    if path.exists() and not force:
+        raise WritingError(
+            f"{path} is there already; give --force to replace it, or another name with --out."
+        )
 
 
-def say_assumptions(about: About) -> None:
-    """What was inferred about a network and not read from it, a line each on stderr."""
-    for sentence in about.assumptions:
+def write_out(path: Path, content: bytes) -> None:
+    """Write a file, or standard output for ``-``."""
+    from nonlocal_viz.files import write_atomically
+
+    if path == DASH:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(path, content)
+
+
+def picture(path: Path) -> Any:
+    """What is to be opened: a file's path, the bytes of standard input for ``-``, an example by name.
+
+    Raises:
+        MediaError: there is no such file or example.
+    """
+    if path == DASH:
+        return io.BytesIO(sys.stdin.buffer.read()).getvalue()
+    if str(path).startswith(EXAMPLE):
+        from nonlocal_viz.resources import examples
+
+        name, there = str(path).removeprefix(EXAMPLE), examples()
+        if name not in there:
+            raise MediaError(f"There is no example {name!r}; there are {', '.join(there)}.")
+        return there[name]
+    if not path.is_file():
+        raise MediaError(f"There is no file {path}.")
+    return path
+
+
+def say_notes(sentences: Iterable[str], quiet: bool = False) -> None:
+    """What was inferred and not read, or done otherwise than asked, a line each on stderr."""
+    for sentence in () if quiet else sentences:
         print(f"note: {sentence}", file=sys.stderr)

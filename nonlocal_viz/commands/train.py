@@ -4,12 +4,17 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from nonlocal_viz.commands.arguments import number, whole
+from nonlocal_viz.commands.arguments import LARGEST_SEED, number, whole
 from nonlocal_viz.training.recipes import DEFAULT, RECIPES
 from nonlocal_viz.training.request import Request
 
 ORDER = 6
 HELP = "train weights of your own, as ours were"
+EXAMPLES = """\
+nonlocal-viz train photos --minutes 90 --name mine --apart net
+nonlocal-viz train photos --from mine --instantiation dot_product --name mine-dot --minutes 8
+nonlocal-viz train photos --tune default --minutes 30 --name tuned
+"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     _add_files(parser)
     _add_schedule(parser)
     _add_origin(parser)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -49,12 +54,12 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
     # None is what the recipe says, so that an option that is given can be told from one that is not.
     parser.add_argument(
         "--minutes",
-        type=number("--minutes", 0, above=True),
+        type=number("--minutes", 0, 1e6, above=True),
         help=f"training time, cache aside ({_of_recipes('minutes')})",
     )
     parser.add_argument(
         "--side",
-        type=whole("--side", 16),
+        type=whole("--side", 16, 4096),
         help="side of the cached images, pixels "
         f"({', '.join(f'{name} {recipe.side}' for name, recipe in RECIPES.items())})",
     )
@@ -62,14 +67,16 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
         "--limit", type=whole("--limit", 1), help="use this many of the images, drawn at random"
     )
     parser.add_argument(
-        "--batch", type=whole("--batch", 1), help=f"images a step ({_of_recipes('batch')})"
+        "--batch", type=whole("--batch", 1, 65_536), help=f"images a step ({_of_recipes('batch')})"
     )
     parser.add_argument(
         "--rate",
-        type=number("--rate", 0, above=True),
-        help=f"learning rate ({_of_recipes('rate')}; with --start 0.001)",
+        type=number("--rate", 0, 100, above=True),
+        help=f"learning rate ({_of_recipes('rate')}; with --tune 0.001)",
     )
-    parser.add_argument("--seed", type=whole("--seed", 0), help="of weights, order and views (0)")
+    parser.add_argument(
+        "--seed", type=whole("--seed", 0, LARGEST_SEED), help="of weights, order and views (0)"
+    )
     parser.add_argument(
         "--instantiation",
         metavar="NAME",
@@ -80,7 +87,8 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
 def _add_origin(parser: argparse.ArgumentParser) -> None:
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument(
-        "--start",
+        "--tune",
+        dest="start",
         metavar="MODEL",
         help="train on from all the weights of this model, a name or a path as for --from",
     )
@@ -88,7 +96,7 @@ def _add_origin(parser: argparse.ArgumentParser) -> None:
         "--blend",
         type=number("--blend", 0, 1),
         metavar="SHARE",
-        help="with --start: how much of the new weights is saved, the rest being the old (1: all new)",
+        help="with --tune: how much of the new weights is saved, the rest being the old (1: all new)",
     )
     origin.add_argument(
         "--from",
@@ -107,7 +115,7 @@ def _add_origin(parser: argparse.ArgumentParser) -> None:
         choices=("rows", "classes"),
         default="rows",
         help="with --from: what the blocks learn; classes shows what the class label alone asks for. With "
-        "--start, classes trains the last stage and the classifier alone, and no row changes",
+        "--tune, classes trains the last stage and the classifier alone, and no row changes",
     )
     parser.add_argument(
         "--dilate",
@@ -115,7 +123,7 @@ def _add_origin(parser: argparse.ArgumentParser) -> None:
         type=_dilation,
         action="append",
         help="dilate the 3x3 convolutions of this residual block, as in layer2.1=4,3, so that its cells "
-        "see further; with --start, on top of the model's own",
+        "see further; with --tune, on top of the model's own",
     )
 
 
@@ -133,7 +141,7 @@ def _dilation(text: str) -> tuple[str, tuple[int, ...]]:
 def run(arguments: argparse.Namespace) -> int:
     """Make the cache if there is none, train, and write weights, manifest, log and config to OUT.
 
-    A run that was killed goes on when the same command is given again.
+    A run that was killed, or stopped with ^C, goes on when the same command is given again.
     """
     given = {
         wish.name: getattr(arguments, wish.name)

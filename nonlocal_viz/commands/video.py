@@ -8,12 +8,20 @@ from nonlocal_viz.commands.one_row import add_row, write_row
 
 ORDER = 3
 HELP = "one affinity row over space and time of a clip"
+EXAMPLES = """\
+nonlocal-viz video example:clip --at 320,200
+nonlocal-viz video example:clip --at 320,200 --frame 3 --frames 4 --out strip.png
+nonlocal-viz video example:clip --at 320,200 --start 1 --stride 0.5 --out arrows.svg
+"""
+_OUT = "overlay.webm"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``nonlocal-viz video``."""
-    parser.add_argument("clip", type=Path)
-    add_row(parser, Path("overlay.webm"), clip=True)
+    parser.add_argument(
+        "clip", type=Path, help="a file; - is standard input, example:clip comes with the package"
+    )
+    add_row(parser, _OUT, clip=True)
     parser.add_argument(
         "--frame", type=whole("--frame", 0), default=0, help="the query's, of those sampled; from 0"
     )
@@ -38,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     return write_row(
         arguments,
         arguments.clip,
-        clip=True,
+        _OUT,
         frame=arguments.frame,
         frames=arguments.frames,
         start=arguments.start,

@@ -52,6 +52,11 @@ class NonLocalBlock(nn.Module):
         pool_first: pool x before the 1x1 convolutions of phi and g (video-nonlocal-net, SlowFast)
             instead of after them (AlexHex7, mmcv). The two do not commute.
 
+    >>> block = nv.NonLocalBlock(64, dimension=3, instantiation="gaussian")
+    >>> z, nl_map = block(torch.zeros(1, 64, 2, 4, 4), return_nl_map=True)
+    >>> z.shape, nl_map.shape
+    (torch.Size([1, 64, 2, 4, 4]), torch.Size([1, 32, 8]))
+
     Keys: ``g``, ``theta``, ``phi`` (``g.0`` and ``phi.0`` with ``sub_sample``), ``W`` (``W.0``, ``W.1``
     with ``bn_layer``), ``concat_project.0``; ``gaussian`` has no theta and phi.
 
@@ -125,6 +130,17 @@ class NonLocalBlock(nn.Module):
             return 1.0
         width = self.in_channels if self.theta is None else self.inter_channels
         return float(width**-0.5)
+
+    def __repr__(self) -> str:
+        pooled = ("pool, then project" if self.pool_first else "project, then pool") + " the keys"
+        told = [
+            f"{self.in_channels} channels, {self.inter_channels} inside",
+            f"{self.dimension}D",
+            *([pooled] if self.sub_sample else []),
+            *(["scaled"] if self.use_scale else []),
+            *([] if self.bn_layer else ["no BatchNorm"]),
+        ]
+        return f"NonLocalBlock({self.instantiation}, {', '.join(told)})"
 
     def project(self, x: Tensor) -> Projections:
         """theta, phi and g of x (B, C, *spatial); phi and g pooled when the block pools its keys."""

@@ -1,4 +1,4 @@
-"""Numbers that tell a healthy affinity map from a broken one, without building the map.
+"""Numbers that tell a healthy affinity map from a broken one, without building the map or a graph.
 
 Sources: query dependence after GCNet (Cao et al. 2019, section 3.2 and Table 1); entropy and
 effective support as usual in information theory; attention distance after the Vision Transformer
@@ -54,6 +54,7 @@ class MapStats:
     border_share: float
 
 
+@torch.no_grad()
 def map_stats(affinity: Affinity) -> MapStats:
     """One pass over the rows in chunks of bounded size.
 
@@ -95,6 +96,7 @@ def cell_centres(grid: Grid) -> Tensor:
     return plane.flatten(0, 1).repeat(grid.t.cells, 1)
 
 
+@torch.no_grad()
 def attention_distance(affinity: Affinity, queries: Tensor, keys: Tensor) -> float:
     """How far a query looks: sum_j A_ij |p_i - p_j| with rows brought to sum 1, mean over the queries.
 
@@ -145,6 +147,7 @@ class BlockStats:
     residual_share: float
 
 
+@torch.no_grad()
 def block_stats(x: Tensor, z: Tensor) -> BlockStats:
     """Statistics of a block's input and output, both (1, C, *spatial).
 

@@ -6,9 +6,9 @@ Source: Yu, Koltun, Funkhouser, "Dilated Residual Networks", CVPR 2017.
 from collections.abc import Sequence
 
 from torch import nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from nonlocal_viz.core.options import OUTPUT_STRIDES
+from nonlocal_viz.core.residual import BasicBlock, Bottleneck
 from nonlocal_viz.errors import ShapeError
 
 #: output stride -> which of layer2, layer3 and layer4 are dilated instead of strided.
@@ -34,7 +34,7 @@ def dilated_stages(residual: type[nn.Module], output_stride: int) -> list[bool]:
             f"There is no output stride {output_stride!r} here; choose "
             f"{', '.join(map(str, _DILATED))}."
         )
-    # torchvision's BasicBlock has no dilation.
+    # A BasicBlock has no dilation of its own, as in torchvision.
     if output_stride != 32 and residual is BasicBlock:
         raise ShapeError(
             f"A ResNet-18 or 34 has the output stride 32 alone; give {output_stride} to ResNet-50 or 101."

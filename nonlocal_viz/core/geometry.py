@@ -170,6 +170,16 @@ class Grid:
     x: Axis
     size: tuple[int, int]
 
+    def __repr__(self) -> str:
+        frames, rows, columns = self.cells
+        width, height = self.size
+        wide, high = float(self.x.pitch), float(self.y.pitch)
+        times = f"{frames} x " if frames > 1 else ""
+        return (
+            f"Grid({times}{rows} x {columns} cells of {wide:.4g} x {high:.4g} pixels over {width} x "
+            f"{height})"
+        )
+
     @property
     def cells(self) -> tuple[int, int, int]:
         """(T, H, W)"""

@@ -25,9 +25,10 @@ FRAMES = 4
 class Staged(Protocol):
     """What is asked of a :class:`~nonlocal_viz.core.resnet.NonLocalResNet`."""
 
-    avgpool: nn.Module
-    fc: nn.Module
-
+    @property
+    def avgpool(self) -> nn.Module: ...
+    @property
+    def fc(self) -> nn.Module: ...
     @property
     def block_names(self) -> tuple[str, ...]: ...
     def stem(self, x: Tensor) -> Tensor: ...

@@ -1,7 +1,6 @@
 """Which ResNets there are, and where the paper puts non-local blocks in them."""
 
-from torchvision.models.resnet import BasicBlock, Bottleneck
-
+from nonlocal_viz.core.residual import BasicBlock, Bottleneck
 from nonlocal_viz.errors import ShapeError
 
 #: depth -> (residual block, blocks a stage), as torchvision's resnet18 ... resnet101.

@@ -16,7 +16,6 @@ from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import ResNet
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.architecture import block_options, padding_mode, refuse_difference
@@ -27,8 +26,9 @@ from nonlocal_viz.core.gradual import walk
 from nonlocal_viz.core.layouts import DEPTHS, layout
 from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.options import PADDING_MODES
+from nonlocal_viz.core.residual import ResNet
 from nonlocal_viz.core.source import About, BlockAbout, Encoded, Found, Prepare, Step, Told
-from nonlocal_viz.errors import BlockError, ShapeError
+from nonlocal_viz.errors import BlockError, DeviceError, ShapeError
 
 #: Names of the non-local blocks' weights begin so in the state dict.
 BLOCKS_PREFIX = "nl."
@@ -47,7 +47,7 @@ def block_name(key: str) -> str:
     return key.replace("_", ".")
 
 
-class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
+class NonLocalResNet(ResNet):
     """torchvision's ResNet with non-local blocks behind named residual blocks.
 
     Args:
@@ -65,6 +65,11 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
             sees further from the same cells (Yu, Koltun, Funkhouser, "Dilated Residual Networks", CVPR
             2017), with weights of the same shapes, which have to be trained for it.
         device: where to put the model; ``"auto"`` is CUDA when present, else the CPU.
+
+    >>> model = nv.NonLocalResNet(18, ["layer2.1"]).eval()
+    >>> logits, maps = model(torch.zeros(1, 3, 64, 96), return_nl_map=True)
+    >>> maps["layer2.1"].row(0).shape
+    torch.Size([1, 96])
 
     Attributes:
         prepare: how a picture becomes what the weights expect; the defaults of ImageNet unless set.
@@ -95,9 +100,9 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         residual, stages = DEPTHS[depth]
         super().__init__(
             residual,
-            list(stages),
-            num_classes=num_classes,
-            replace_stride_with_dilation=dilated_stages(residual, output_stride),
+            stages,
+            num_classes,
+            dilated_stages(residual, output_stride),
         )
         self.depth, self.output_stride = depth, output_stride
         places = dict(self.places())
@@ -206,9 +211,12 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
 
         Raises:
             ShapeError: see :meth:`forward`.
+            DeviceError: the network lies on the meta device, without weights.
         """
         weight = self.conv1.weight
-        with in_eval_mode(self), torch.inference_mode():
+        self._refuse_empty()
+        # no_grad, not inference_mode: what comes out may be part of somebody's loss.
+        with in_eval_mode(self), torch.no_grad():
             x = pixels.to(weight.device, weight.dtype)
             logits, maps = self(x, return_nl_map=True, spacetime=spacetime)
         return Encoded(logits[0].float().cpu(), maps)
@@ -219,11 +227,12 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         Raises:
             ShapeError: see :meth:`forward`.
         """
+        self._refuse_empty()
         x, frames = self._frames(pixels.to(self.device, self.conv1.weight.dtype))
         steps = walk(self, x, frames, spacetime)
         while True:
             # Whoever drives has its own turn between two steps: in its own mode, with its gradients.
-            with in_eval_mode(self), torch.inference_mode():
+            with in_eval_mode(self), torch.no_grad():
                 found = next(steps, None)
             if found is None:
                 return
@@ -282,6 +291,13 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         logits = self.fc(pooled.unflatten(0, (-1, clip)).mean(1))
         return (logits, maps) if return_nl_map else logits
 
+    def _refuse_empty(self) -> None:
+        if self.conv1.weight.is_meta:
+            raise DeviceError(
+                "This network lies on the meta device and has no weights; load them, and move it with "
+                "to('cpu') or to('cuda')."
+            )
+
     def _frames(self, x: Tensor) -> tuple[Tensor, int]:
         """Images (B * T, 3, H, W) of images or clips, and T."""
         if x.ndim not in (4, 5) or x.shape[1] != self.conv1.in_channels or 0 in x.shape:
@@ -292,6 +308,16 @@ class NonLocalResNet(ResNet):  # type: ignore[misc]  # torchvision has no types
         if x.ndim == 4:
             return x, 1
         return x.transpose(1, 2).flatten(0, 1), x.shape[2]
+
+    def __repr__(self) -> str:
+        kinds = sorted({self.block(name).instantiation for name in self.block_names})
+        looks = f"{', '.join(kinds)} at {', '.join(self.block_names)}" if kinds else "no block"
+        count = sum(p.numel() for p in self.parameters())
+        return (
+            f"NonLocalResNet({self._about.name!r}: ResNet-{self.depth}, {looks}; "
+            f"{self.fc.out_features} classes, {count / 1e6:.1f} million weights on {self.device}, "
+            f"{'train' if self.training else 'eval'} mode)"
+        )
 
     def _known(self, name: str, places: Mapping[str, nn.Module]) -> None:
         if name not in places:

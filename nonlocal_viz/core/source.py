@@ -82,6 +82,20 @@ class About:
     trained_on: str = "unknown"
     class_list: str | None = None
 
+    def __repr__(self) -> str:
+        # A thousand names of classes tell nobody anything.
+        told = f"{len(self.classes)} named classes" if self.classes else "no names of classes"
+        lines = [f"About({self.name!r}: {', '.join(self.blocks) or 'no block'}; {told}"]
+        lines += [f"  assumed: {said}" for said in self.assumptions]
+        return "\n".join(brief(lines)) + ")"
+
+
+def brief(lines: "list[str]", most: int = 6) -> "list[str]":
+    """The lines, or as many as fit and how many more there are."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"  ... and {len(lines) - most + 1} more"]
+
 
 class Step(NamedTuple):
     """How far something long is: ``done`` of ``total``, in words for people."""

@@ -51,6 +51,11 @@ def metrics(found: Found, side: int, sizes: Sequence[int]) -> dict[str, float]:
 
 
 def write_json(path: Path, found: Mapping[str, Found], nested: bool) -> None:
+    """The text of :func:`as_json` to a file."""
+    write_atomically(path, as_json(found, nested).encode())
+
+
+def as_json(found: Mapping[str, Found], nested: bool) -> str:
     """{model: its numbers}, NaN as null; not ``nested`` the numbers of the one model at the top, as they
     lie on the screen."""
     whole = {
@@ -61,7 +66,7 @@ def write_json(path: Path, found: Mapping[str, Found], nested: bool) -> None:
         for model, columns in found.items()
     }
     content = whole if nested else next(iter(whole.values()))
-    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def table(found: Found) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import MediaError
@@ -13,6 +12,7 @@ from nonlocal_viz.evaluation.classify import classify
 from nonlocal_viz.evaluation.evaluate import evaluate
 from nonlocal_viz.evaluation.found import IMAGENETTE, Found, column, with_intervals
 from nonlocal_viz.evaluation.segments import Segmented
+from nonlocal_viz.training.progress import counted
 from nonlocal_viz.training.teacher import Teacher
 from nonlocal_viz.zoo import load_model, read_manifest
 
@@ -89,14 +89,14 @@ def _measure(
     accuracies: dict[str, dict[str, float]] = {}
     for side in dict.fromkeys([*plan.sides, *plan.sizes]):
         whole = side in plan.sides
-        with tqdm(total=len(photos), desc=f"{side} px", unit="photo") as bar:
+        with counted(len(photos), f"{side} px", "photos") as more:
             scores = evaluate(
                 model,
                 photos,
                 side,
                 plan.queries,
                 plan.seed,
-                bar.update,
+                lambda: more(1),
                 flips=plan.flips and whole,
                 teacher=teacher.to(model.device) if teacher is not None and whole else None,
                 whole=whole,
@@ -111,8 +111,8 @@ def _measure(
 
 
 def _accuracy(model: NonLocalResNet, labelled: Labelled, side: int) -> dict[str, float]:
-    with tqdm(total=len(labelled), desc=f"Imagenette {side} px", unit="photo") as bar:
-        accuracy = classify(model, labelled, side, on_batch=bar.update)
+    with counted(len(labelled), f"Imagenette {side} px", "photos") as more:
+        accuracy = classify(model, labelled, side, on_batch=more)
     return {
         "images": accuracy.images,
         "top1": round(accuracy.top1, 4),

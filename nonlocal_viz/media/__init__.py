@@ -1,5 +1,6 @@
 """Untrusted bytes -> RGB arrays, and back to files. No torch, no web."""
 
+from nonlocal_viz.media.arrays import channels_last
 from nonlocal_viz.media.image import (
     SUPPORTED_FORMATS,
     encode_jpeg,
@@ -14,6 +15,7 @@ __all__ = [
     "SUPPORTED_FORMATS",
     "Clip",
     "WebmWriter",
+    "channels_last",
     "encode_jpeg",
     "encode_png",
     "encode_webm",

@@ -10,7 +10,7 @@ playlist formats, through which a "video" can name other files of the machine, a
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,10 @@ import numpy as np
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media.animation import animation, is_animated
+from nonlocal_viz.media.arrays import channels_last
 from nonlocal_viz.media.files import open_file
 from nonlocal_viz.media.frames import rgb, turned
-from nonlocal_viz.media.image import picture_pixels
+from nonlocal_viz.media.image import open_image, picture_pixels
 
 #: FFmpeg's names of the containers that are read.
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,ogg,mpegts,mpeg,mpegvideo,flv,asf"
@@ -58,10 +59,14 @@ class Clip:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def __repr__(self) -> str:
+        count, height, width = self.frames.shape[:3]
+        return f"Clip({count} frames of {width} x {height} pixels, of {self.duration:.4g} seconds)"
+
 
 def open_video(
     source: Any,
-    frames: int = 8,
+    frames: int | None = None,
     *,
     start: float = 0.0,
     stride: float | None = None,
@@ -70,9 +75,10 @@ def open_video(
     """Sample frames of a video.
 
     Args:
-        source: a path, bytes, or a binary file; or an array (T, H, W, 3) uint8, which is taken whole.
-        frames: how many. A video that shows fewer different pictures at the times asked for gives
-            fewer: no frame is returned twice.
+        source: a path, bytes, or a binary file; or an array or tensor of frames, (T, H, W, C),
+            (T, C, H, W) or (C, T, H, W), each as a picture of :func:`open_image` can be.
+        frames: how many; default 8, of an array all that there are. A video that shows fewer
+            different pictures at the times asked for gives fewer: no frame is returned twice.
         start: seconds from the beginning of the video where sampling begins.
         stride: seconds from one sampled time to the next; None spreads the samples evenly from
             ``start`` to the end, each in the middle of its share.
@@ -85,14 +91,18 @@ def open_video(
     Raises:
         MediaError: it is no video, has no picture, is broken, or is beyond a bound.
     """
+    source = channels_last(source, clip=True)
+    if isinstance(source, np.ndarray):
+        if start != 0 or stride is not None:
+            raise MediaError("Frames in an array have no times: leave start and stride out.")
+        return _from_array(source, frames, limits)
+    frames = 8 if frames is None else frames
     if not (isinstance(frames, int | np.integer) and 1 <= frames <= limits.clip_frames):
         raise MediaError(f"Ask for 1 to {limits.clip_frames} frames, not {frames}.")
     if not (isinstance(start, int | float) and math.isfinite(start) and start >= 0):
         raise MediaError(f"A clip cannot start at {start} seconds; give 0 or more.")
     if stride is not None and not (math.isfinite(stride) and stride > 0):
         raise MediaError(f"A stride of {stride} seconds is not possible; give more than 0.")
-    if isinstance(source, np.ndarray):
-        return _from_array(source, limits)
     if isinstance(source, bytes | bytearray | memoryview):
         return _sample(io.BytesIO(source), "The file", frames, start, stride, limits)
     if isinstance(source, str | os.PathLike):
@@ -361,16 +371,22 @@ def _one_sentence(name: str) -> Iterator[None]:
         raise MediaError(f"{name} is broken or cut short; save the video again.") from None
 
 
-def _from_array(array: np.ndarray, limits: Limits) -> Clip:
-    if array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+def _from_array(array: np.ndarray, frames: int | None, limits: Limits) -> Clip:
+    if array.ndim != 4 or 0 in array.shape:
         raise MediaError(
             f"An array of shape {array.shape} and type {array.dtype} is no clip; "
-            "give (T, H, W, 3) uint8."
+            "give (T, H, W, 3) or (T, 3, H, W)."
         )
+    if frames is not None and not (isinstance(frames, int | np.integer) and frames >= 1):
+        raise MediaError(f"Ask for 1 to {limits.clip_frames} frames, not {frames}.")
+    total, count = len(array), len(array) if frames is None else min(frames, len(array))
+    # Each from the middle of its share, as in a file.
+    picked = [(2 * i + 1) * total // (2 * count) for i in range(count)]
+    array = array[picked] if count < total else array
     if len(array) > limits.clip_frames or array.nbytes > limits.clip_bytes:
         raise MediaError(
             f"A clip of {len(array)} frames of {array.shape[2]} x {array.shape[1]} pixels is too "
             f"big; give at most {limits.clip_frames} frames and {limits.clip_bytes // MIB} MB."
         )
-    times: Sequence[float] = [float(i) for i in range(len(array))]
-    return Clip(np.array(array, order="C"), tuple(times), float(len(array)))
+    pictures = np.stack([open_image(frame, limits) for frame in array])
+    return Clip(pictures, tuple(float(i) for i in picked), float(total))

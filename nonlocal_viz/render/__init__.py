@@ -1,7 +1,7 @@
 """A row of weights -> colours over the photo, and figures of it. No torch."""
 
 from nonlocal_viz.render.colours import DIVERGING, SEQUENTIAL, default_cmap, lookup
-from nonlocal_viz.render.figure import figure
+from nonlocal_viz.render.figure import add_bar, figure, plot
 from nonlocal_viz.render.film import arrows, strip
 from nonlocal_viz.render.overlay import DEFAULT_ALPHA, VEIL_ALPHA, check_alpha, outline, overlay
 from nonlocal_viz.render.scales import SCALES, normalise, ticks
@@ -15,6 +15,7 @@ __all__ = [
     "VEIL_ALPHA",
     "Legend",
     "Panel",
+    "add_bar",
     "arrows",
     "check_alpha",
     "default_cmap",
@@ -24,6 +25,7 @@ __all__ = [
     "outline",
     "overlay",
     "photo_tile",
+    "plot",
     "row_tile",
     "sheet",
     "strip",

@@ -8,7 +8,6 @@ apart by those who do not tell red from green.
 from functools import lru_cache
 
 import numpy as np
-from matplotlib import colormaps
 
 from nonlocal_viz.errors import OptionError
 
@@ -28,6 +27,9 @@ def lookup(cmap: str) -> np.ndarray:
     Raises:
         OptionError: there is no colour map of that name.
     """
+    # Here, so that whoever draws nothing does not wait for it.
+    from matplotlib import colormaps
+
     if cmap not in colormaps:
         raise OptionError(
             f"There is no colour map {cmap!r}; choose one of {', '.join(SEQUENTIAL + DIVERGING)}, "

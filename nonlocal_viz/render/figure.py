@@ -1,23 +1,23 @@
 """A figure of one row for a paper or a slide: photo, row, colour bar with the real weights.
 
-Invariant: equal arguments give equal bytes, whenever and wherever the figure is drawn.
+Invariants: equal arguments give equal bytes, whenever and wherever the figure is drawn; and what draws
+is imported when something is drawn, since an overlay does without.
 """
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.figure import Figure
 
 from nonlocal_viz.core.geometry import Rect
 from nonlocal_viz.render.colours import default_cmap, lookup
 from nonlocal_viz.render.overlay import outline, overlay
 from nonlocal_viz.render.scales import colour_index, ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def figure(
@@ -61,22 +61,52 @@ def figure(
         query_rect=query_rect,
     )
     sheet, right = _panels(image, painted, title, query_rect if beside else None, beside)
+    add_bar(right, weights, signed=signed, cmap=cmap, scale=scale, veil=veil)
+    return written(sheet, suffix, metadata)
+
+
+def plot(axes: "Axes | None", painted: np.ndarray, title: str = "") -> "Axes":
+    """A painted row on axes, in its own pixels; None: the current axes of pyplot."""
+    if axes is None:
+        from matplotlib import pyplot
+
+        axes = pyplot.gca()
+    axes.imshow(painted)
+    axes.set_title(title, fontsize=9, wrap=True, parse_math=False)
+    axes.set_axis_off()
+    return axes
+
+
+def add_bar(
+    axes: "Axes",
+    weights: np.ndarray,
+    *,
+    signed: bool = False,
+    cmap: str | None = None,
+    scale: str = "linear",
+    veil: bool = True,
+) -> None:
+    """A colour bar beside axes, with the real weights."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
     levels = np.linspace(-1 if signed else 0, 1, 256)
     table = lookup(cmap or default_cmap(signed))
     colours = ListedColormap(table[colour_index(levels, signed, veil)] / 255)
-    bar = sheet.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=right, fraction=0.046)
-    marks = ticks(
-        float(np.abs(np.nan_to_num(weights, posinf=0, neginf=0)).max(initial=0)), scale, signed
-    )
+    bar = axes.figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=axes, fraction=0.046)
+    top = float(np.abs(np.nan_to_num(weights, posinf=0, neginf=0)).max(initial=0))
+    marks = ticks(top, scale, signed)
     bar.set_ticks([place for place, _ in marks], labels=[f"{weight:.3g}" for _, weight in marks])
     bar.set_label(f"affinity ({scale})", fontsize=9)
-    return written(sheet, suffix, metadata)
 
 
 def _panels(
     image: np.ndarray, painted: np.ndarray, title: str, query_rect: Rect | None, beside: bool
-) -> tuple[Figure, Axes]:
+) -> "tuple[Figure, Axes]":
     """A sheet with the row on it, and with the photo beside it; and the axes of the row."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     # The object interface of matplotlib is safe in any thread.
     high = min(max(4 * image.shape[0] / image.shape[1] + 0.6, 1.6), 12)
     sheet = Figure(figsize=(9 if beside else 5.2, high), layout="constrained")
@@ -96,8 +126,10 @@ def _panels(
     return sheet, panels[-1]
 
 
-def written(sheet: Figure, suffix: str, metadata: Mapping[str, str] | None = None) -> bytes:
+def written(sheet: "Figure", suffix: str, metadata: Mapping[str, str] | None = None) -> bytes:
     """A figure as a ``png``, ``pdf`` or ``svg`` file that tells what it shows, and nothing of when."""
+    from matplotlib import rc_context
+
     said = dict(metadata or {})
     told: dict[str, str | None]
     if suffix == "pdf":

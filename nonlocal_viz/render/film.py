@@ -1,15 +1,16 @@
 """A clip on one sheet: the film strip, and the paper's picture of arrows across frames (Figure 3)."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import ConnectionPatch, Rectangle
 
 from nonlocal_viz.core.geometry import Rect
 from nonlocal_viz.render.figure import written
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SHOWN = 480  # a frame's long side on a sheet has from this to twice as many pixels
 _ARROW = "#ff2d55"
@@ -20,6 +21,8 @@ def strip(
 ) -> np.ndarray:
     """Frames side by side, each with its time and its share of the row's mass; ``marked`` is the
     query's. (H', W', 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     sheet, all_axes = _sheet(frames, caption=0.34)
     for t, axes in enumerate(all_axes):
         axes.imshow(_small(frames[t]))
@@ -42,6 +45,9 @@ def arrows(
 ) -> bytes:
     """Arrows from the query to keys (frame, rect, weight), as wide and as solid as their weights.
     The bytes of a ``png``, ``pdf`` or ``svg`` file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.patches import ConnectionPatch, Rectangle
+
     sheet, all_axes = _sheet(frames, caption=0.34)
     FigureCanvasAgg(sheet)
     height, width = frames[0].shape[:2]
@@ -86,8 +92,10 @@ def _small(frame: np.ndarray) -> np.ndarray:
     return frame[::step, ::step]
 
 
-def _sheet(frames: Sequence[np.ndarray], caption: float) -> tuple[Figure, list[Axes]]:
+def _sheet(frames: Sequence[np.ndarray], caption: float) -> "tuple[Figure, list[Axes]]":
     """A figure with one pair of axes a frame, up to four in a line; inches."""
+    from matplotlib.figure import Figure
+
     columns = min(len(frames), 4)
     rows = -(-len(frames) // columns)
     height, width = frames[0].shape[:2]

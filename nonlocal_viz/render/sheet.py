@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -344,5 +343,7 @@ def _fit(text: str, width: int, pixels: int) -> str:
 @lru_cache(maxsize=16)
 def _font(pixels: int) -> ImageFont.FreeTypeFont:
     # matplotlib ships this typeface, so the sheet looks the same on every machine.
+    import matplotlib
+
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     return ImageFont.truetype(folder / "DejaVuSans.ttf", pixels)

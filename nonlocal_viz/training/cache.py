@@ -6,17 +6,17 @@ from what it was made; a cache of other images or settings is made anew, never m
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nonlocal_viz.training.images import find_images, load_squares
 from nonlocal_viz.training.precision import half_precision
+from nonlocal_viz.training.progress import counted
 from nonlocal_viz.training.targets import (
     COLOUR_WEIGHT,
     STEPS,
@@ -124,7 +124,7 @@ def _make(images: np.ndarray, directory: Path, teacher_side: int, device: torch.
     mean, basis = _head_basis([_seen(teacher, images[part], device)[0] for part in parts])
     arrays: dict[str, np.ndarray] = {}
     generator = torch.Generator().manual_seed(0)
-    for start in tqdm(range(0, n, _BATCH), desc="teacher", unit="batch"):
+    for start in _told(range(0, n, _BATCH)):
         part = images[start : start + _BATCH]
         seen, logits = _seen(teacher, part, device)
         head = torch.einsum("bchw,ck->bkhw", seen.head - mean[:, None, None], basis)
@@ -140,6 +140,13 @@ def _make(images: np.ndarray, directory: Path, teacher_side: int, device: torch.
             arrays[name][start : start + len(part)] = values.half().cpu().numpy()
     for array in arrays.values():
         array.flush()  # type: ignore[attr-defined]
+
+
+def _told(starts: range) -> Iterator[int]:
+    with counted(len(starts), "teacher", "batches") as more:
+        for start in starts:
+            yield start
+            more(1)
 
 
 def _seen(

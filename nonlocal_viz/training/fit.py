@@ -13,6 +13,7 @@ phase, so that "an hour" means an hour on any machine. The exported weights are 
 average.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,13 +26,14 @@ from torch import Tensor, nn
 from nonlocal_viz.core.device import resolve_device
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.resnet import BLOCKS_PREFIX, NonLocalResNet
+from nonlocal_viz.errors import OptionError
 from nonlocal_viz.training.batches import Batches
 from nonlocal_viz.training.cache import Cache
 from nonlocal_viz.training.config import Config, Phase
 from nonlocal_viz.training.frozen import takes_blocks
 from nonlocal_viz.training.losses import losses, stride_of
 from nonlocal_viz.training.precision import trains_faster_in_half
-from nonlocal_viz.training.progress import Bar, Log
+from nonlocal_viz.training.progress import Bar, Log, interruptible
 from nonlocal_viz.training.resume import Average, Run, mark_of, save_atomically
 from nonlocal_viz.training.schedule import Stopwatch, Stretch, cosine, schedule
 from nonlocal_viz.training.start import take_model
@@ -79,30 +81,30 @@ def fit(
 
     Raises:
         CheckpointError: the checkpoint is of another config or other images, or is broken.
+        KeyboardInterrupt: ^C; the checkpoint is written first.
+        OptionError: there was no time for a step.
         DeviceError: an unknown or absent device.
         ValueError: ``config.backbone`` without ``backbone``, or the other way round; so for ``start``.
     """
     _check_together(config, backbone, start)
     source = backbone if backbone is not None else start
     run = _begun(cache, config, device, backbone, start, take=not _exists(checkpoint))
-    files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source))
+    files = _Files(log, snapshot, checkpoint, mark_of(config, cache, source), config.minutes)
     files.take_up(run)
     watch = Stopwatch(clock, run.seconds)
-    with Bar(config.minutes, run.seconds / 60, bar) as shown:
+    with interruptible() as stopped, Bar(config.minutes, run.seconds / 60, bar) as shown:
         for stretch in schedule(config)[run.stretch :]:
             parameters = _trainable(run.student, stretch.phase, blocks_only=backbone is not None)
             run.begin(torch.optim.AdamW(_groups(parameters, config.weight_decay), lr=config.rate))
             while (seconds := watch()) < stretch.ends:
                 run.seconds = seconds
-                files.keep(run)
-                rate, side, terms = _step(run, config, stretch, parameters)
+                files.keep(run, stopped)
+                told = _step(run, config, stretch, parameters)
                 if run.step % LOG_EVERY == 0:
-                    minutes = round(watch() / 60, 2)
-                    losses_now = {name: round(float(t.detach()), 4) for name, t in terms.items()}
-                    files.note(run, stretch.phase, minutes, side, rate, losses_now)
-                    shown.show(f"{side} px", minutes, losses_now)
+                    files.note(run, stretch.phase, watch() / 60, told, shown)
                 files.show(run)
             files.end(run, seconds)
+    files.refuse_untrained(run, config.minutes)
     return run.average.student.export()
 
 
@@ -117,8 +119,14 @@ class _Files:
     """What a run leaves behind while it goes on: log, snapshots, checkpoints; each None for none."""
 
     def __init__(
-        self, log: Path | None, snapshot: Path | None, checkpoint: Path | None, mark: dict[str, Any]
+        self,
+        log: Path | None,
+        snapshot: Path | None,
+        checkpoint: Path | None,
+        mark: dict[str, Any],
+        minutes: float,
     ) -> None:
+        self._minutes = minutes
         self._path, self._snapshot, self._checkpoint = log, snapshot, checkpoint
         self._mark = mark
         self._saved = 0.0
@@ -135,29 +143,60 @@ class _Files:
         self._saved = run.seconds
         self._lines = Log(self._path, run.step)
 
-    def keep(self, run: Run, now: bool = False) -> None:
-        """Write the checkpoint, if it is time or has to be ``now``."""
+    def keep(self, run: Run, stopped: threading.Event | None = None) -> None:
+        """Write the checkpoint, if it is time.
+
+        Args:
+            stopped: set when the run has to end here; None: it is time in any case.
+
+        Raises:
+            KeyboardInterrupt: it was set, and the checkpoint is written.
+        """
+        now = stopped is None or stopped.is_set()
         if self._checkpoint is not None and (now or run.seconds - self._saved >= SAVE_EVERY):
             run.save(self._checkpoint, self._mark)
             self._saved = run.seconds
+        if stopped is not None and stopped.is_set():
+            raise KeyboardInterrupt
+
+    def refuse_untrained(self, run: Run, minutes: float) -> None:
+        """Raise OptionError, and leave no checkpoint, where there was no time for a single step."""
+        # None at all is what a test of what a run begins with asks for.
+        if run.step or minutes == 0:
+            return
+        if self._checkpoint is not None:
+            self._checkpoint.unlink(missing_ok=True)
+        raise OptionError(
+            f"Not one step fits into {minutes:g} minutes, and weights that nobody trained are not saved; "
+            "give more --minutes."
+        )
 
     def end(self, run: Run, seconds: float) -> None:
         """A phase is over after so many trained seconds."""
         run.end()
         run.seconds = seconds
-        self.keep(run, now=True)
+        self.keep(run)
 
     def note(
         self,
         run: Run,
         phase: Phase,
         minutes: float,
-        side: int,
-        rate: float,
-        losses_now: Mapping[str, float],
+        step: tuple[float, int, Mapping[str, Tensor]],
+        shown: Bar,
     ) -> None:
-        """Add a line to the log."""
-        told = {"step": run.step, "images": run.seen, "minutes": minutes, "side": side}
+        """Add a line to the log, and move the bar; ``step`` is what :func:`_step` told."""
+        rate, side, terms = step
+        minutes = round(minutes, 2)
+        losses_now = {name: round(float(t.detach()), 4) for name, t in terms.items()}
+        shown.show(f"{side} px", minutes, losses_now)
+        told: dict[str, float] = {
+            "step": run.step,
+            "images": run.seen,
+            "minutes": minutes,
+            "side": side,
+        }
+        told["left"] = round(max(self._minutes - minutes, 0.0), 2)
         self._lines.write({**told, "head": phase.head, "rate": rate, **losses_now})
 
     def show(self, run: Run) -> None:

@@ -30,7 +30,7 @@ from nonlocal_viz.training.student import TRAINED_STAGES
 from nonlocal_viz.training.teacher import CLASSES
 
 #: Objective -> its schedule. For the rows, views are as large as a backbone has seen them that was trained
-#: on with --start: of at most 320 px, rows of stride 16 lost .01 AP at 640 px.
+#: on with --tune: of at most 320 px, rows of stride 16 lost .01 AP at 640 px.
 OBJECTIVES: dict[str, tuple[Phase, ...]] = {
     "rows": (
         Phase(1.0, 144, features=0.3, logits=0.1, largest=512, border=BORDER, outline=FINE_OUTLINE),

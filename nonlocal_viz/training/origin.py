@@ -19,7 +19,7 @@ class Origin:
 
     Attributes:
         backbone: that of ``--from``: its network stays, its blocks are trained.
-        start: that of ``--start``: everything is trained on.
+        start: that of ``--tune``: everything is trained on.
         shared: the model in OUT whose file has the backbone, so that the new file need not.
     """
 

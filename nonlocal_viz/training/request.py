@@ -62,25 +62,35 @@ class Request:
             raise OptionError(
                 f"There is no recipe {self.recipe!r}; choose one of {', '.join(RECIPES)}."
             )
+        if self.minutes is not None and not 0 < self.minutes < float("inf"):
+            raise OptionError(f"--minutes is a number above 0, not {self.minutes:g}.")
         if self.recipe != DEFAULT and (self.backbone or self.start):
             raise OptionError(
-                f"The recipe {self.recipe!r} is of a network of its own, and --from and --start take "
+                f"The recipe {self.recipe!r} is of a network of its own, and --from and --tune take "
                 "that of a model; leave one of them out."
             )
         if self.dilations and (self.backbone or self.objective == "classes"):
             raise OptionError(
                 "--dilate changes the network, which --from and --objective classes leave as it is; "
-                "give --start alone instead."
+                "give --tune alone instead."
             )
         if self.objective != "rows" and self.backbone is None and self.start is None:
             raise OptionError(
                 f"--objective {self.objective} trains a part of an existing model: its blocks (--from) "
-                "or its last stage (--start)."
+                "or its last stage (--tune)."
             )
         if self.apart and (self.backbone is not None or self.apart == self.name):
             raise OptionError(
                 "--apart names the backbone of a run that trains one: not together with --from, and not "
                 "the same as --name."
             )
+        if self.fresh and self.backbone is None:
+            raise OptionError(
+                "--fresh is about the blocks that --from would take over; give it, too."
+            )
+        if self.instantiation is not None and self.start is not None:
+            raise OptionError(
+                "--tune trains on what a model is; blocks of another --instantiation begin with --from."
+            )
         if self.blend is not None and (self.start is None or not 0 <= self.blend <= 1):
-            raise OptionError("--blend takes a share from 0 to 1, and a model to --start from.")
+            raise OptionError("--blend takes a share from 0 to 1, and a model to --tune.")

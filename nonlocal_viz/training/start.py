@@ -1,4 +1,4 @@
-"""Training on from a model that there is: ``nonlocal-viz train --start MODEL``.
+"""Training on from a model that there is: ``nonlocal-viz train --tune MODEL``.
 
 Unlike :mod:`.frozen`, everything goes on learning: for views that the model has seen too little of,
 for other images, for better targets. (With the objective ``classes``, the last stage and the classifier

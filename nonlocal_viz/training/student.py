@@ -153,7 +153,7 @@ class Student(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) from the trunk's features."""
-        pooled = F.adaptive_avg_pool2d(self.net.layer4(features), 1).flatten(1)
+        pooled = F.adaptive_avg_pool2d(self.net.get_submodule(LAST_STAGE)(features), 1).flatten(1)
         logits: Tensor = self.net.fc(pooled)
         return logits
 

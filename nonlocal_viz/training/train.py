@@ -4,6 +4,7 @@ Everything that can be wrong with a request is said before anything long begins:
 instantiation, a model, a dilation, a name.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 
 from nonlocal_viz.core.device import resolve_device
 from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.errors import WritingError
+from nonlocal_viz.files import try_writing
 from nonlocal_viz.training.cache import Cache, open_cache
 from nonlocal_viz.training.config import Config, save_config
 from nonlocal_viz.training.fit import fit
@@ -31,6 +34,8 @@ def train(wanted: Request) -> tuple[Path, ModelInfo]:
         OptionError: wishes that contradict each other.
         CheckpointError: no such model, or a name that no model can have.
         DeviceError, MediaError: no such device or images.
+        WritingError: nowhere to write to.
+        KeyboardInterrupt: ^C; the checkpoint lies in OUT.
     """
     wanted.check()
     for name in (wanted.name, wanted.apart):
@@ -41,15 +46,39 @@ def train(wanted: Request) -> tuple[Path, ModelInfo]:
     config = config_of(wanted, origin)
     with torch.device("meta"):
         NonLocalResNet(**config.architecture)
-    wanted.out.mkdir(parents=True, exist_ok=True)
+    _try_folders(wanted)
     cache = _cache(wanted, device)
     checkpoint = wanted.out / f"{wanted.name}.checkpoint.pt"
-    model = _fitted(cache, config, wanted, origin, checkpoint)
+    try:
+        model = _fitted(cache, config, wanted, origin, checkpoint)
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            print(
+                f"Stopped; the run lies in {checkpoint}: give the same command again to go on.",
+                file=sys.stderr,
+            )
+        raise
     seen = f"{len(cache)} images, {config.minutes:g} minutes"
     saved = _save(model, wanted, describe(wanted, config, seen, origin), origin)
     # The same request once more is a new run, not the end of this one.
     checkpoint.unlink(missing_ok=True)
     return wanted.out / saved.file, saved
+
+
+def _try_folders(wanted: Request) -> None:
+    """Find out now, and not after an hour, whether the results can be written.
+
+    Raises:
+        WritingError: a folder cannot be made, or not written to.
+    """
+    for folder in (wanted.out, wanted.cache or wanted.out / "cache"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WritingError(
+                f"The folder {folder} cannot be made ({error.strerror}); choose another."
+            ) from None
+        try_writing(folder / f"{wanted.name}.config.json")
 
 
 def _cache(wanted: Request, device: torch.device) -> Cache:

@@ -26,7 +26,7 @@ from nonlocal_viz.canvas.payload import (
     row_payload,
 )
 from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
-from nonlocal_viz.export import metadata, suffixes
+from nonlocal_viz.export import metadata, suffixes, useful
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
 from nonlocal_viz.web.views import Views, named
@@ -144,7 +144,8 @@ class Desk:
                 shown = query if isinstance(query, str) and len(query) <= _QUERY else None
                 path.write_text(document.of_views([view], names, (x, y, frame), shown), "utf-8")
             else:
-                row.save(path, **options, caption=bool(request.get("caption")))
+                look = {**options, "caption": bool(request.get("caption"))}
+                row.save(path, **useful(name, row.is_clip, look))
             yield {"kind": "file", "name": name, "file": self._keep(path)}
 
     def answers(self, ask: Callable[[], Answers], request: dict[str, Any]) -> Answers:

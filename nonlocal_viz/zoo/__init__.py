@@ -6,7 +6,7 @@ Lazy, so that ``nonlocal-viz zoo`` reads the manifest without importing torch.
 from typing import TYPE_CHECKING, Any
 
 from nonlocal_viz.core.source import Normalisation
-from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, read_manifest
+from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, list_models, read_manifest
 
 if TYPE_CHECKING:
     from nonlocal_viz.zoo.loading import load_model
@@ -17,6 +17,7 @@ __all__ = [
     "ModelInfo",
     "Normalisation",
     "check_name",
+    "list_models",
     "load_model",
     "read_manifest",
     "save_apart",

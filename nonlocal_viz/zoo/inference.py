@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor
-from torchvision.models.resnet import Bottleneck
 
 from nonlocal_viz.core.layouts import DEPTHS
+from nonlocal_viz.core.residual import Bottleneck
 from nonlocal_viz.core.resnet import BLOCKS_PREFIX, block_name
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.zoo.foreign import foreign_blocks, sentence_on, some

@@ -3,18 +3,19 @@
 import contextlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torchvision.models import ResNet18_Weights
+from torch import Tensor, nn
 
 from nonlocal_viz.core.device import resolve_device
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.core.source import About, Prepare
-from nonlocal_viz.errors import CheckpointError, NonlocalVizError
+from nonlocal_viz.errors import CheckpointError, NonlocalVizError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.resources import models_dir
 from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
 from nonlocal_viz.zoo.foreign import unwrapped
@@ -45,9 +46,14 @@ def load_model(
     *,
     directory: Path | str | None = None,
     limits: Limits = LIMITS,
+    num_classes: int | None = None,
+    train: bool = False,
     **architecture: Any,
 ) -> NonLocalResNet:
     """A model in eval mode, in float32, without gradients, that says of itself what was read and assumed.
+
+    >>> nv.load_model("default", "cpu").block_names
+    ('layer2.1', 'layer3.1')
 
     Args:
         name_or_path: ``"default"`` or another name of the manifest, else a file: safetensors that
@@ -58,6 +64,9 @@ def load_model(
         device: ``"auto"`` is CUDA when present, else the CPU.
         directory: folder of the manifest; default the shipped one.
         limits: bounds on a file's size.
+        num_classes: how many classes it is to tell apart; of another number than the file's the last
+            layer begins anew, with random weights.
+        train: ready to be fine-tuned: in train mode, every weight with gradients.
         architecture: what no weight tells, for a file that does not describe its model:
             ``instantiation``, ``use_scale``, ``pool_first``, ``padding_mode``, ``dilations``,
             ``output_stride``, ``normalisation`` = (mean, std), and every other argument of NonLocalResNet
@@ -79,7 +88,9 @@ def load_model(
     model = _build(found.info, found.state)
     model.about = _about(found, model)
     model.prepare = Prepare(found.info.normalisation, found.info.short_side)
-    model.eval().requires_grad_(False).to(where)
+    if num_classes is not None and num_classes != model.fc.out_features:
+        _tell_apart(model, num_classes)
+    model.train(train).requires_grad_(train).to(where)
     # The layout that convolutions are quickest in: a quarter less time on a CPU. Results change in
     # their last bits alone.
     model.to(memory_format=torch.channels_last)
@@ -162,6 +173,24 @@ def _build(info: ModelInfo, state: Mapping[str, Tensor]) -> NonLocalResNet:
     return model
 
 
+def _tell_apart(model: NonLocalResNet, classes: int) -> None:
+    """Give a network a new last layer.
+
+    Raises:
+        OptionError: no number of classes.
+    """
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+        raise OptionError(f"num_classes is a whole number of at least 1, not {classes!r}.")
+    said = (
+        f"The last layer is new, with random weights for {classes} classes: it has to be trained."
+    )
+    model.fc = nn.Linear(model.fc.in_features, classes)
+    about = model.about
+    model.about = replace(
+        about, classes=None, class_list=None, assumptions=(*about.assumptions, said)
+    )
+
+
 def _about(found: _Found, model: NonLocalResNet) -> About:
     info = found.info
     if info.default_block is not None and info.default_block not in model.block_names:
@@ -195,7 +224,7 @@ def listed_classes(class_list: str | None, folder: Path) -> tuple[str, ...] | No
     if class_list is None:
         return None
     if class_list == IMAGENET_1K:
-        return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+        folder, class_list = models_dir(), f"{IMAGENET_1K}.txt"
     try:
         return tuple((folder / class_list).read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError):

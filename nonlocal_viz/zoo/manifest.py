@@ -26,6 +26,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -93,6 +94,14 @@ class ModelInfo:
         """Whether the entry itself names the classes, since no list does."""
         return self.class_list is None and self.classes is not None
 
+    def __repr__(self) -> str:
+        kind = self.architecture.get("block", {}).get("instantiation", "")
+        looks = f"{kind} at {', '.join(self.blocks)}" if self.blocks else "no block"
+        return (
+            f"ModelInfo({self.name!r}: ResNet-{self.architecture.get('depth', '?')}, {looks}; "
+            f"{self.bytes / 1e6:.1f} MB, {self.licence})"
+        )
+
     def entry(self) -> dict[str, Any]:
         """The manifest's JSON value for this model."""
         return {
@@ -142,6 +151,9 @@ class Manifest:
                 )
         for info in self.models.values():
             self.backbone_of(info)
+
+    def __repr__(self) -> str:
+        return f"Manifest({', '.join(self.models)}; default {self.default} in {self.directory})"
 
     def has(self, name: str) -> bool:
         """Whether :meth:`find` finds a model of this name."""
@@ -227,6 +239,24 @@ def read_manifest(directory: Path | str | None = None, limits: Limits = LIMITS) 
     for name in aliases.values():
         of_type(name, str, f"{path} has an alias that is no name; restore the file.")
     return Manifest(directory, default, MappingProxyType(models), MappingProxyType(aliases))
+
+
+def list_models(pattern: str = "*", *, directory: Path | str | None = None) -> list[str]:
+    """Names that :func:`~nonlocal_viz.load_model` takes, the default first.
+
+    Args:
+        pattern: as of file names: ``"*"`` is every model, ``"*gaussian"`` some.
+        directory: folder of another manifest.
+
+    Raises:
+        CheckpointError: there is no list of models there.
+
+    >>> nv.list_models("*gaussian")
+    ['embedded_gaussian', 'gaussian']
+    """
+    manifest = read_manifest(directory)
+    found = [name for name in manifest.models if fnmatchcase(name, pattern)]
+    return sorted(found, key=lambda name: name != manifest.default)
 
 
 def check_name(name: str) -> None:

@@ -3,6 +3,7 @@ import torch
 import torchvision
 
 from nonlocal_viz.core.layouts import layout
+from nonlocal_viz.core.residual import ResNet
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import BlockError, ShapeError
 
@@ -34,6 +35,27 @@ def test_every_depth_and_preset_builds_and_takes_torchvision_weights(depth: int)
     missing, unexpected = net.load_state_dict(plain.state_dict(), strict=False)
     assert not unexpected and all(key.startswith("nl.") for key in missing)
     assert set(net.block_names) == set(layout(depth, "10-block"))
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_the_same_seed_gives_torchvisions_weights(depth: int) -> None:
+    torch.manual_seed(3)
+    plain = getattr(torchvision.models, f"resnet{depth}")(weights=None, num_classes=7).eval()
+    torch.manual_seed(3)
+    ours = NonLocalResNet(depth, [], num_classes=7).eval()
+    theirs = plain.state_dict()
+    assert list(ours.state_dict()) == list(theirs)
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.state_dict().items())
+    x = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(ResNet.forward(ours, x), plain(x))
+
+
+def test_a_network_on_the_meta_device_draws_no_random_numbers() -> None:
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    with torch.device("meta"):
+        assert NonLocalResNet(18, []).conv1.weight.is_meta
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_with_fresh_blocks_it_is_torchvisions_network() -> None:

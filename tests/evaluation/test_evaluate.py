@@ -253,8 +253,8 @@ def test_the_command(
     model = make_model(instantiation="dot_product")
     saved = save_model(model, tmp_path, ModelInfo("small", architecture=architecture))
     out = tmp_path / "numbers.json"
-    words = [coco, "--model", tmp_path / saved.file, "--device", "cpu", "--json", out]
-    words += ["--short-side", 32, 64, "--flips", "--teacher", "--imagenette", imagenette]
+    words = [coco, "--model", tmp_path / saved.file, "--device", "cpu", "--out", out]
+    words += ["--short-side", "32,64", "--flips", "--teacher", "--imagenette", imagenette]
     assert main(["evaluate", *map(str, words)]) == 0
     found = json.loads(out.read_text())
     assert list(found)[:2] == ["layer2.1 @ 32", "layer3.1 @ 32"]
@@ -305,17 +305,16 @@ def test_all_models_in_one_command(
     words = [coco, "--model", "all", "--models-dir", models, "--device", "cpu", "--short-side", 64]
     words += [
         "--sizes",
-        32,
-        96,
-        "--queries",
+        "32,96",
+        "--cells",
         5,
         "--imagenette",
         imagenette,
-        "--photos",
+        "--limit",
         7,
         "--save",
     ]
-    words += ["--into", page, "--json", out]
+    words += ["--into", page, "--out", out, "--json"]
     assert main(["evaluate", *map(str, words)]) == 0
     found = json.loads(out.read_text())
     assert list(found) == ["first", "signed"]
@@ -335,9 +334,10 @@ def test_all_models_in_one_command(
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| AP at (features) | block | 32 px | 64 px | 96 px |" in text
     assert text.count("| signed | layer2.1 |") == 3 and str(tmp_path) not in text
+    assert f"evaluate {coco.name} --model all --short-side 64 --cells 5 --sizes 32,96" in text
     ap = found["first"]["layer2.1 @ 64"]["ap"]
     assert f"| first | layer2.1 | {ap:.3f}".replace("0.", ".", 1) in text or ap == 1
-    capsys.readouterr()
+    assert json.loads(capsys.readouterr().out) == found
     page.write_text("no marks")
     assert main(["evaluate", str(coco), "--into", str(page)]) == 2
     assert "does not have the marks" in capsys.readouterr().err

@@ -186,6 +186,28 @@ def test_broken_files_give_a_picture_or_one_sentence(kind: str, data: st.DataObj
     assert got.ndim == 3 and got.shape[2] == 3 and got.dtype == np.uint8
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_png_says_what_it_is_in_any_language(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (9, 7, channels), np.uint8)
+    told = {"Title": "a cat", "Description": '{"x": 1}', "Näme": "ein Käfer, 猫 \n and more"}
+    content = encode_png(image, told)
+    with Image.open(io.BytesIO(content)) as made:
+        made.load()
+        assert made.info == told and made.mode == {3: "RGB", 4: "RGBA"}[channels]
+        np.testing.assert_array_equal(np.asarray(made), image)
+    # The chunks stand behind the header and before the picture, each with its sum.
+    names, at = [], 8
+    while at < len(content):
+        size = int.from_bytes(content[at : at + 4], "big")
+        body = content[at + 4 : at + 8 + size]
+        assert zlib.crc32(body) == int.from_bytes(content[at + 8 + size : at + 12 + size], "big")
+        names.append(body[:4])
+        at += 12 + size
+    assert names == [b"IHDR", b"iTXt", b"iTXt", b"iTXt", b"IDAT", b"IEND"]
+    assert encode_png(image) == encode_png(image, {}) and encode_png(image, told) == content
+
+
 def test_encoders_and_thumbnail() -> None:
     np.testing.assert_array_equal(open_image(encode_png(picture())), picture())
     assert np.abs(open_image(encode_jpeg(picture())).astype(int) - picture()).mean() < 12

@@ -146,7 +146,7 @@ def test_classes_alone(cache: Cache, tmp_path: Path, ticking, backbone: NonLocal
     start = fit(cache, replace(config, minutes=0), device="cpu", backbone=backbone, clock=ticking)
     model = fit(cache, config, log, device="cpu", backbone=backbone, clock=ticking)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    terms = {"step", "images", "minutes", "side", "head", "rate", "logits"}
+    terms = {"step", "images", "minutes", "side", "head", "rate", "left", "logits"}
     assert all(set(line) == terms for line in lines)
     batch = Batches(cache, 8, 7, torch.device("cpu")).draw(32)
     with torch.no_grad():
@@ -255,7 +255,7 @@ def test_the_command(train, tmp_path: Path, backbone: NonLocalResNet, capsys) ->
     capsys.readouterr()
     for words, said in (
         (["--from", "old", "--name", "old"], "would overwrite"),
-        (["--objective", "classes"], "its blocks (--from) or its last stage (--start)"),
+        (["--objective", "classes"], "its blocks (--from) or its last stage (--tune)"),
         (["--from", "older.safetensors"], "no checkpoint file of that name"),
         (["--instantiation", "softmax"], "Unknown instantiation"),
     ):

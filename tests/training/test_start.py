@@ -183,7 +183,7 @@ def test_the_command_trains_on_and_says_so(
     info = replace(info, architecture=config_from(model, "it").architecture, trained_on="chairs")
     save_model(model, out, info)
     line = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
-    line += ["--batch", "2", "--device", "cpu", "--name", "second", "--start", "first"]
+    line += ["--batch", "2", "--device", "cpu", "--name", "second", "--tune", "first"]
     assert main([*line, "--rate", "0.0005"]) == 0
     second = load_model("second", directory=out)
     assert second.prepare.normalisation.mean == (0.5, 0.5, 0.5)
@@ -202,7 +202,7 @@ def test_the_command_dilates_what_it_trains_on(
     save_model(model, out, ModelInfo("first", config_from(model, "it").architecture))
     line = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
     line += ["--batch", "2", "--device", "cpu"]
-    wide = [*line, "--name", "wide", "--start", "first", "--dilate"]
+    wide = [*line, "--name", "wide", "--tune", "first", "--dilate"]
     # Said before the cache is made.
     assert main([*wide, "layer2.1=4"]) == 2
     assert "2 convolutions of 3x3" in capsys.readouterr().err
@@ -216,14 +216,14 @@ def test_the_command_dilates_what_it_trains_on(
     # Blocks trained in it, and whatever is trained on from it, keep them.
     assert main([*line, "--name", "blocks", "--from", "wide"]) == 0
     assert load_model("blocks", directory=out).dilations == {"layer2.1": (4, 3)}
-    more = ["--name", "wider", "--start", "wide", "--dilate", "layer3.1=2,2"]
+    more = ["--name", "wider", "--tune", "wide", "--dilate", "layer3.1=2,2"]
     assert main([*line, *more]) == 0
     assert load_model("wider", directory=out).dilations == {
         "layer2.1": (4, 3),
         "layer3.1": (2, 2),
     }
     assert main([*line, "--name", "no", "--from", "wide", "--dilate", "layer3.1=2,2"]) == 2
-    assert "--start" in capsys.readouterr().err
+    assert "--tune" in capsys.readouterr().err
     assert main([*wide, "layer2.1=4,3", "--objective", "classes"]) == 2
     assert "--objective classes leave as it is" in capsys.readouterr().err
 
@@ -238,7 +238,7 @@ def test_a_network_is_saved_apart_from_its_blocks_and_shared(
     weights = next((tmp_path / "old").glob("*.safetensors"))
     common = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
     common += ["--batch", "2", "--device", "cpu"]
-    assert main([*common, "--name", "one", "--start", str(weights), "--apart", "network"]) == 0
+    assert main([*common, "--name", "one", "--tune", str(weights), "--apart", "network"]) == 0
     # The file's name, and nothing of the folders of this machine.
     assert json.loads((out / "one.config.json").read_text())["start"] == weights.name
     # The network alone says where blocks go as little as it has any: the usual places.
@@ -276,11 +276,11 @@ def test_a_blend_lies_between_the_two(
     save_model(first, out, ModelInfo("first", config_from(first, "it").architecture))
     line = ["train", str(folder), "--out", str(out), "--side", "64", "--minutes", "0.02"]
     line += ["--batch", "2", "--device", "cpu", "--name", "second"]
-    assert main([*line, "--start", "first", "--blend", "0"]) == 0
+    assert main([*line, "--tune", "first", "--blend", "0"]) == 0
     saved = load_model("second", directory=out)
     for key, value in load_model("first", directory=out).state_dict().items():
         if value.is_floating_point():
             torch.testing.assert_close(saved.state_dict()[key], value, atol=1e-3, rtol=1e-3)
     assert json.loads((out / "second.config.json").read_text())["blend"] == 0
-    assert main([*line, "--start", "first", "--blend", "2"]) == 2
+    assert main([*line, "--tune", "first", "--blend", "2"]) == 2
     assert main([*line, "--blend", "0.5"]) == 2

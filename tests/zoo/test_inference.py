@@ -136,7 +136,6 @@ def test_a_normalisation_is_told_three_ways(tmp_path: Path) -> None:
         ({"bn_layer": False}, "show bn_layer = True, and False was given"),
         ({"inter_channels": 8}, "show inter_channels = None, and 8 was given"),
         ({"depth": 34}, "show depth = 18, and 34 was given"),
-        ({"num_classes": 4}, "show num_classes = 3, and 4 was given"),
         ({"blocks": "5-block"}, r"show blocks = \['layer2.1'\]"),
         ({"padding_mode": "mirror"}, "mirror"),
         ({"output_stride": 8}, "output stride"),
