@@ -46,6 +46,14 @@ class Shown(Protocol):
     @property
     def y(self) -> float: ...
     @property
+    def place(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def head(self) -> int | None: ...
+    @property
+    def token(self) -> str: ...
+    @property
     def block(self) -> str: ...
     @property
     def direction(self) -> str: ...
@@ -153,9 +161,8 @@ def caption(row: Shown) -> str:
     what = row.picture or ("clip" if len(row.frames) > 1 else "picture")
     through = f" through {row.model}" if row.model else ""
     frame = f" in frame {row.query_cell[0]}" if len(row.frames) > 1 else ""
-    return (
-        f"{what}{through}: {row.direction} of pixel ({row.x:.5g}, {row.y:.5g}){frame}, {row.block}"
-        + (f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else "")
+    return f"{what}{through}: {row.direction} of {row.origin}{frame}, {row.place}" + (
+        f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else ""
     )
 
 
@@ -169,6 +176,8 @@ def metadata(row: Shown) -> dict[str, str]:
         "x": row.x,
         "y": row.y,
         "frame": row.query_cell[0],
+        **({} if row.head is None else {"head": row.head}),
+        **({"token": row.token} if row.token else {}),
         "version": __version__,
     }
     return {
