@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nonlocal_viz.probe.attach import attach
     from nonlocal_viz.row import Row
     from nonlocal_viz.view import View
-    from nonlocal_viz.zoo.loading import load_model
+    from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_model
 
 #: public name -> the module that holds it
@@ -44,7 +44,7 @@ _HOMES = {
     "View": "view",
     "attach": "probe.attach",
     "compare": "compare",
-    "load_model": "zoo.loading",
+    "load_model": "zoo.opening",
     "save_model": "zoo.saving",
 }
 _MODULES = {

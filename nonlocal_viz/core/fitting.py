@@ -71,21 +71,26 @@ class Prepare:
         size: (height, width) of the only pictures that the network reads; None: it reads any.
         crop: with ``size``: the picture is resized to cover ``size`` / ``crop``, and the middle is cut
             out; None: it is resized to ``size`` as a whole, whatever its shape.
+        multiple: both sides are rounded to multiples of so many pixels, where no ``size`` is given.
         resample: one of :data:`RESAMPLES`.
 
     Raises:
-        OptionError: a size that is none, a crop that is no share, or an unknown way to resample.
+        OptionError: a size or multiple that is none, a crop that is no share, or an unknown way to
+            resample.
     """
 
     normalisation: Normalisation = field(default_factory=Normalisation)
     short_side: int | None = None
     size: tuple[int, int] | None = None
     crop: float | None = None
+    multiple: int = 1
     resample: str = "area"
 
     def __post_init__(self) -> None:
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise OptionError(f"The size of a picture is (height, width), not {self.size!r}.")
+        if self.multiple < 1:
+            raise OptionError(f"Sides are multiples of at least 1 pixel, not of {self.multiple}.")
         if self.crop is not None and (self.size is None or not 0 < self.crop <= 1):
             raise OptionError(
                 f"crop is a share above 0 and at most 1 of pictures of one size, not {self.crop!r}."
@@ -105,7 +110,9 @@ class Prepare:
         width, height = size
         if self.size is None:
             scale = min(short / min(size), most / max(size))
-            return Fitted((max(1, round(width * scale)), max(1, round(height * scale))))
+            step = self.multiple
+            across, down = (max(1, round(side * scale / step)) * step for side in size)
+            return Fitted((across, down))
         rows, columns = self.size
         if self.crop is None:
             return Fitted((columns, rows))
