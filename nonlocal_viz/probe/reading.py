@@ -258,7 +258,8 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
     at: Any = (0, slice(None), *where)
     part = picture[at]
     noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    picture[at] = part + noise * picture.float().std().to(part.dtype)
+    # A picture of one colour has no spread of its own.
+    picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
     return picture
 
 
