@@ -5,7 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nonlocal_viz.commands.arguments import add_colours, add_model, check_folder, say_assumptions
+from nonlocal_viz.commands.arguments import (
+    add_colours,
+    add_model,
+    check_folder,
+    open_model,
+    say_assumptions,
+    whole,
+)
 from nonlocal_viz.errors import MediaError, QueryError
 
 
@@ -18,6 +25,9 @@ def add_row(parser: argparse.ArgumentParser, out: Path, *, clip: bool) -> None:
         "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright picture"
     )
     parser.add_argument("--block", help="a block's name, such as layer2.1")
+    parser.add_argument(
+        "--head", type=whole("--head", 0), help="one head of it alone (the mean over all)"
+    )
     parser.add_argument(
         "--out", type=Path, default=out, help=f"a file: {', '.join(suffixes(clip))}"
     )
@@ -45,12 +55,11 @@ def write_row(
     if not source.is_file():
         raise MediaError(f"There is no file {source}.")
     from nonlocal_viz.lens import Lens
-    from nonlocal_viz.zoo import load_model
 
-    lens = Lens(load_model(arguments.model, arguments.device), arguments.short_side)
+    lens = Lens(open_model(arguments), arguments.short_side)
     view = lens.open(source, **options)
     ask = view.column if arguments.column else view.query
-    row = ask(x, y, frame, block=arguments.block)
+    row = ask(x, y, frame, block=arguments.block, head=arguments.head)
     colours = {name: getattr(arguments, name) for name in ("cmap", "alpha", "scale", "smooth")}
     row.save(arguments.out, **colours)
     if arguments.json:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from nonlocal_viz.commands.arguments import add_model, say_assumptions, whole
+from nonlocal_viz.commands.arguments import add_model, open_model, say_assumptions, whole
 
 ORDER = 1
 HELP = "open the web tool"
@@ -19,9 +19,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
     from nonlocal_viz.web import launch
-    from nonlocal_viz.zoo import load_model
 
-    model = load_model(arguments.model, arguments.device)
+    model = open_model(arguments)
     say_assumptions(model.about)
     launch(
         model,

@@ -28,7 +28,9 @@ class Again:
     def __init__(self, call: Call, nth: int = 0) -> None:
         self.call, self.nth = call, nth
         self._runs = 0
-        self._twin = twin_of(call.module).eval()
+        self._twin = twin_of(call.module)
+        # Not in one line: some people's ``train`` returns nothing.
+        self._twin.eval()
 
     def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
         """{path relative to the module: captures} where its first tensor is ``change`` of what it was."""

@@ -127,7 +127,7 @@ class Probe:
         probe = Probe(self.model, self.grid)
         with in_eval_mode(self.model), torch.inference_mode(), probe:
             output = self._called_with(x)
-        maps, said = over_picture(probe.maps, pixels.shape[2] if whole else 1)
+        maps, said = over_picture(probe.maps, pixels.shape[2] if whole else 1, len(pixels))
         notes = [(path, note) for path, found in maps.items() for note in found.notes]
         refused = [(path, f"not shown. {why}") for path, why in probe.refused.items()]
         self.about = replace(

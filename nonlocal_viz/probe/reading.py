@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.probe.again import Again, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import Positions, laid_out, special_names
@@ -31,7 +32,7 @@ class Reader:
 
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
         self._watch, self._given = watch, grid
-        self._positions: dict[int, Positions | None] = {}
+        self._positions: dict[tuple[int, int], Positions | None] = {}
         self._again: dict[tuple[int, int], Again] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
@@ -75,6 +76,7 @@ class Reader:
             # Of tokens the images may stand behind the positions.
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
+        tried: set[tuple[int, int, Axes]] = set()
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
             for call in reversed(calls[: own + 1]):
@@ -87,6 +89,9 @@ class Reader:
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
                     for axes in self._readings(x, x.shape[0] if batch is None else batch):
+                        if (id(call), nth, axes) in tried:
+                            continue
+                        tried.add((id(call), nth, axes))
                         slots = placing.slots(axes)
                         if slots is not None and self._sensible(slots, call):
                             return slots, placing, call
@@ -100,7 +105,9 @@ class Reader:
         for axes in readings(x, batch):
             features_first = axes.positions[-1] == x.ndim - 1
             sequence = axes.positions == (2,)
-            if (convolved and not features_first) or (sequence and not convolved):
+            # Of as many features as columns the shape says nothing.
+            said = convolved and x.shape[1] != x.shape[-1]
+            if (said and not features_first) or (sequence and not convolved):
                 continue
             if features_first or x.shape[-1] > 1:
                 yield axes
@@ -137,9 +144,10 @@ class Reader:
             return Positions((1, 1, count))
         if len(axes.positions) > 1:
             return Positions(three([x.shape[a] for a in axes.positions]))
-        if count not in self._positions:
-            self._positions[count] = self._search(count, root, axes)
-        found = self._positions[count]
+        images = x.shape[axes.batch]
+        if (count, images) not in self._positions:
+            self._positions[count, images] = self._search(count, root, axes, images)
+        found = self._positions[count, images]
         if found is None and not _is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
@@ -158,7 +166,7 @@ class Reader:
             )
         return found
 
-    def _search(self, count: int, root: Call, axes: Axes) -> Positions | None:
+    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
         if self._given is not None:
             cells = math.prod(self._given)
             if 0 <= count - cells <= _SPECIAL:
@@ -175,28 +183,31 @@ class Reader:
         fitting.sort(key=lambda g: count - math.prod(g))
         for grid in fitting:
             positions = Positions(three(grid), special_names(count - math.prod(grid)))
-            if picture is not None and self._seen(positions, count, root, picture[1], axes):
+            if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
                 return positions
         return None
 
     def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
+        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
     ) -> bool:
         """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes)
+        call = self._earliest(count, axes, images)
         if call is None or picture.ndim not in (4, 5):
             return False
         again = self._again.setdefault((id(root), 0), Again(root))
         path = call.path[len(root.path) :].lstrip(".")
         still = again.input(lambda x: x, path)
         height, width = positions.grid[1:]
+        lattice = self._watch.lattices[height, width]
         # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
         # grids that are large enough to tell the next cell from a wrong layout.
         near = 1 if min(height, width) >= _LARGE else 0
         exact = 0
         cells = _telling(positions)
         for cell in cells:
-            changed = again.input(partial(_at_cell, grid=positions.grid, cell=cell), path)
+            changed = again.input(
+                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice), path
+            )
             moved = (changed - still).float()
             moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
             first = len(positions.before)
@@ -206,12 +217,13 @@ class Reader:
             exact += found == cell
         return 2 * exact >= len(cells)
 
-    def _earliest(self, count: int, axes: Axes) -> Call | None:
+    def _earliest(self, count: int, axes: Axes, images: int) -> Call | None:
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
             if first is None or first[1].ndim != 3 or not call.path:
                 continue
-            if first[1].shape[axes.positions[0]] == count:
+            # Windows of as many positions are more than there are images.
+            if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
                 return call
         return None
 
@@ -245,7 +257,9 @@ def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
     return len(calls) - 1
 
 
-def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
+def _at_cell(
+    picture: Tensor, grid: tuple[int, int, int], cell: int, lattice: Lattice | None = None
+) -> Tensor:
     """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
     t, rest = divmod(cell, grid[1] * grid[2])
     h, w = divmod(rest, grid[2])
@@ -254,6 +268,11 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
         slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
         for i, n, k in zip((t, h, w), sides, grid, strict=True)
     ]
+    if lattice is not None:
+        for axis, number, pixels in ((0, w, sides[2]), (1, h, sides[1])):
+            start = round(lattice.offset[axis] + number * lattice.stride[axis])
+            end = min(max(start + math.ceil(lattice.stride[axis]), 1), pixels)
+            ranges[2 - axis] = slice(min(max(start, 0), end - 1), end)
     where = ranges if picture.ndim == 5 else ranges[1:]
     at: Any = (0, slice(None), *where)
     part = picture[at]

@@ -22,17 +22,18 @@ _ROWS, _NEAR = 16, 1e-5
 
 
 def over_picture(
-    maps: Mapping[str, Affinity], frames: int
+    maps: Mapping[str, Affinity], frames: int, images: int = 1
 ) -> tuple[dict[str, Affinity], list[str]]:
     """The maps whose queries and keys lie on the picture, by name, and a sentence for each other.
 
     Args:
         frames: of a clip that was run as such; else 1.
+        images: that the network was given.
     """
     shown: dict[str, Affinity] = {}
     said = []
     for path, found in maps.items():
-        why = _off_picture(found, frames)
+        why = _off_picture(found, frames, images)
         if why:
             said.append((path, f"{why}; attach and probe.maps have it."))
         else:
@@ -40,9 +41,11 @@ def over_picture(
     return shown, grouped(said)
 
 
-def _off_picture(found: Affinity, frames: int) -> str:
+def _off_picture(found: Affinity, frames: int, images: int) -> str:
     if not found.queries.cells or not found.keys.cells:
         return "Its queries or its keys are no places of the picture"
+    if len(found) != images:
+        return "It is only known within its windows, not where these lie"
     if found.query_grid[0] != frames or found.key_grid[0] != frames:
         return (
             f"Its cells have {found.query_grid[0]} places in depth or time, and {frames} is shown"

@@ -1,4 +1,4 @@
-"""A network that nobody here wrote, looked through: prepared as its library says, each place where it lies."""
+"""A network that nobody here wrote, looked through: prepared as its library says, in its right place."""
 
 import pickle
 import sys
@@ -50,7 +50,7 @@ def test_a_picture_is_prepared_as_timm_does(vit, photo: np.ndarray) -> None:
 
 
 def test_a_row_is_the_networks_own_and_lies_where_it_saw(vit, photo: np.ndarray) -> None:
-    source, view = vit
+    _, view = vit
     assert view.blocks == ("blocks.0.attn", "blocks.1.attn")
     assert view.default_block == "blocks.1.attn"
     a = view.affinity()
