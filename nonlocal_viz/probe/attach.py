@@ -155,17 +155,18 @@ class Probe:
                 "and call=lambda model, x: ... how it is called."
             ) from error
 
-    def _read_families(self, watch: Watch) -> set[str]:
+    def _read_families(self, watch: Watch, reader: Reader) -> set[str]:
         """Maps of modules whose family is known; their paths."""
         for call, output in watch.outputs:
             family = family_of(call.module)
             assert family is not None
-            self._keep(call.path, partial(family.read, call, output), family=True)
+            told = (reader.tokens,) if getattr(family, "TOKENS", False) else ()
+            self._keep(call.path, partial(family.read, call, output, *told), family=True)
         return {call.path for call, _ in watch.outputs}
 
     def _read(self, watch: Watch) -> None:
-        known = self._read_families(watch)
         reader = Reader(watch, self.grid)
+        known = self._read_families(watch, reader)
         numbers: Counter[tuple[int, str]] = Counter()
         seen = [(c, calls) for c, calls in _with_softmax(watch.found) if c.path not in known]
         own = [calls[own_call(capture, calls)] for capture, calls in seen]

@@ -67,6 +67,16 @@ class Reader:
             }
         )
 
+    def tokens(self, x: Tensor) -> tuple[Positions, tuple[str, ...]]:
+        """What the tokens (B, N, C) that a module is given are, and notes about it.
+
+        Raises:
+            UnprovenError: they lie on no grid that is known.
+        """
+        notes: list[str] = []
+        found = self._read_positions(x, Axes(0, (1,)), x.shape[1], self._watch.calls[0], notes)
+        return found, tuple(notes)
+
     def _placed(
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call]:
