@@ -23,6 +23,8 @@ from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
+#: Rows that the mass beside the cells is an average of.
+_MASS_ROWS = 64
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
 _CELLS, _LARGE = 6, 5
 
@@ -57,6 +59,7 @@ class Reader:
             assert first is not None
             positions = self._read_positions(first[1], slots.axes, slots.positions, calls[0], notes)
         found = laid_out(capture, slots, positions, placing, keys)
+        notes += _beside(found)
         if capture.dropped:
             notes.append("Dropout changed the weights that were used; these are those before it.")
         return Recorded(
@@ -236,6 +239,26 @@ class Reader:
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
                 return call
         return None
+
+
+def _beside(found: Recorded) -> Iterator[str]:
+    """How much of its rows lies on no cell, in words: it is left where it is, never shared out."""
+    if not found.is_distribution or not len(found.key_aside) or not found.queries.cells:
+        return
+    some = torch.linspace(0, found.queries.cells - 1, min(_MASS_ROWS, found.queries.cells)).long()
+    rows = found.rows(some, heads=True, off_grid=True)
+    aside, cells = found.key_aside, found.keys.on_grid
+    special = len([name for name in aside.after if not name.startswith("padding")])
+    behind = cells.stop + special
+    parts = {
+        "tokens that are no cells ("
+        + ", ".join(aside.names[: len(aside.before) + special])
+        + ")": (rows[..., : cells.start].sum(-1) + rows[..., cells.stop : behind].sum(-1)),
+        "padding outside the picture": rows[..., behind:].sum(-1),
+    }
+    for what, share in parts.items():
+        if bool((share > 0).any()):
+            yield f"On average {100 * float(share.mean()):.0f} % of a row lies on {what}."
 
 
 def _telling(positions: Positions) -> list[int]:
