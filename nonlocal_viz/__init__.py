@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nonlocal_viz.resources import examples
     from nonlocal_viz.row import Row
     from nonlocal_viz.view import View
-    from nonlocal_viz.zoo.loading import load_model
     from nonlocal_viz.zoo.manifest import list_models
+    from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_model
 
 #: public name -> the module that holds it
@@ -48,7 +48,7 @@ _HOMES = {
     "compare": "compare",
     "examples": "resources",
     "list_models": "zoo.manifest",
-    "load_model": "zoo.loading",
+    "load_model": "zoo.opening",
     "save_model": "zoo.saving",
 }
 _MODULES = {

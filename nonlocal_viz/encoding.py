@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.core.source import Encoded, Found, Gradual, Source, Step, Told
+from nonlocal_viz.core.source import Encoded, Found, Gradual, Lattice, Source, Step, Told
 from nonlocal_viz.errors import BlockError
 from nonlocal_viz.turns import Turns
 
@@ -24,12 +24,14 @@ class Encoding:
 
     Attributes:
         blocks: names of the blocks, from the input to the output.
+        lattices: where the cells of a block lie in what the network read; of others, evenly.
     """
 
     def __init__(
         self, steps: Iterator[Step | Found | Told], blocks: tuple[str, ...], price: int
     ) -> None:
         self.blocks = blocks
+        self.lattices: dict[str, Lattice] = {}
         self._steps: Iterator[Step | Found | Told] | None = steps
         self._price, self._lock = price, threading.Lock()
         self._maps: dict[str, Affinity] = {}
@@ -41,7 +43,7 @@ class Encoding:
         """One that is complete."""
         encoding = cls(iter(()), tuple(encoded.affinities), 1)
         encoding._maps, encoding._logits = dict(encoded.affinities), encoded.logits
-        encoding._steps = None
+        encoding._steps, encoding.lattices = None, dict(encoded.lattices)
         return encoding
 
     @property
@@ -116,7 +118,8 @@ class Encoding:
     def __getstate__(self) -> dict[str, Any]:
         # What is kept or sent elsewhere holds no network: it is completed first.
         self.finish()
-        return {"blocks": self.blocks, "_maps": self._maps, "_logits": self._logits}
+        kept = ("blocks", "lattices", "_maps", "_logits")
+        return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _steps=None, _price=1, _failure=None)

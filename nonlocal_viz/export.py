@@ -7,7 +7,6 @@ cells lie, and the pictures they lie on; :class:`nonlocal_viz.Row` is one.
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +45,14 @@ class Shown(Protocol):
     def x(self) -> float: ...
     @property
     def y(self) -> float: ...
+    @property
+    def place(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def head(self) -> int | None: ...
+    @property
+    def token(self) -> str: ...
     @property
     def block(self) -> str: ...
     @property
@@ -165,8 +172,7 @@ def caption(row: Shown) -> str:
     what = row.picture or ("clip" if len(row.frames) > 1 else "picture")
     through = f" through {row.model}" if row.model else ""
     frame = f" in frame {row.query_cell[0]}" if len(row.frames) > 1 else ""
-    pixel = f"({math.floor(row.x)}, {math.floor(row.y)})"
-    return f"{what}{through}: {row.direction} of pixel {pixel}{frame}, {row.block}" + (
+    return f"{what}{through}: {row.direction} of {row.origin}{frame}, {row.place}" + (
         f" ({row.instantiation.replace('_', ' ')})" if row.instantiation else ""
     )
 
@@ -181,6 +187,8 @@ def metadata(row: Shown) -> dict[str, str]:
         "x": row.x,
         "y": row.y,
         "frame": row.query_cell[0],
+        **({} if row.head is None else {"head": row.head}),
+        **({"token": row.token} if row.token else {}),
         "version": __version__,
     }
     return {

@@ -12,9 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
-from nonlocal_viz.core.source import Prepare, Source, brief
+from nonlocal_viz.core.fitting import Fitted, Prepare
+from nonlocal_viz.core.source import Source, brief
 from nonlocal_viz.encoding import encode
 from nonlocal_viz.errors import MediaError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
@@ -41,7 +43,8 @@ class Lens:
 
     Raises:
         CheckpointError: there is no such model.
-        OptionError: the source is none, or the short side is below 1.
+        OptionError: the source is none, or the short side is below 1, or given to a network that reads
+            pictures of one size alone.
     """
 
     def __init__(
@@ -60,6 +63,12 @@ class Lens:
         if short_side is not None and not (isinstance(short_side, int) and short_side >= 1):
             raise OptionError(
                 f"The short side is a whole number, at least 1 pixel, not {short_side}."
+            )
+        size = source.prepare.size
+        if short_side is not None and size is not None:
+            raise OptionError(
+                f"This network reads pictures of {size[1]} x {size[0]} pixels and no others; leave the "
+                "short side out."
             )
         self.source, self.short_side, self.limits = source, short_side, limits
 
@@ -128,8 +137,8 @@ class Lens:
     ) -> View:
         count, height, width = images.shape[:3]
         prepare = self.source.prepare
-        resized = self._encoded_size(width, height, count > 1, prepare.short_side)
-        x = _prepared(images, resized, prepare)
+        fitted = self._fitted(width, height, count > 1, prepare)
+        x = _prepared(images, fitted, prepare)
         pixels = x[:, :, 0] if count == 1 else x
         encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
         about = self.source.about
@@ -137,21 +146,24 @@ class Lens:
             images,
             times,
             encoding,
-            resized,
+            fitted,
             about,
             spacetime=spacetime,
             name=name,
-            notes=self._notes(resized),
+            notes=self._notes(fitted.resized),
         )
 
     def _encoded_size(
         self, width: int, height: int, clip: bool, wanted: int | None
     ) -> tuple[int, int]:
+        """(width, height) that a picture is resized to by a network that reads any."""
+        return self._fitted(width, height, clip, Prepare(short_side=wanted)).resized
+
+    def _fitted(self, width: int, height: int, clip: bool, prepare: Prepare) -> Fitted:
         bounds = self.limits
         usual = bounds.clip_short_side if clip else bounds.encode_short_side
-        short = self.short_side or wanted or usual
-        scale = min(short / min(width, height), bounds.encode_long_side / max(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
+        short = self.short_side or prepare.short_side or usual
+        return prepare.fitted((width, height), short, bounds.encode_long_side)
 
     def _notes(self, size: tuple[int, int]) -> tuple[str, ...]:
         if self.short_side is None or min(size) >= self.short_side:
@@ -201,12 +213,21 @@ def _name(source: Any) -> str:
     return "".join(c if c.isprintable() else "?" for c in Path(named).name)
 
 
-def _prepared(images: np.ndarray, size: tuple[int, int], prepare: Prepare) -> torch.Tensor:
-    """(T, H, W, 3) uint8 -> (1, 3, T, h, w) float32, resized to (w, h) = ``size`` and normalised."""
-    method = cv2.INTER_AREA if size[0] < images.shape[2] else cv2.INTER_LINEAR
-    small = np.stack([cv2.resize(image, size, interpolation=method) for image in images])
+def _prepared(images: np.ndarray, fitted: Fitted, prepare: Prepare) -> torch.Tensor:
+    """(T, H, W, 3) uint8 -> (1, 3, T, h, w) float32: resized, cut and normalised."""
+    small = np.stack([_resized(image, fitted.resized, prepare.resample) for image in images])
+    if fitted.crop is not None:
+        left, top, width, height = fitted.crop
+        small = small[:, top : top + height, left : left + width]
     mean, std = prepare.normalisation.mean, prepare.normalisation.std
     pixels = (small.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(
         std, np.float32
     )
     return torch.from_numpy(pixels).permute(3, 0, 1, 2)[None]
+
+
+def _resized(image: np.ndarray, size: tuple[int, int], resample: str) -> np.ndarray:
+    if resample == "area":
+        method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_LINEAR
+        return cv2.resize(image, size, interpolation=method)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling[resample.upper()]))

@@ -75,6 +75,9 @@ class Row:
         model: the name of the network that looked; picture: the name of the file that was looked at.
             Empty where there is none.
         asked: the grid that ``query_cell`` is a cell of, where it is another than ``grid``.
+        head: the head whose weights these are; None: the mean over all.
+        token: the name of the token that looks, where it is none of the cells; ``query_rect`` is then
+            all that the network saw.
     """
 
     block: str
@@ -94,6 +97,8 @@ class Row:
     model: str = ""
     picture: str = ""
     asked: Grid | None = None
+    head: int | None = None
+    token: str = ""
 
     @cached_property
     def stats(self) -> RowStats:
@@ -109,6 +114,18 @@ class Row:
         return RowStats(
             entropy, share, support, float(flat.max()), float(flat.min()), float(flat.sum()), top
         )
+
+    @property
+    def origin(self) -> str:
+        """What was asked, in words: a pixel or a token."""
+        if self.token:
+            return f"the {self.token} token"
+        return f"pixel ({math.floor(self.x)}, {math.floor(self.y)})"
+
+    @property
+    def place(self) -> str:
+        """The block, and the head where one alone was asked, in words."""
+        return self.block if self.head is None else f"{self.block}, head {self.head}"
 
     @property
     def is_clip(self) -> bool:
@@ -234,8 +251,9 @@ class Row:
         strongest, largest = self.stats.top[0], self.regions(1)
         x, y = strongest.rect.centre
         row = self.direction == "row"
+        who = f"the cell in {self._cell(self.query_cell)}, at pixel ({self.x:g}, {self.y:g}),"
         text = (
-            f"{self.block}: the cell in {self._cell(self.query_cell)}, at pixel ({self.x:g}, {self.y:g}), "
+            f"{self.place}: {f'the {self.token} token' if self.token else who} "
             f"{'looks most at' if row else 'is looked at most by'} the cell in "
             f"{self._cell(strongest.cell)}, around pixel ({x:.0f}, {y:.0f}), weight {strongest.weight:.4g}"
         )
@@ -264,6 +282,8 @@ class Row:
             "instantiation": self.instantiation,
             "direction": self.direction,
             "picture_size": list(self.grid.size),
+            "head": self.head,
+            "token": self.token or None,
             "query_pixel": [self.x, self.y],
             "query_cell": list(self.query_cell),
             "query_rect": list(self.query_rect),
@@ -303,9 +323,10 @@ class Row:
     def __repr__(self) -> str:
         steps, height, width = self.grid.cells
         frames = f" in each of {steps} frames" if steps > 1 else ""
+        where = f"at pixel ({self.x:g}, {self.y:g}), the cell in {self._cell(self.query_cell)}"
+        asked = f"from {self.origin}" if self.token else where
         return (
-            f"Row({self.direction} of {self.block} at pixel ({self.x:g}, {self.y:g}), the cell in "
-            f"{self._cell(self.query_cell)}; over {height} x {width} cells{frames})"
+            f"Row({self.direction} of {self.place} {asked}; over {height} x {width} cells{frames})"
         )
 
 

@@ -43,6 +43,8 @@ THIRDS: tuple[tuple[float, float], ...] = (
 )
 # A PNG in full colour is kept up to here; a larger one is written with 256 colours, at a third.
 _PNG_BYTES = 2_400_000
+#: Names of models that are not ours: load_model knows them.
+_LIBRARIES = ("timm:", "torchvision:", "hf:")
 _LIST_BYTES = 1 * MIB
 
 Point = tuple[float, float]
@@ -287,7 +289,7 @@ def _check_models(models: Sequence[str] | None) -> list[str]:
         usual = [name for name, info in manifest.models.items() if info.has_blocks]
         return sorted(usual, key=lambda name: name != manifest.default)
     for name in models:
-        if not Path(name).expanduser().is_file():
+        if not name.startswith(_LIBRARIES) and not Path(name).expanduser().is_file():
             manifest.find(name)
     return list(models)
 

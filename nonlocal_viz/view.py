@@ -15,10 +15,11 @@ from torch import Tensor
 
 from nonlocal_viz.canvas import document
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.fitting import Fitted
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.source import About, Step, brief
 from nonlocal_viz.encoding import Encoding
-from nonlocal_viz.errors import BlockError, WritingError
+from nonlocal_viz.errors import BlockError, QueryError, WritingError
 from nonlocal_viz.files import write_atomically
 from nonlocal_viz.row import Direction, Row, frame_number
 
@@ -46,7 +47,7 @@ class View:
         frames: np.ndarray,
         times: tuple[float, ...],
         encoding: Encoding,
-        resized: tuple[int, int],
+        fitted: Fitted,
         about: About,
         *,
         spacetime: bool,
@@ -56,7 +57,7 @@ class View:
         self.name, self.notes = name, notes
         self.frames, self.times, self.about = frames, times, about
         self.frames.setflags(write=False)
-        self._encoding, self._resized = encoding, resized
+        self._encoding, self._fitted = encoding, fitted
         self._grids: dict[str, Grid] = {}
         # A single frame by itself looks at all frames that there are.
         self.spacetime = spacetime or len(frames) == 1
@@ -123,7 +124,8 @@ class View:
         name = self._name(block)
         if name not in self._grids:
             cells = self.whole(name).query_grid
-            self._grids[name] = Grid.build(self.size, cells, resize=self._resized)
+            lattice = self._encoding.lattices.get(name)
+            self._grids[name] = self._fitted.grid(self.size, cells, lattice)
         return self._grids[name]
 
     def fineness(self, block: str) -> tuple[int, int] | None:
@@ -135,7 +137,7 @@ class View:
             return found.query_grid[1:]
         if about is None or about.stride is None:
             return None
-        width, height = self._resized
+        width, height = self._fitted.read
         return -(-height // about.stride), -(-width // about.stride)
 
     def key_grid(self, block: str | None = None) -> Grid:
@@ -156,55 +158,122 @@ class View:
             for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
-    def query(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
+    def query(
+        self,
+        x: float,
+        y: float,
+        frame: int = 0,
+        block: str | None = None,
+        head: int | None = None,
+    ) -> Row:
         """What the cell at pixel (x, y) of a frame looks at: its affinity row, over the keys.
 
+        Args:
+            head: of a block with several; None: the mean over them.
+
         Raises:
-            QueryError: (x, y) lies outside the picture, is not a number, or there is no such frame.
+            QueryError: (x, y) lies outside the picture, was cut away before the network saw it, is not
+                a number, or there is no such frame or head.
             BlockError: there is no such block.
         """
-        return self._ask("row", block, x, y, frame)
+        return self._ask("row", block, x, y, frame, head)
 
-    def column(self, x: float, y: float, frame: int = 0, block: str | None = None) -> Row:
+    def column(
+        self,
+        x: float,
+        y: float,
+        frame: int = 0,
+        block: str | None = None,
+        head: int | None = None,
+    ) -> Row:
         """Who looks at the key at pixel (x, y): its affinity column, over the queries.
 
         Raises as :meth:`query`; also QueryError where no key stands for the pixel (pooling drops an
         odd last row or column of cells).
         """
-        return self._ask("column", block, x, y, frame)
+        return self._ask("column", block, x, y, frame, head)
 
-    def _ask(self, direction: Direction, block: str | None, x: float, y: float, frame: int) -> Row:
+    def token(
+        self, name: str, block: str | None = None, head: int | None = None, frame: int = 0
+    ) -> Row:
+        """What a token that lies on no cell looks at, such as ``"class"`` or ``"register 1"``: its row over
+        the keys. ``affinity(block).query_aside`` names those that there are.
+
+        Raises:
+            QueryError: there is no such token, head or frame.
+            BlockError: there is no such block.
+        """
+        block = self._name(block)
+        affinity = self._of_head(block, frame, head)
+        seen = self._fitted.seen(self.size)
+        first = 0 if self.spacetime else self.frame_number(frame)
+        x, y = seen.centre
+        weights = affinity.row(name)[0]
+        cell = (first, 0, 0)
+        return self._answered(
+            affinity, weights, "row", block=block, x=x, y=y, query_cell=cell, query_rect=seen,
+            grid=self.key_grid(block), first_frame=first, head=head, token=name,
+        )  # fmt: skip
+
+    def _ask(
+        self,
+        direction: Direction,
+        block: str | None,
+        x: float,
+        y: float,
+        frame: int,
+        head: int | None,
+    ) -> Row:
         name = self._name(block)
         asked, answered = self.query_grid(name), self.key_grid(name)
         if direction == "column":
             asked, answered = answered, asked
         first = 0 if self.spacetime else self.frame_number(frame)
+        self._refuse_unseen(x, y)
         cell = asked.cell(x, y, frame - first)
-        affinity = self.affinity(name, frame)
+        affinity = self._of_head(name, frame, head)
         ask = affinity.row if direction == "row" else affinity.column
-        # A copy of its own: one line of a larger tensor would keep all of it.
-        weights = ask(asked.flat(cell))[0].detach().float().cpu().numpy().copy()
+        weights = ask(asked.flat(cell))[0]
+        return self._answered(
+            affinity, weights, direction, block=name, x=float(x), y=float(y),
+            query_cell=(cell[0] + first, *cell[1:]), query_rect=asked.rect(cell), grid=answered,
+            first_frame=first, head=head, asked=asked,
+        )  # fmt: skip
+
+    def _answered(
+        self, affinity: Affinity, weights: Tensor, direction: Direction, *, grid: Grid, **asked: Any
+    ) -> Row:
         # What goes to tokens on no cell is not on the picture: the cells' part sums to less than 1.
         whole = affinity.is_distribution and not len(affinity.key_aside)
         return Row(
-            block=name,
-            x=float(x),
-            y=float(y),
-            query_cell=(cell[0] + first, *cell[1:]),
-            query_rect=asked.rect(cell),
-            map=weights.reshape(answered.cells),
-            grid=answered,
+            # A copy of its own: one line of a larger tensor would keep all of it.
+            map=weights.detach().float().cpu().numpy().copy().reshape(grid.cells),
+            grid=grid,
             direction=direction,
             frames=self.frames,
             times=self.times,
-            first_frame=first,
             instantiation=affinity.instantiation,
             signed=affinity.signed,
             is_distribution=whole and direction == "row",
             model=self.about.name,
             picture=self.name,
-            asked=asked,
+            **asked,
         )
+
+    def _of_head(self, block: str, frame: int, head: int | None) -> Affinity:
+        affinity = self.affinity(block, frame)
+        return affinity if head is None else affinity.head(head)
+
+    def _refuse_unseen(self, x: float, y: float) -> None:
+        """Raise QueryError for a pixel of the picture that was cut away."""
+        (width, height), seen = self.size, self._fitted.seen(self.size)
+        # What is no place at all is the grid's to refuse.
+        if 0 <= x < width and 0 <= y < height and not seen.contains(x, y):
+            raise QueryError(
+                f"The network never saw the point ({x:g}, {y:g}): it was given the middle of the picture "
+                f"alone, x from {seen.left:.0f} to {seen.right:.0f} and y from {seen.top:.0f} to "
+                f"{seen.bottom:.0f}."
+            )
 
     def frame_number(self, frame: int) -> int:
         """``frame`` as an int.

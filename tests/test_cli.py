@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nonlocal_viz.cli import main
@@ -189,9 +190,38 @@ def test_what_is_assumed_about_a_model_is_said(
 ) -> None:
     model = make_model()
     model.about = replace(model.about, assumptions=("Its padding was guessed.",))
-    monkeypatch.setattr("nonlocal_viz.zoo.loading.load_model", lambda *_: model)
+    monkeypatch.setattr("nonlocal_viz.zoo.opening.load_model", lambda *_: model)
     words = ("overlay", photo_path, "--at", "5,5", "--out", tmp_path / "o.csv")
     assert run(*words, "--short-side", 32) == 0
     assert capsys.readouterr().err == "note: Its padding was guessed.\n"
     assert run(*words[:4], "--short-side", 32, "--json") == 0
     assert json.loads(capsys.readouterr().out)["assumptions"] == ["Its padding was guessed."]
+
+
+def test_a_network_of_ones_own_from_the_folder_one_is_in(
+    photo_path: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    code = """
+from torch import nn
+class Pixels(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Conv2d(8, 8, 1) for _ in range(3))
+    def forward(self, x):
+        q, k, v = (f(x).flatten(2).mT for f in (self.q, self.k, self.v))
+        return x + ((q @ k.mT).softmax(-1) @ v).mT.view_as(x)
+def net():
+    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), Pixels())
+"""
+    (tmp_path / "somebodys_code.py").write_text(code, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    words = ("overlay", photo_path, "--at", "5,5", "--short-side", 32, "--out", tmp_path / "o.csv")
+    assert run(*words, "--module", "somebodys_code:net", "--head", 0) == 0
+    said = capsys.readouterr()
+    assert "1, head 0: the cell in row 0" in said.out and "ImageNet are assumed" in said.err
+    torch.save({"0.weight": torch.zeros(1)}, tmp_path / "best.pth")
+    given = ("--module", "somebodys_code:net", "--checkpoint", tmp_path / "best.pth")
+    assert run(*words, *given) != 0 and "does not fit this network" in capsys.readouterr().err
+    assert run(*words, "--module", "nothing") != 0 and "CODE:NET" in capsys.readouterr().err
+    assert run(*words, "--checkpoint", "x.pth") != 0 and "--model FILE" in capsys.readouterr().err

@@ -28,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "core": set(),
     "media": set(),
     "render": {"core"},
-    "zoo": {"core", "files", "resources"},
+    "zoo": {"core", "files", "probe", "resources"},
     "probe": {"core"},
     "export": {"core", "files", "media", "render", "version"},
     "regions": {"core"},

@@ -24,8 +24,18 @@ LARGEST_SEED = 2**32 - 1
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--model``, and what :func:`add_encoding` adds."""
-    parser.add_argument("--model", default="default", help="a name of the zoo, or a checkpoint")
+    """``--model``, ``--module``, ``--checkpoint``, and what :func:`add_encoding` adds."""
+    parser.add_argument(
+        "--model",
+        default="default",
+        help="a name of the zoo, a checkpoint, or timm:NAME, torchvision:NAME, hf:NAME",
+    )
+    parser.add_argument(
+        "--module",
+        metavar="CODE:NET",
+        help="a network of your own instead, such as my.code:net: a module, or what makes one",
+    )
+    parser.add_argument("--checkpoint", type=Path, help="a file of weights for that network")
     add_encoding(parser)
 
 
@@ -39,6 +49,32 @@ def add_models(parser: argparse.ArgumentParser, default: str) -> None:
         type=several,
         help=f"names of the zoo, or checkpoints: a,b or given again ({default})",
     )
+
+
+def open_model(arguments: argparse.Namespace) -> Any:
+    """The network that the line names: a Source.
+
+    Raises:
+        NonlocalVizError: there is none of that name, or it cannot be opened.
+    """
+    from nonlocal_viz.zoo import load_model
+
+    name, options = arguments.model, {}
+    if arguments.module is not None:
+        if ":" not in arguments.module:
+            raise ArgumentError(
+                f"--module takes CODE:NET, such as my.code:net, not {arguments.module}."
+            )
+        # Code of one's own lies where one is, as with python -m.
+        sys.path.insert(0, str(Path.cwd()))
+        name = arguments.module
+    if arguments.checkpoint is not None:
+        if ":" not in name:
+            raise ArgumentError(
+                "--checkpoint is for --module, timm: and their like; a file of its own is --model FILE."
+            )
+        options["checkpoint"] = arguments.checkpoint
+    return load_model(name, arguments.device, **options)
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,10 @@ from nonlocal_viz.commands.arguments import (
     add_model,
     add_quiet,
     check_out,
+    open_model,
     picture,
     say_notes,
+    whole,
     write_out,
 )
 from nonlocal_viz.errors import QueryError
@@ -31,6 +33,9 @@ def add_row(parser: argparse.ArgumentParser, out: str, *, clip: bool) -> None:
         "--at", required=True, metavar="X,Y", help="the query, in pixels of the upright picture"
     )
     parser.add_argument("--block", help="a block's name, such as layer2.1")
+    parser.add_argument(
+        "--head", type=whole("--head", 0), help="one head of it alone (the mean over all)"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -72,12 +77,11 @@ def write_row(
         check_out(path, arguments.force)
     opened = picture(source)
     from nonlocal_viz.lens import Lens
-    from nonlocal_viz.zoo import load_model
 
-    lens = Lens(load_model(arguments.model, arguments.device), arguments.short_side)
+    lens = Lens(open_model(arguments), arguments.short_side)
     view = lens.open(opened, lazy=True, **options)
     ask = view.column if arguments.column else view.query
-    row = ask(x, y, frame, block=arguments.block)
+    row = ask(x, y, frame, block=arguments.block, head=arguments.head)
     if path is not None:
         write_out(path, encode(row, name, **given))
     notes = [*view.notes, *view.about.assumptions]

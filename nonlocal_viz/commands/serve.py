@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from nonlocal_viz.commands.arguments import add_model, add_quiet, say_notes, whole
+from nonlocal_viz.commands.arguments import add_model, add_quiet, open_model, say_notes, whole
 
 ORDER = 1
 HELP = "open the web tool"
@@ -25,9 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until interrupted."""
     from nonlocal_viz.web import launch
-    from nonlocal_viz.zoo import load_model
 
-    model = load_model(arguments.model, arguments.device)
+    model = open_model(arguments)
     say_notes(model.about.assumptions, arguments.quiet)
     # Said to gradio only where it changes anything.
     hushed: dict[str, Any] = {"quiet": True} if arguments.quiet else {}

@@ -6,35 +6,17 @@ every value can be pickled; and a Source is asked for nothing but the three name
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from nonlocal_viz.core.fitting import Lattice as Lattice
+from nonlocal_viz.core.fitting import Normalisation as Normalisation
+from nonlocal_viz.core.fitting import Prepare as Prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nonlocal_viz.core.affinity import Affinity
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What the weights expect of RGB in [0, 1]: ``(rgb - mean) / std``, channel by channel."""
-
-    # The numbers that torchvision's ImageNet weights are trained with.
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Prepare:
-    """How a picture becomes what the network reads: resized as a whole, then normalised.
-
-    Attributes:
-        normalisation: of the resized picture.
-        short_side: pixels that its short side is resized to; None where the weights ask for none, and
-            the bounds of limits.py decide.
-    """
-
-    normalisation: Normalisation = field(default_factory=Normalisation)
-    short_side: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,10 +101,12 @@ class Told(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What a network made of one picture or clip: logits (classes,) if it has any, and a map a block."""
+    """What a network made of one picture or clip: logits (classes,) if it has any, a map a block, and where
+    the cells of a block lie in what it read; of blocks that are not among these, evenly."""
 
     logits: "Tensor | None"
     affinities: "dict[str, Affinity]"
+    lattices: Mapping[str, Lattice] = MappingProxyType({})
 
 
 @runtime_checkable

@@ -14,7 +14,8 @@ from nonlocal_viz.evaluation.found import IMAGENETTE, Found, column, with_interv
 from nonlocal_viz.evaluation.segments import Segmented
 from nonlocal_viz.training.progress import counted
 from nonlocal_viz.training.teacher import Teacher
-from nonlocal_viz.zoo import load_model, read_manifest
+from nonlocal_viz.zoo import read_manifest
+from nonlocal_viz.zoo.loading import load_model
 
 Labelled = Sequence[tuple[Path, int]]
 

@@ -15,6 +15,10 @@ from nonlocal_viz.probe.watch import Watch
 _RUNS = 2000
 
 
+class _EnoughError(Exception):
+    """What was to be seen was seen."""
+
+
 class Again:
     """A module that ran, ready to run again: in eval mode, on a twin that shares its weights.
 
@@ -24,7 +28,9 @@ class Again:
     def __init__(self, call: Call, nth: int = 0) -> None:
         self.call, self.nth = call, nth
         self._runs = 0
-        self._twin = twin_of(call.module).eval()
+        self._twin = twin_of(call.module)
+        # Not in one line: some people's ``train`` returns nothing.
+        self._twin.eval()
 
     def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
         """{path relative to the module: captures} where its first tensor is ``change`` of what it was."""
@@ -36,21 +42,27 @@ class Again:
             found.setdefault(capture.path, []).append(capture)
         return found
 
-    def inputs(self, change: Callable[[Tensor], Tensor], path: str) -> list[Tensor]:
-        """What the module at a relative path is called with, where the first tensor is changed."""
+    def input(self, change: Callable[[Tensor], Tensor], path: str) -> Tensor:
+        """What the module at a relative path is first called with, where the first tensor is changed; what
+        comes after is not run."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             first = first_tensor(args, kwargs)
             if first is not None:
                 seen.append(first[1].detach().clone())
+                raise _EnoughError
 
         handle = self._twin.get_submodule(path).register_forward_pre_hook(look, with_kwargs=True)
         try:
             self._run(change)
+        except _EnoughError:
+            pass
         finally:
             handle.remove()
-        return seen
+        if not seen:
+            raise UnprovenError("Run again, its module was not called.")
+        return seen[0]
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1

@@ -8,41 +8,66 @@ its tokens move (what is refused says at which step).
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.fitting import Lattice, Prepare
+from nonlocal_viz.core.modes import in_eval_mode
+from nonlocal_viz.core.source import About, Encoded
 from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.reading import Reader, own_call, three
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.shown import ITSELF, grouped, logits_of, over_picture, reads_clips
 from nonlocal_viz.probe.watch import Watch
 
-#: What a table calls the module that was attached to, whose path is empty.
-_ITSELF = "(itself)"
 _NONE_FOUND = (
     "No attention over positions was found in this call: no scaled dot product attention, and no product "
     "of queries and keys, behind a softmax or not, that is multiplied with values. "
     "Squeeze-and-excitation, gates and pooling have none."
 )
+_COLOURS_ASSUMED = (
+    "The mean and standard deviation of ImageNet are assumed for the colours: "
+    "attach(model, prepare=nv.Prepare(...)) gives others."
+)
+#: How a network is called with what it reads.
+_Call = Callable[[nn.Module, Tensor], Any]
 
 
 class Probe:
-    """What was seen of a network.
+    """What was seen of a network; and the network as a :class:`~nonlocal_viz.core.source.Source`, which a
+    :class:`~nonlocal_viz.Lens` looks through: each picture is a call of its own.
 
     Attributes:
+        about, prepare: what the network says of itself, and how a picture becomes what it reads.
         maps: {path of a module: its map in the last call}.
         calls: {path: its maps in every call, in order}.
         refused: {path: why its map is not shown, a sentence}.
     """
 
-    def __init__(self, model: nn.Module, grid: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        grid: Sequence[int] | None = None,
+        prepare: Prepare | None = None,
+        call: "_Call | None" = None,
+        about: About | None = None,
+    ) -> None:
         _refuse_whole(model)
         self.model = model
         self.grid = None if grid is None else three(grid)
+        about = about or About(type(model).__name__.lower())
+        unsaid = (_COLOURS_ASSUMED,) if prepare is None else ()
+        self.about = self._told = replace(about, assumptions=(*about.assumptions, *unsaid))
+        self.prepare = prepare or Prepare()
+        self._call = call or _called
+        #: (rows, columns) -> where such cells lie in what the network reads.
+        self._lattices: dict[tuple[int, ...], Lattice] = {}
         self.maps: dict[str, Affinity] = {}
         self.calls: dict[str, list[Affinity]] = {}
         self.refused: dict[str, str] = {}
@@ -52,7 +77,7 @@ class Probe:
     def __enter__(self) -> "Probe":
         if self._watch is not None:
             raise ProbeError("This probe is watching already; attach once more for a second one.")
-        self.maps, self.calls, self.refused = {}, {}, {}
+        self.maps, self.calls, self.refused, self._lattices = {}, {}, {}, {}
         self._watch = Watch(self.model)
         self._watch.__enter__()
         return self
@@ -69,20 +94,79 @@ class Probe:
         for path, sentence in watch.lost.items():
             if path not in self.maps:
                 self.refused.setdefault(path, sentence)
+        for found in self.maps.values():
+            cells = found.query_grid[1:]
+            lattice = watch.lattices[cells]
+            if lattice is not None:
+                self._lattices[cells] = lattice
         if not self.maps and not self.refused:
             raise ProbeError(_NONE_FOUND)
 
-    def _read_families(self, watch: Watch) -> set[str]:
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next((p.device for p in self.model.parameters()), torch.device("cpu"))
+
+    def run(self, pixels: Tensor, *, spacetime: bool = True) -> Encoded:
+        """See :meth:`nonlocal_viz.core.source.Source.run`; what is not shown is told in ``about``.
+
+        Raises:
+            ProbeError: no attention was found or proven, or the network does not take such a picture.
+        """
+        clip = pixels.ndim == 5
+        whole = clip and reads_clips(self.model)
+        if clip and not whole:
+            if spacetime:
+                raise ProbeError(
+                    "This network reads pictures, not clips; open the clip with spacetime=False, and it "
+                    "sees one frame at a time."
+                )
+            pixels = pixels[0].transpose(0, 1)
+        kind = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
+        x = pixels.to(self.device, kind)
+        probe = Probe(self.model, self.grid)
+        with in_eval_mode(self.model), torch.inference_mode(), probe:
+            output = self._called_with(x)
+        maps, said = over_picture(probe.maps, pixels.shape[2] if whole else 1, len(pixels))
+        notes = [(path, note) for path, found in maps.items() for note in found.notes]
+        refused = [(path, f"not shown. {why}") for path, why in probe.refused.items()]
+        self.about = replace(
+            self._told,
+            assumptions=(*self._told.assumptions, *said, *grouped(notes), *grouped(refused)),
+            default_block=next(reversed(maps), None),
+        )
+        if not maps:
+            raise ProbeError(
+                "No attention of this network could be proven and put over a picture. "
+                + " ".join(self.about.assumptions[len(self._told.assumptions) :][:4])
+            )
+        cells = {path: found.query_grid[1:] for path, found in maps.items()}
+        lattices = {path: probe._lattices[c] for path, c in cells.items() if c in probe._lattices}
+        return Encoded(logits_of(output), maps, lattices)
+
+    def _called_with(self, x: Tensor) -> Any:
+        try:
+            return self._call(self.model, x)
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+            raise ProbeError(
+                f"The network does not take a picture of {x.shape[-1]} x {x.shape[-2]} pixels "
+                f"({type(error).__name__}: {first}); prepare=nv.Prepare(size=(H, W)) says which it reads, "
+                "and call=lambda model, x: ... how it is called."
+            ) from error
+
+    def _read_families(self, watch: Watch, reader: Reader) -> set[str]:
         """Maps of modules whose family is known; their paths."""
         for call, output in watch.outputs:
             family = family_of(call.module)
             assert family is not None
-            self._keep(call.path, partial(family.read, call, output), family=True)
+            told = (reader.tokens,) if getattr(family, "TOKENS", False) else ()
+            self._keep(call.path, partial(family.read, call, output, *told), family=True)
         return {call.path for call, _ in watch.outputs}
 
     def _read(self, watch: Watch) -> None:
-        known = self._read_families(watch)
         reader = Reader(watch, self.grid)
+        known = self._read_families(watch, reader)
         numbers: Counter[tuple[int, str]] = Counter()
         seen = [(c, calls) for c, calls in _with_softmax(watch.found) if c.path not in known]
         own = [calls[own_call(capture, calls)] for capture, calls in seen]
@@ -134,14 +218,20 @@ class Probe:
             found_as = "family  " if path in self._by_family else "captured"
             proof = ", ".join(f"{what} {error:.0e}" for what, error in a.proof.items())
             lines.append(
-                f"{path or _ITSELF:40} {found_as} {a.heads:5} {_grid(a.query_grid):>12} "
+                f"{path or ITSELF:40} {found_as} {a.heads:5} {_grid(a.query_grid):>12} "
                 f"{_grid(a.key_grid):>12} {len(a.key_aside):7}  {proof}"
             )
-        lines += [f"{path or _ITSELF:40} refused: {why}" for path, why in self.refused.items()]
+        lines += [f"{path or ITSELF:40} refused: {why}" for path, why in self.refused.items()]
         return "\n".join(lines)
 
 
-def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
+def attach(
+    model: nn.Module,
+    grid: Sequence[int] | None = None,
+    *,
+    prepare: Prepare | None = None,
+    call: "_Call | None" = None,
+) -> Probe:
     """See every attention over positions of a network that nobody here wrote.
 
     ``with attach(model) as probe: model(x)``; afterwards ``probe.maps[path]`` is an Affinity with a proof.
@@ -149,12 +239,18 @@ def attach(model: nn.Module, grid: Sequence[int] | None = None) -> Probe:
     Args:
         model: any module; it is called by its owner, as ever, within the block.
         grid: (H, W) or (T, H, W) of the tokens, where it cannot be told from the network.
+        prepare: for ``Lens(attach(model))``, how a picture becomes what the network reads.
+        call: and how it is given that, where ``model(x)`` would not do.
 
     Raises:
         ProbeError: the network is compiled, scripted or exported; or, when the block ends, no attention
             was found in it.
     """
-    return Probe(model, grid)
+    return Probe(model, grid, prepare, call)
+
+
+def _called(model: nn.Module, x: Tensor) -> Any:
+    return model(x)
 
 
 def _with_softmax(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.windows import tables
 
 #: How many times as far one half of the positions moves a slot as the other, where it follows that half.
 _CLEARLY = 2.5
@@ -22,6 +23,9 @@ _FEW = 0.2
 _NOISE = 0.05
 #: Of the farthest move: what rounding does to slots that do not move.
 _STILL = 1e-4
+#: How often half of the positions, drawn at random, are changed to tell a known layout by; more often where
+#: there are few positions, and wrong layouts could agree by chance.
+_MASKS, _MASKS_OF_FEW, _POSITIONS = 3, 10, 100
 #: In place of a position: the slot moves with none, or with several.
 NOWHERE, MIXED = -1, -2
 
@@ -87,7 +91,10 @@ class Placing:
         images, positions = axes.count(self._x)
         if self._still is None or images * positions < 2:
             return None
-        query, key = self._usual(axes, images, positions)
+        known = self._known(axes, images, positions)
+        if known is None:
+            return None
+        query, key = known
         if query is None or key is None:
             found = self._by_bits(axes, images, positions)
             query = found[0] if query is None else query
@@ -102,34 +109,36 @@ class Placing:
         images, positions = axes.count(self._x)
         if self._still is None or images * positions < 2:
             return None
-        key = self._usual(axes, images, positions)[1]
+        known = self._known(axes, images, positions, queries=False)
+        key = None if known is None else known[1]
         if key is None:
             key = self._by_bits(axes, images, positions)[1]
         if bool((key < 0).any()) or not _one_image_a_group(key, positions):
             return None
         return key, positions
 
-    def _usual(
-        self, axes: Axes, images: int, positions: int
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """The commonest layout, checked: image after image, heads within, positions in order."""
+    def _known(
+        self, axes: Axes, images: int, positions: int, queries: bool = True
+    ) -> tuple[Tensor | None, Tensor | None] | None:
+        """The layouts of queries and keys that are known and agree with what moves, where one does; None,
+        where queries mix positions, which no search will mend."""
         assert self._still is not None
-        usual = []
-        for factor in (self._still.query, self._still.key):
-            groups, slots = factor.shape[:2]
-            place = torch.arange(positions).repeat(groups, 1)
-            image = torch.arange(groups) // max(1, groups // images)
-            fits = slots == positions and groups % images == 0
-            usual.append(place + positions * image[:, None] if fits else None)
+        sides = tuple(self._x.shape[a] for a in axes.positions)
         draw = torch.Generator().manual_seed(11)
-        for _ in range(2):
+        seen: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
+        for _ in range(_MASKS if positions >= _POSITIONS else _MASKS_OF_FEW):
             mask = torch.rand(images * positions, generator=draw) < 0.5
             bits = self._bits(axes, mask.view(images, positions))
-            usual = [
-                u if u is not None and torch.equal(found, mask[u].long()) else None
-                for u, found in zip(usual, bits, strict=True)
-            ]
-        return usual[0], usual[1]
+            if queries and bool((bits[0] == MIXED).any()):
+                return None
+            seen.append((mask, bits))
+        found: list[Tensor | None] = []
+        for side, factor in enumerate((self._still.query, self._still.key)):
+            groups, slots = factor.shape[:2]
+            told = [(mask, bits[side]) for mask, bits in seen]
+            known = (t for t in tables(groups, slots, images, sides) if _agrees(t, told))
+            found.append(next(known, None))
+        return found[0], found[1]
 
     def _by_bits(self, axes: Axes, images: int, positions: int) -> tuple[Tensor, Tensor]:
         numbers = torch.arange(images * positions)
@@ -182,6 +191,14 @@ class Placing:
             and capture.key.shape == like.key.shape
         ]
         return found[self._number] if self._number < len(found) else None
+
+
+def _agrees(table: Tensor, told: list[tuple[Tensor, Tensor]]) -> bool:
+    """Whether slots lie as a table has them: each moves where its place was changed, padding never."""
+    return all(
+        torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)
+        for mask, bits in told
+    )
 
 
 def _one_image_a_group(query: Tensor, positions: int) -> bool:

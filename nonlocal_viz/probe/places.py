@@ -93,9 +93,25 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     asking = slots.query.reshape(-1)[slot[0, 0]] % slots.positions
     names = positions.before + ("",) * positions.cells + positions.after
     special = tuple(names[int(p)] for p in asking)
+    grid = _spread_evenly(asking.tolist(), positions)
+    if grid is not None:
+        return grid, NONE_ASIDE
     if not all(special) or n < 1:
         raise UnprovenError("Only some of the positions ask, and they are no whole grid.")
     return (0, 0, 0), OffGrid(special)
+
+
+def _spread_evenly(asking: list[int], positions: Positions) -> GridShape | None:
+    """The grid of those that ask where they are every second (or third ...) row and column of the cells."""
+    depth, height, width = positions.grid
+    if depth != 1 or positions.aside:
+        return None
+    rows, columns = (sorted({p // width for p in asking}), sorted({p % width for p in asking}))
+    whole = sorted(asking) == [r * width + c for r in rows for c in columns]
+    for taken, side in ((rows, height), (columns, width)):
+        step = taken[1] - taken[0] if len(taken) > 1 else side
+        whole &= taken == list(range(0, side, step))
+    return (1, len(rows), len(columns)) if whole else None
 
 
 def _keys(slots: Slots, image: Tensor, head: Tensor, grid: GridShape) -> tuple[Tensor, int]:

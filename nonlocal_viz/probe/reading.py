@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.probe.again import Again, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import Positions, laid_out, special_names
@@ -22,6 +23,10 @@ from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
+#: Rows that the mass beside the cells is an average of.
+_MASS_ROWS = 64
+#: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
+_CELLS, _LARGE = 6, 5
 
 
 class Reader:
@@ -29,7 +34,7 @@ class Reader:
 
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
         self._watch, self._given = watch, grid
-        self._positions: dict[int, Positions | None] = {}
+        self._positions: dict[tuple[int, int], Positions | None] = {}
         self._again: dict[tuple[int, int], Again] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
@@ -54,6 +59,7 @@ class Reader:
             assert first is not None
             positions = self._read_positions(first[1], slots.axes, slots.positions, calls[0], notes)
         found = laid_out(capture, slots, positions, placing, keys)
+        notes += _beside(found)
         if capture.dropped:
             notes.append("Dropout changed the weights that were used; these are those before it.")
         return Recorded(
@@ -64,6 +70,16 @@ class Reader:
             }
         )
 
+    def tokens(self, x: Tensor) -> tuple[Positions, tuple[str, ...]]:
+        """What the tokens (B, N, C) that a module is given are, and notes about it.
+
+        Raises:
+            UnprovenError: they lie on no grid that is known.
+        """
+        notes: list[str] = []
+        found = self._read_positions(x, Axes(0, (1,)), x.shape[1], self._watch.calls[0], notes)
+        return found, tuple(notes)
+
     def _placed(
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call]:
@@ -73,6 +89,7 @@ class Reader:
             # Of tokens the images may stand behind the positions.
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
+        tried: set[tuple[int, int, Axes]] = set()
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
             for call in reversed(calls[: own + 1]):
@@ -85,6 +102,9 @@ class Reader:
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
                     for axes in self._readings(x, x.shape[0] if batch is None else batch):
+                        if (id(call), nth, axes) in tried:
+                            continue
+                        tried.add((id(call), nth, axes))
                         slots = placing.slots(axes)
                         if slots is not None and self._sensible(slots, call):
                             return slots, placing, call
@@ -98,7 +118,9 @@ class Reader:
         for axes in readings(x, batch):
             features_first = axes.positions[-1] == x.ndim - 1
             sequence = axes.positions == (2,)
-            if (convolved and not features_first) or (sequence and not convolved):
+            # Of as many features as columns the shape says nothing.
+            said = convolved and x.shape[1] != x.shape[-1]
+            if (said and not features_first) or (sequence and not convolved):
                 continue
             if features_first or x.shape[-1] > 1:
                 yield axes
@@ -128,16 +150,17 @@ class Reader:
     def _read_positions(
         self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
     ) -> Positions:
-        if axes.positions == (2,) and x.ndim == 3:
+        if axes.positions == (2,) and x.ndim == 3 and not _is_picture(root):
             notes.append(
                 f"Its {count} positions are a sequence, features first, as convolutions have it."
             )
             return Positions((1, 1, count))
         if len(axes.positions) > 1:
             return Positions(three([x.shape[a] for a in axes.positions]))
-        if count not in self._positions:
-            self._positions[count] = self._search(count, root, axes)
-        found = self._positions[count]
+        images = x.shape[axes.batch]
+        if (count, images) not in self._positions:
+            self._positions[count, images] = self._search(count, root, axes, images)
+        found = self._positions[count, images]
         if found is None and not _is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
@@ -145,13 +168,18 @@ class Reader:
                 "was given no picture; give grid=(H, W)."
             )
             return Positions((1, rows, count // rows))
+        if found is None and axes.positions == (2,):
+            notes.append(
+                f"Its {count} positions are a sequence that lies on no grid of the picture."
+            )
+            return Positions((1, 1, count))
         if found is None:
             raise UnprovenError(
                 f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
             )
         return found
 
-    def _search(self, count: int, root: Call, axes: Axes) -> Positions | None:
+    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
         if self._given is not None:
             cells = math.prod(self._given)
             if 0 <= count - cells <= _SPECIAL:
@@ -168,37 +196,90 @@ class Reader:
         fitting.sort(key=lambda g: count - math.prod(g))
         for grid in fitting:
             positions = Positions(three(grid), special_names(count - math.prod(grid)))
-            if picture is not None and self._seen(positions, count, root, picture[1], axes):
+            if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
                 return positions
         return None
 
     def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes
+        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
     ) -> bool:
         """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes)
+        call = self._earliest(count, axes, images)
         if call is None or picture.ndim not in (4, 5):
             return False
         again = self._again.setdefault((id(root), 0), Again(root))
         path = call.path[len(root.path) :].lstrip(".")
-        still = again.inputs(lambda x: x, path)
-        draw = torch.Generator().manual_seed(2)
-        for cell in torch.randperm(positions.cells, generator=draw)[:4].tolist():
-            changed = again.inputs(partial(_at_cell, grid=positions.grid, cell=cell), path)
-            moved = (changed[0] - still[0]).float()
+        still = again.input(lambda x: x, path)
+        height, width = positions.grid[1:]
+        lattice = self._watch.lattices[height, width]
+        # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
+        # grids that are large enough to tell the next cell from a wrong layout.
+        near = 1 if min(height, width) >= _LARGE else 0
+        exact = 0
+        cells = _telling(positions)
+        for cell in cells:
+            changed = again.input(
+                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice), path
+            )
+            moved = (changed - still).float()
             moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            if int(moved.argmax()) != cell + len(positions.before):
+            first = len(positions.before)
+            found = int(moved[first : first + positions.cells].argmax())
+            if _apart(found, cell, positions.grid) > near:
                 return False
-        return True
+            exact += found == cell
+        return 2 * exact >= len(cells)
 
-    def _earliest(self, count: int, axes: Axes) -> Call | None:
+    def _earliest(self, count: int, axes: Axes, images: int) -> Call | None:
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
             if first is None or first[1].ndim != 3 or not call.path:
                 continue
-            if first[1].shape[axes.positions[0]] == count:
+            # Windows of as many positions are more than there are images.
+            if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
                 return call
         return None
+
+
+def _beside(found: Recorded) -> Iterator[str]:
+    """How much of its rows lies on no cell, in words: it is left where it is, never shared out."""
+    if not found.is_distribution or not len(found.key_aside) or not found.queries.cells:
+        return
+    some = torch.linspace(0, found.queries.cells - 1, min(_MASS_ROWS, found.queries.cells)).long()
+    rows = found.rows(some, heads=True, off_grid=True)
+    aside, cells = found.key_aside, found.keys.on_grid
+    special = len([name for name in aside.after if not name.startswith("padding")])
+    behind = cells.stop + special
+    parts = {
+        "tokens that are no cells ("
+        + ", ".join(aside.names[: len(aside.before) + special])
+        + ")": (rows[..., : cells.start].sum(-1) + rows[..., cells.stop : behind].sum(-1)),
+        "padding outside the picture": rows[..., behind:].sum(-1),
+    }
+    for what, share in parts.items():
+        if bool((share > 0).any()):
+            yield f"On average {100 * float(share.mean()):.0f} % of a row lies on {what}."
+
+
+def _telling(positions: Positions) -> list[int]:
+    """Some cells that lie elsewhere where rows and columns are exchanged, as far as there are such."""
+    grid, (height, width) = positions.grid, positions.grid[1:]
+    draw = torch.Generator().manual_seed(2)
+    drawn = torch.randperm(positions.cells, generator=draw).tolist()
+
+    def exchanged(cell: int) -> int:
+        t, place = divmod(cell, height * width)
+        row, column = divmod(place, width)
+        return t * height * width + column * height + row
+
+    drawn.sort(key=lambda cell: _apart(cell, exchanged(cell), grid) < 2)
+    return drawn[:_CELLS]
+
+
+def _apart(one: int, other: int, grid: tuple[int, int, int]) -> int:
+    """How many cells two cells lie apart, along the axis where they lie farthest."""
+    places = (torch.unravel_index(torch.tensor(cell), grid) for cell in (one, other))
+    return max(abs(int(a) - int(b)) for a, b in zip(*places, strict=True))
 
 
 def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
@@ -209,7 +290,9 @@ def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
     return len(calls) - 1
 
 
-def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
+def _at_cell(
+    picture: Tensor, grid: tuple[int, int, int], cell: int, lattice: Lattice | None = None
+) -> Tensor:
     """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
     t, rest = divmod(cell, grid[1] * grid[2])
     h, w = divmod(rest, grid[2])
@@ -218,11 +301,17 @@ def _at_cell(picture: Tensor, grid: tuple[int, int, int], cell: int) -> Tensor:
         slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
         for i, n, k in zip((t, h, w), sides, grid, strict=True)
     ]
+    if lattice is not None:
+        for axis, number, pixels in ((0, w, sides[2]), (1, h, sides[1])):
+            start = round(lattice.offset[axis] + number * lattice.stride[axis])
+            end = min(max(start + math.ceil(lattice.stride[axis]), 1), pixels)
+            ranges[2 - axis] = slice(min(max(start, 0), end - 1), end)
     where = ranges if picture.ndim == 5 else ranges[1:]
     at: Any = (0, slice(None), *where)
     part = picture[at]
     noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    picture[at] = part + noise * picture.float().std().to(part.dtype)
+    # A picture of one colour has no spread of its own.
+    picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
     return picture
 
 

@@ -5,6 +5,7 @@ and calls of modules are followed by hooks that belong to no module. Recorded ar
 products; what was recorded in a module is forgotten when its parent returns.
 """
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +16,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.families import family_of
+from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.records import Call, Capture, Step, relative
 from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail
 
 _aten = torch.ops.aten
-_FUSED = {
-    _aten._scaled_dot_product_flash_attention_for_cpu.default,
-    _aten._scaled_dot_product_flash_attention.default,
-    _aten._scaled_dot_product_efficient_attention.default,
-    _aten._scaled_dot_product_cudnn_attention.default,
+#: {kernel: where its argument is_causal stands}
+_CAUSAL = {
+    _aten._scaled_dot_product_flash_attention_for_cpu.default: 4,
+    _aten._scaled_dot_product_flash_attention.default: 4,
+    _aten._scaled_dot_product_efficient_attention.default: 6,
+    _aten._scaled_dot_product_cudnn_attention.default: 6,
 }
+_FUSED = set(_CAUSAL)
 #: The fast paths of nn.MultiheadAttention and nn.TransformerEncoderLayer: one kernel for all of it.
 _WHOLE = {
     _aten._native_multi_head_attention.default,
@@ -46,6 +50,8 @@ class Watch(TorchDispatchMode):
         self.found: list[tuple[Capture, tuple[Call, ...]]] = []
         #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
         self.grids: dict[tuple[int, ...], None] = {}
+        #: Where the cells of such tensors lie in the picture.
+        self.lattices = Lattices()
         #: Shapes of what convolutions take and give: features first, whatever else has that shape.
         self.convolved: set[tuple[int, ...]] = set()
         #: {path: why} of what looks like an attention, and cannot be followed back to queries and keys.
@@ -156,6 +162,8 @@ class Watch(TorchDispatchMode):
         elif "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
+        if self._prove:
+            self.lattices.see(node.func, node.args, first)
         key = _key(first)
         self._made[key] = replace(node, shape=tuple(first.shape))
         self._kept.append((key, first, self._depth()))
@@ -170,6 +178,7 @@ class Watch(TorchDispatchMode):
     def _fused(self, node: Node, y: Tensor) -> None:
         q, k, v = node.args[:3]
         bias = node.kwargs.get("attn_mask")
+        causal = len(node.args) > _CAUSAL[node.func] and bool(node.args[_CAUSAL[node.func]])
         if node.func is _aten._scaled_dot_product_efficient_attention.default:
             bias = node.args[3]
         scale = node.kwargs.get("scale")
@@ -182,6 +191,9 @@ class Watch(TorchDispatchMode):
             while bias.ndim < 4:
                 bias = bias.unsqueeze(0)
             steps.append(replace(scaled, kind="add", operand=_copy(bias)))
+        if causal:
+            later = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).triu(1)
+            steps.append(replace(scaled, kind="fill", operand=later[None, None], value=-math.inf))
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
         self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
 

@@ -9,7 +9,8 @@ from nonlocal_viz.training.config import Config
 from nonlocal_viz.training.frozen import config_on
 from nonlocal_viz.training.request import Request
 from nonlocal_viz.training.start import config_from
-from nonlocal_viz.zoo import ModelInfo, Normalisation, load_model, read_manifest
+from nonlocal_viz.zoo import ModelInfo, Normalisation, read_manifest
+from nonlocal_viz.zoo.loading import load_model
 from nonlocal_viz.zoo.manifest import FILE_NAME, IMAGENET_1K
 
 

@@ -9,7 +9,7 @@ from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, list_models, read_manifest
 
 if TYPE_CHECKING:
-    from nonlocal_viz.zoo.loading import load_model
+    from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_apart, save_metrics, save_model
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "load_model":
-        from nonlocal_viz.zoo.loading import load_model
+        from nonlocal_viz.zoo.opening import load_model
 
         return load_model
     if name in ("save_apart", "save_metrics", "save_model"):

@@ -1,12 +1,22 @@
 """Modules whose family reads them itself."""
 
 import pytest
+import timm
 import torch
 from torch import nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.core.resnet import NonLocalResNet
-from nonlocal_viz.probe.families import families, family_of, global_context
+from nonlocal_viz.probe.families import (
+    criss_cross,
+    differential,
+    families,
+    family_of,
+    gated_positional,
+    global_context,
+    rectified_linear,
+    talking_heads,
+)
 from nonlocal_viz.probe.families import nonlocal_block as family
 from nonlocal_viz.probe.records import Call, UnprovenError
 
@@ -104,3 +114,116 @@ def test_a_global_context_block_has_one_map_for_all_queries() -> None:
         even(x)
     assert not probe.maps and "context" in probe.refused[""]
     assert not global_context.recognises(nn.Conv2d(2, 1, 1))
+
+
+def rows_of_talking_heads(m, x):
+    q, k, _ = (p.unflatten(-1, (2, -1)).transpose(1, 2) for p in m.qkv(x).chunk(3, 2))
+    e = torch.einsum("gh,bhnm->bgnm", m.proj_l.weight, q @ k.mT * m.scale)
+    a = (e + m.proj_l.bias.view(1, -1, 1, 1)).softmax(-1)
+    return torch.einsum("gh,bhnm->bgnm", m.proj_w.weight, a) + m.proj_w.bias.view(1, -1, 1, 1)
+
+
+def rows_of_gated_positional(m, x):
+    q, k = (p.unflatten(-1, (2, -1)).transpose(1, 2) for p in m.qk(x).chunk(2, 2))
+    gate = m.gating_param.sigmoid().view(1, -1, 1, 1)
+    place = m.pos_proj(m.rel_indices).permute(0, 3, 1, 2).softmax(-1)
+    return (1 - gate) * (q @ k.mT * m.scale).softmax(-1) + gate * place
+
+
+def rows_of_differential(m, x):
+    q, k, _ = m.qkv(x).chunk(3, 2)
+    q = q.unflatten(-1, (4, -1)).transpose(1, 2)
+    k = m.k_norm(k.unflatten(-1, (4, -1)).transpose(1, 2))
+    a = (q @ k.mT * m.scale).softmax(-1)
+    return a[:, 0::2] - 0.6 * a[:, 1::2]
+
+
+def rows_of_criss_cross(m, x):
+    q, k = (f(x).flatten(2).mT for f in (m.query_conv, m.key_conv))
+    cell = torch.arange(30)
+    cross = (cell[:, None] // 6 == cell // 6) | (cell[:, None] % 6 == cell % 6)
+    return (q @ k.mT).masked_fill(~cross, -torch.inf).softmax(-1)[:, None]
+
+
+def rows_of_rectified_linear(m, x):
+    qkv = m.qkv(x)
+    parts = torch.cat([qkv, m.aggreg[0](qkv)], 1).unflatten(1, (-1, 9)).flatten(3).mT
+    q, k, _ = parts.chunk(3, -1)
+    a = q.relu() @ k.relu().mT
+    return a / (a.sum(-1, keepdim=True) + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("each", "reference"),
+    [
+        (talking_heads, rows_of_talking_heads),
+        (gated_positional, rows_of_gated_positional),
+        (differential, rows_of_differential),
+        (criss_cross, rows_of_criss_cross),
+        (rectified_linear, rows_of_rectified_linear),
+    ],
+    ids=lambda each: each.__name__.split(".")[-1],
+)
+def test_a_family_shows_what_its_module_computes(each, reference) -> None:
+    module, x = each.example()
+    fired: list[nn.Module] = []
+    for part in module.children():
+        part.register_forward_hook(lambda m, _given, _out: fired.append(m))
+    with torch.no_grad():
+        module(x)
+        often, expected = len(fired), reference(module, x)
+        fired.clear()
+        with nv.attach(module, grid=(3, 4)) as probe:
+            module(x)
+    assert len(fired) == often
+    a = probe.maps[""]
+    found = a.dense(heads=True)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(a.dense(), expected.mean(1), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(a.column(5, heads=True), found[..., 5], atol=1e-6, rtol=1e-5)
+    last = a.head(a.heads - 1)[1]
+    assert last.shape == (1, *a.shape[1:]) and last.heads == 1
+    torch.testing.assert_close(last.row(2), expected[1:, -1, 2], atol=1e-6, rtol=1e-5)
+    assert a.signed == bool((expected < 0).any())
+    assert a.is_distribution == (not a.signed)
+    with pytest.raises(nv.errors.QueryError, match="no head 9"):
+        a.head(9)
+    # What is made again and is not what came out, and rows that are not what was used, are not shown.
+    call = Call("", module, (x,), {})
+    told = (lambda _x: (a, ()),) if getattr(each, "TOKENS", False) else ()
+    with torch.no_grad(), pytest.raises(UnprovenError, match="output made again"):
+        each.read(call, 1.01 * module(x), *told)
+
+
+def test_a_network_of_talking_heads_lies_on_its_picture() -> None:
+    torch.manual_seed(0)
+    net = timm.models.cait.Cait(
+        img_size=(32, 48), patch_size=8, embed_dim=16, depth=1, num_heads=2, depth_token_only=1
+    ).eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 32, 48))
+    a = probe.maps["blocks.0.attn"]
+    assert a.query_grid == (1, 4, 6) and a.heads == 2 and "negative" in a.notes[0]
+    assert probe.maps["blocks_token_only.0.attn"].query_aside.names == ("class",)
+
+
+def test_a_criss_cross_that_adds_nothing_is_shown_and_said() -> None:
+    module, x = criss_cross.example()
+    with torch.no_grad():
+        module.gamma.zero_()
+        with nv.attach(module) as probe:
+            module(x)
+    assert "adds nothing" in probe.maps[""].notes[0]
+    assert float(module.gamma.detach()) == 0
+
+
+def test_a_family_called_with_a_mask_is_not_shown() -> None:
+    class Masked(type(talking_heads.example()[0])):
+        def forward(self, x, mask=None):
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    module = Masked().eval()
+    with torch.no_grad(), nv.attach(module) as probe:
+        module(torch.randn(1, 12, 8), torch.ones(12, 12))
+    assert not probe.maps and "nothing else" in probe.refused[""]

@@ -7,7 +7,8 @@ A family is a module of this folder, or one that another package names under the
     by its structure, never by its name alone;
 ``read(call, output) -> Affinity``
     the map of one call, given what the module gave out then, with ``proof`` filled in; raises
-    :class:`~nonlocal_viz.probe.records.UnprovenError` with a sentence where the proof fails;
+    :class:`~nonlocal_viz.probe.records.UnprovenError` with a sentence where the proof fails. Where the
+    family says ``TOKENS = True``, a third argument tells what tokens (B, N, C) are on the picture;
 ``example() -> (module, input)``
     a small one, for the tests.
 """
@@ -32,7 +33,7 @@ class Family(Protocol):
 
     def recognises(self, module: nn.Module) -> bool: ...
 
-    def read(self, call: Call, output: Any) -> Affinity: ...
+    def read(self, call: Call, output: Any, *told: Any) -> Affinity: ...
 
     def example(self) -> tuple[nn.Module, Tensor]: ...
 

@@ -1,0 +1,92 @@
+"""Networks of transformers, by their names on the hub, in a folder, or by their kind."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from nonlocal_viz.core.fitting import Normalisation, Prepare
+from nonlocal_viz.errors import OptionError
+from nonlocal_viz.zoo.fetching import Made, about_of, built, hub, library
+
+
+def from_transformers(name: str, pretrained: bool | None, options: dict[str, Any]) -> Made:
+    transformers = library("transformers", "transformers")
+    mapping = transformers.models.auto.configuration_auto.CONFIG_MAPPING
+    kind = name in mapping
+    if kind and pretrained:
+        raise OptionError(f"{name!r} is a kind of network, which has no weights of its own.")
+    with hub(False if kind else pretrained):
+        try:
+            config = (
+                mapping[name](**options)
+                if kind
+                else transformers.AutoConfig.from_pretrained(name, **options)
+            )
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                f"There is no {name[:80]!r} on this machine, and it could not be fetched; hf: takes a name "
+                "of the hub, a folder, or a kind such as vit."
+            ) from error
+
+        def build(weights: bool) -> nn.Module:
+            wanted = getattr(config, "vision_config", config)
+            if weights and not kind:
+                whole: nn.Module = transformers.AutoModel.from_pretrained(name, config=config)
+                return whole if wanted is config else whole.get_submodule("vision_model")
+            built: nn.Module = transformers.AutoModel.from_config(wanted)
+            return built
+
+        model, trained = built(build, False if kind else pretrained, f"hf:{name}")
+        prepare, said = _processed(transformers, None if kind else name, model)
+    clip = getattr(config, "model_type", "") in _FRAMES_FIRST
+    about = about_of(name.split("/")[-1], f"hf:{name}", trained, pretrained, None, said)
+    return Made(model, prepare, about, _frames_first if clip else _pixel_values)
+
+
+#: Kinds of transformers that are given clips as (B, T, C, H, W).
+_FRAMES_FIRST = ("videomae", "timesformer", "vivit", "vjepa2")
+
+
+def _pixel_values(model: nn.Module, x: torch.Tensor) -> Any:
+    return model(pixel_values=x)
+
+
+def _frames_first(model: nn.Module, x: torch.Tensor) -> Any:
+    return model(pixel_values=x.transpose(1, 2) if x.ndim == 5 else x[:, None])
+
+
+def _processed(transformers: Any, name: str | None, model: nn.Module) -> tuple[Prepare, str]:
+    """What an image processor does, and a sentence where there is none."""
+    if name is not None:
+        try:
+            told = transformers.AutoImageProcessor.from_pretrained(name).to_dict()
+        except (OSError, ValueError, ImportError):
+            told = {}
+        if told.get("image_mean") and told.get("size"):
+            return _read_processor(told), ""
+    side = getattr(getattr(model, "config", None), "image_size", None)
+    size = (side, side) if isinstance(side, int) else tuple(side) if side else None
+    said = (
+        "No image processor says how its pictures are prepared: squashed, with ImageNet's colours."
+    )
+    return Prepare(size=size), said
+
+
+def _read_processor(told: dict[str, Any]) -> Prepare:
+    colours = Normalisation(tuple(told["image_mean"]), tuple(told["image_std"]))
+    size, cut = dict(told["size"]), dict(told.get("crop_size") or {})
+    resample = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}.get(
+        int(told.get("resample") or 2), "bilinear"
+    )
+    short = size.get("shortest_edge")
+    if short and told.get("do_center_crop") and cut:
+        return Prepare(
+            colours,
+            size=(cut["height"], cut["width"]),
+            crop=min(1.0, min(cut.values()) / short),
+            resample=resample,
+        )
+    if short:
+        return Prepare(colours, short_side=short, resample=resample)
+    return Prepare(colours, size=(size["height"], size["width"]), resample=resample)

@@ -1,0 +1,185 @@
+"""Where tokens lie: known layouts, strided queries, deep stages, causal masks, what lies on no cell."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import nonlocal_viz as nv
+from nonlocal_viz.probe.layout import Placing
+from nonlocal_viz.probe.windows import tables
+
+
+def rolled_windows(height: int, width: int, side: int, shift: int, padded_first: bool) -> Tensor:
+    """The window slots of a plane by plain tensor code, as networks write it."""
+    plane = torch.arange(height * width).view(height, width)
+    pad = (0, -width % side, 0, -height % side)
+    steps = [lambda x: F.pad(x, pad, value=-1), lambda x: x.roll((-shift, -shift), (0, 1))]
+    for step in steps if padded_first else steps[::-1]:
+        plane = step(plane)
+    return plane.unfold(0, side, side).unfold(1, side, side).reshape(-1, side * side)
+
+
+@pytest.mark.parametrize("padded_first", [True, False])
+@pytest.mark.parametrize("shift", [0, 2])
+def test_shifted_windows_are_among_the_known_layouts(shift: int, padded_first: bool) -> None:
+    wanted = rolled_windows(7, 10, 4, shift, padded_first)
+    both = torch.stack([wanted, torch.where(wanted >= 0, wanted + 70, -1)])
+    within = both[:, :, None].expand(-1, -1, 3, -1).reshape(-1, 16)
+    outside = both[:, None].expand(-1, 3, -1, -1).reshape(-1, 16)
+    first = both[None].expand(3, -1, -1, -1).reshape(-1, 16)
+    for layout in (within, outside, first):
+        assert any(torch.equal(t, layout) for t in tables(len(layout), 16, 2, (7, 10)))
+
+
+def test_grids_and_whole_sequences_are_among_them() -> None:
+    plane = torch.arange(48).view(6, 8)
+    far = torch.stack([plane[i::3, j::4].reshape(-1) for i in range(3) for j in range(4)])
+    assert any(torch.equal(t, far) for t in tables(12, 4, 1, (6, 8)))
+    heads = torch.arange(7).repeat(6, 1) + 7 * (torch.arange(6) // 3)[:, None]
+    assert torch.equal(next(iter(tables(6, 7, 2, (7,)))), heads)
+    assert not list(tables(5, 7, 2, (7,)))
+
+
+class Windows(nn.Module):
+    """Shifted windows of 4 over (B, H, W, C), two heads, as Swin has them."""
+
+    def __init__(self, shift: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.shift, self.patch = shift, nn.Conv2d(3, 8, 4, 4)
+        self.attend = Block(shift)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.attend(self.patch(x).permute(0, 2, 3, 1))
+        return y
+
+
+class Block(nn.Module):
+    def __init__(self, shift: int) -> None:
+        super().__init__()
+        self.shift, self.inner = shift, Inner()
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, h, w, c = x.shape
+        x = x.roll((-self.shift, -self.shift), (1, 2))
+        x = x.view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 16, c)
+        x = self.inner(x).view(b, h // 4, w // 4, 4, 4, c).transpose(2, 3).reshape(b, h, w, c)
+        return x.roll((self.shift, self.shift), (1, 2))
+
+
+class Inner(nn.Module):
+    def __init__(self, causal: bool = False, step: int = 1) -> None:
+        super().__init__()
+        self.qkv, self.causal, self.step = nn.Linear(8, 24), causal, step
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+        q = q[:, :, :: self.step] if self.step > 1 else q
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return y.transpose(1, 2).flatten(2)
+
+
+def test_windows_are_placed_by_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    plain = Placing._run
+    monkeypatch.setattr(
+        Placing, "_run", lambda self, change: (runs.append(1), plain(self, change))[1]
+    )
+    net = Windows(2).eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 48, 64))
+    a = probe.maps["attend.inner"]
+    assert a.query_grid == (1, 12, 16) and a.heads == 2
+    # Bit by bit it would be 16 runs for each reading of the axes.
+    assert len(runs) <= 14
+    x = net.patch(torch.zeros(1, 3, 48, 64))
+    assert x.shape[2:] == (12, 16)
+    allowed = torch.zeros(192, 192, dtype=torch.bool)
+    for window in rolled_windows(12, 16, 4, 2, True):
+        allowed[window[:, None], window] = True
+    torch.testing.assert_close(a.dense()[0] > 0, allowed)
+
+
+def test_a_causal_mask_is_a_mask() -> None:
+    torch.manual_seed(0)
+    module = Inner(causal=True).eval()
+    with torch.no_grad(), nv.attach(module, grid=(3, 4)) as probe:
+        module(torch.randn(1, 12, 8))
+    dense = probe.maps[""].dense()[0]
+    assert torch.equal(dense > 0, torch.ones(12, 12).tril().bool())
+    assert torch.allclose(dense.sum(-1), torch.ones(12))
+
+
+class Strided(nn.Module):
+    """Queries are every second row and column, as where LeViT halves its grid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.attend = nn.Conv2d(3, 8, 4, 4), Halving()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.attend(self.patch(x).flatten(2).mT)
+        return y
+
+
+class Halving(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def train(self, mode: bool = True) -> None:  # type: ignore[override]
+        # As LeViT's: it returns nothing.
+        super().train(mode)
+
+    def forward(self, x: Tensor) -> Tensor:
+        few = x.unflatten(1, (6, 8))[:, ::2, ::2].flatten(1, 2)
+        return (self.q(few) @ self.k(x).mT).softmax(-1) @ self.v(x)
+
+
+def test_queries_that_are_every_second_cell_are_a_grid() -> None:
+    torch.manual_seed(0)
+    net = Strided()
+    net.attend.train(False)
+    net.patch.eval()
+    x = torch.randn(1, 3, 24, 32)
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(x)
+        tokens = net.patch(x).flatten(2).mT
+        few = tokens.unflatten(1, (6, 8))[:, ::2, ::2].flatten(1, 2)
+        expected = (net.attend.q(few) @ net.attend.k(tokens).mT).softmax(-1)
+    a = probe.maps["attend"]
+    assert a.query_grid == (1, 3, 4) and a.key_grid == (1, 6, 8)
+    torch.testing.assert_close(a.dense(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_deep_stage_behind_strided_convolutions_lies_where_these_say() -> None:
+    """Padded, overlapping convolutions move a cell by half of one, and every stage mixes neighbours."""
+    torch.manual_seed(0)
+    stem = [nn.Conv2d(3, 8, 7, 2, 3), *(nn.Conv2d(8, 8, 3, 2, 1) for _ in range(3))]
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.norm, self.attend = nn.Sequential(*stem), nn.LayerNorm(8), Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.attend(self.norm(self.stem(x).flatten(2).mT))
+            return y
+
+    net = Deep().eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 96, 160))
+    assert probe.maps["attend"].query_grid == (1, 6, 10)
+
+
+def test_what_lies_on_no_cell_is_said() -> None:
+    torch.manual_seed(0)
+    module = Inner().eval()
+    x = torch.randn(1, 14, 8)
+    with torch.no_grad(), nv.attach(module, grid=(3, 4)) as probe:
+        module(x)
+    a = probe.maps[""]
+    share = a.dense(off_grid=True)[0, :, :2].sum(-1).mean()
+    said = f"On average {100 * float(share):.0f} % of a row lies on tokens that are no cells"
+    assert a.notes == (f"{said} (class, register 1).",)

@@ -1,0 +1,281 @@
+"""A network that nobody here wrote, looked through: prepared as its library says, in its right place."""
+
+import pickle
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import nonlocal_viz as nv
+from nonlocal_viz import export
+from nonlocal_viz.core.factored import Factored
+from nonlocal_viz.core.fitting import Fitted, Lattice
+from nonlocal_viz.errors import CheckpointError, OptionError, ProbeError, QueryError
+from nonlocal_viz.probe import Probe
+from nonlocal_viz.probe.lattices import Lattices
+from nonlocal_viz.probe.recorded import Recorded
+from nonlocal_viz.zoo import fetching
+
+TINY = {"img_size": 64, "depth": 2, "embed_dim": 24, "num_heads": 3, "pretrained": False}
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (90, 150, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def vit(photo: np.ndarray) -> tuple[Probe, nv.View]:
+    before = torch.get_rng_state()
+    source = nv.load_model("timm:vit_tiny_patch16_224", "cpu", **TINY)
+    assert torch.equal(before, torch.get_rng_state())
+    return source, nv.Lens(source).open(photo)
+
+
+def test_a_picture_is_prepared_as_timm_does(vit, photo: np.ndarray) -> None:
+    source, _ = vit
+    seen: list[Tensor] = []
+    handle = source.model.register_forward_pre_hook(lambda _m, given: seen.append(given[0]))
+    nv.Lens(source).open(photo)
+    handle.remove()
+    config = timm.data.resolve_model_data_config(source.model) | {"input_size": (3, 64, 64)}
+    theirs = timm.data.create_transform(**config)(Image.fromarray(photo))
+    torch.testing.assert_close(seen[0][0], theirs, atol=1e-6, rtol=0)
+
+
+def test_a_row_is_the_networks_own_and_lies_where_it_saw(vit, photo: np.ndarray) -> None:
+    _, view = vit
+    assert view.blocks == ("blocks.0.attn", "blocks.1.attn")
+    assert view.default_block == "blocks.1.attn"
+    a = view.affinity()
+    assert isinstance(a, Factored) and a.heads == 3 and a.proof["output"] < 1e-5
+    # 90 rows become 71 (64 / .9), of which the middle 64 are read; 1.2676 pixels each, 16 a cell.
+    seen, scale = view._fitted.seen(view.size), 90 / 71
+    assert seen.top == pytest.approx(4 * scale, abs=0.01) and seen.width == pytest.approx(
+        64 * 150 / 118, abs=0.01
+    )
+    x, y = seen.left + 2.5 * 16 * 150 / 118, seen.top + 1.5 * 16 * scale
+    row = view.query(x, y, head=2)
+    assert row.query_cell == (0, 1, 2) and row.head == 2
+    expected = a.rows([(1, 2)], heads=True)[0, 2, 0]
+    np.testing.assert_array_equal(row.map.ravel(), expected.numpy())
+    mean = view.query(x, y)
+    np.testing.assert_allclose(mean.map.ravel(), a.row((1, 2))[0].numpy(), atol=1e-7)
+    assert mean.head is None and not np.array_equal(mean.map, row.map)
+    assert "head 2" in row.describe() and "head 2" in repr(row)
+    assert row.numbers()["head"] == 2 and "head 2" in export.caption(row)
+    column = view.column(x, y, head=0)
+    np.testing.assert_allclose(column.map.ravel(), a.head(0).column((1, 2))[0].numpy())
+    with pytest.raises(QueryError, match="no head 3"):
+        view.query(x, y, head=3)
+
+
+def test_what_was_cut_away_is_said(vit) -> None:
+    _, view = vit
+    for x, y in ((1, 45), (75, 2), (149, 45), (75, 89)):
+        with pytest.raises(QueryError, match=r"never saw the point .* cut|given the middle"):
+            view.query(x, y)
+    with pytest.raises(QueryError, match="outside the picture"):
+        view.query(150, 45)
+
+
+def test_a_token_on_no_cell_is_asked_by_name(vit) -> None:
+    _, view = vit
+    row = view.token("class", block="blocks.0.attn", head=1)
+    expected = view.affinity("blocks.0.attn").head(1).row("class")[0]
+    np.testing.assert_array_equal(row.map.ravel(), expected.numpy())
+    assert row.token == "class" and "class token" in row.describe() and "class token" in repr(row)
+    assert row.numbers()["token"] == "class" and "class token" in export.caption(row)
+    assert row.overlay().shape == view.image.shape
+    with pytest.raises(QueryError, match="no query token 'register 1'"):
+        view.token("register 1")
+
+
+def test_random_weights_are_said_and_the_network_is_left_alone(vit, photo: np.ndarray) -> None:
+    source, view = vit
+    assert any("weights are random" in said for said in view.about.assumptions)
+    assert view.logits is not None and view.logits.shape == (1000,)
+    own = source.model.train()
+    before = {k: v.clone() for k, v in own.state_dict().items()}
+    again = nv.Lens(source).open(photo)
+    assert own.training and own.blocks[0].training
+    assert all(torch.equal(v, before[k]) for k, v in own.state_dict().items())
+    own.eval()
+    np.testing.assert_array_equal(again.query(75, 45).map, view.query(75, 45).map)
+    copied = pickle.loads(pickle.dumps(view))
+    np.testing.assert_array_equal(copied.query(75, 45).map, view.query(75, 45).map)
+
+
+def test_a_network_of_one_size_takes_no_short_side(vit) -> None:
+    with pytest.raises(OptionError, match="64 x 64 pixels and no others"):
+        nv.Lens(vit[0], short_side=80)
+    source = nv.load_model("timm:vit_tiny_patch16_224", "cpu", dynamic_img_size=True, **TINY)
+    view = nv.Lens(source, short_side=48).open(np.zeros((60, 120, 3), np.uint8))
+    assert view.query_grid().cells == (1, 3, 6)
+    assert view.query(0, 0).query_cell == (0, 0, 0)
+
+
+class Pixels(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Conv2d(8, 8, 1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (f(x).flatten(2).mT for f in (self.q, self.k, self.v))
+        return x + ((q @ k.mT).softmax(-1) @ v).mT.view_as(x)
+
+
+class Strided(nn.Module):
+    """An attention over pixels behind convolutions that are padded as a ResNet's are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 7, 2, 3), nn.MaxPool2d(3, 2, 1))
+        self.attend = Pixels()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.attend(self.stem(x))
+        return y
+
+
+def test_cells_of_convolutions_lie_at_the_centres_of_what_they_see() -> None:
+    net = Strided().eval()
+    probe = nv.attach(net, prepare=nv.Prepare(short_side=64))
+    view = nv.Lens(probe).open(np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8))
+    assert not any("ImageNet" in said for said in view.about.assumptions)
+    grid = view.query_grid()
+    # Cell i is centred at 4 i + .5, not at 4 i + 2.
+    assert grid.cells == (1, 16, 24)
+    assert [grid.x.edge(i) for i in (0, 1, 2, 24)] == [0, 2.5, 6.5, 96]
+    assert view.query(2.4, 2.6).query_cell == (0, 1, 0)
+    said = nv.Lens(nv.attach(net)).open(view.image).about.assumptions
+    assert any("ImageNet are assumed" in sentence for sentence in said)
+
+
+def test_the_arithmetic_of_padded_strided_and_dilated_convolutions() -> None:
+    x = torch.zeros(1, 1, 32, 40)
+    found = Lattices()
+    aten = torch.ops.aten
+    padded = nn.functional.pad(x, (2, 1, 3, 0))
+    found.see(aten.constant_pad_nd.default, (x, [2, 1, 3, 0]), padded)
+    weight = torch.zeros(1, 1, 3, 3)
+    args = (padded, weight, None, [2, 2], [0, 0], [2, 2], False, [0, 0], 1)
+    out = aten.convolution.default(*args)
+    found.see(aten.convolution.default, args, out)
+    # The first centre: .5 - pad + dilation * (kernel - 1) / 2, cells 2 pixels apart.
+    assert found[tuple(out.shape[2:])] == Lattice((2, 2), (-0.5, -1.5))
+    assert found[7, 7] is None
+    pooled = nn.functional.avg_pool2d(out, 2)
+    found.see(aten.avg_pool2d.default, (out, [2, 2]), pooled)
+    assert found[tuple(pooled.shape[2:])] == Lattice((4, 4), (-0.5, -1.5))
+
+
+def test_sizes_are_cut_as_torchvision_cuts_them() -> None:
+    prepare = nv.Prepare(size=(224, 224), crop=0.875)
+    for (width, height), resized in (
+        ((640, 480), (341, 256)),
+        ((480, 640), (256, 341)),
+        ((10, 10), (256, 256)),
+    ):
+        fitted = prepare.fitted((width, height), 1, 1)
+        assert fitted.resized == resized and fitted.read == (224, 224)
+        assert fitted.crop[:2] == tuple(round((side - 224) / 2) for side in resized)
+    assert nv.Prepare(size=(4, 6)).fitted((9, 9), 1, 1) == Fitted((6, 4))
+    assert nv.Prepare(multiple=32).fitted((640, 480), 224, 1024) == Fitted((288, 224))
+    for wrong in (
+        {"crop": 0.5},
+        {"size": (4, 4), "crop": 1.5},
+        {"size": (0, 4)},
+        {"resample": "best"},
+        {"multiple": 0},
+    ):
+        with pytest.raises(OptionError):
+            nv.Prepare(**wrong)
+
+
+def test_torchvision_by_name(photo: np.ndarray) -> None:
+    source = nv.load_model("torchvision:vit_b_16", "cpu", pretrained=False, image_size=32)
+    assert source.prepare.size == (32, 32) and source.prepare.crop == 0.875
+    view = nv.Lens(source).open(photo)
+    assert len(view.blocks) == 12 and view.affinity().query_grid == (1, 2, 2)
+    with pytest.raises(OptionError, match="near it are vit_b_16"):
+        nv.load_model("torchvision:vit_b_17")
+
+
+def test_windows_stay_as_they_were_recorded(photo: np.ndarray) -> None:
+    source = nv.load_model(
+        "timm:swin_tiny_patch4_window7_224", "cpu", pretrained=False,
+        img_size=56, depths=(2,), embed_dim=16, num_heads=(2,),
+    )  # fmt: skip
+    a = nv.Lens(source).open(photo).affinity("layers.0.blocks.1.attn")
+    assert isinstance(a, Recorded) and a.heads == 2 and a.query_grid == (1, 14, 14)
+
+
+@pytest.fixture
+def mine() -> types.ModuleType:
+    module = types.ModuleType("somebodys_nets")
+    module.Strided = Strided  # type: ignore[attr-defined]
+    module.ready = Strided()  # type: ignore[attr-defined]
+    module.number = lambda: 3  # type: ignore[attr-defined]
+    sys.modules["somebodys_nets"] = module
+    yield module
+    del sys.modules["somebodys_nets"]
+
+
+def test_a_network_of_ones_own_with_its_checkpoint(mine, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    trained = Strided()
+    nn.init.normal_(trained.attend.q.weight)
+    path = tmp_path / "best.pth"
+    torch.save({"state_dict": {f"module.{k}": v for k, v in trained.state_dict().items()}}, path)
+    loaded = nv.load_model("somebodys_nets:Strided", "cpu", checkpoint=path)
+    assert torch.equal(loaded.model.attend.q.weight, trained.attend.q.weight)
+    assert nv.load_model("somebodys_nets:ready", "cpu").model is mine.ready
+    torch.save({"attend.q.weight": torch.zeros(2), "other": torch.zeros(1)}, path)
+    with pytest.raises(
+        CheckpointError, match=r"lacks .*; it has besides other; it has other shapes"
+    ):
+        nv.load_model("somebodys_nets:Strided", "cpu", checkpoint=path)
+    for name, why in (
+        ("somebodys_nets:nothing", "cannot be imported"),
+        ("nowhere_at_all:net", "cannot be imported"),
+        ("somebodys_nets:number", "gives no module"),
+    ):
+        with pytest.raises(OptionError, match=why):
+            nv.load_model(name)
+    with pytest.raises(OptionError, match="cannot be called so"):
+        nv.load_model("somebodys_nets:Strided", width=3)
+
+
+def test_a_library_that_is_not_there_and_weights_that_cannot_be_had(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(OptionError, match=r"pip install 'nonlocal_viz\[transformers\]'"):
+        nv.load_model("hf:vit")
+    with pytest.raises(OptionError, match="near it are"):
+        nv.load_model("timm:vit_tinny_patch16_224")
+
+    def gone(weights: bool) -> nn.Module:
+        if weights:
+            raise OSError("no route")
+        return nn.Identity()
+
+    assert fetching.weights_or_not(gone, None, "x")[1] is False
+    with pytest.raises(CheckpointError, match="pretrained=False builds it"):
+        fetching.weights_or_not(gone, True, "x")
+
+
+def test_what_cannot_be_shown_is_said(photo: np.ndarray) -> None:
+    with pytest.raises(ProbeError, match="does not take a picture of 53 x 32 pixels"):
+        nv.Lens(nv.attach(nn.Sequential(nn.Linear(5, 5))), short_side=32).open(photo)
+    clip = np.random.default_rng(2).integers(0, 255, (3, 16, 16, 3), np.uint8)
+    with pytest.raises(ProbeError, match="spacetime=False"):
+        nv.Lens(nv.attach(Strided())).open(clip)
+    frames = nv.Lens(nv.attach(Strided().eval()), short_side=16).open(clip, spacetime=False)
+    assert len(frames.whole()) == 3 and len(frames.query(3, 3, frame=2).map) == 1
