@@ -216,7 +216,8 @@ def net():
     (tmp_path / "somebodys_code.py").write_text(code, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])
-    words = ("overlay", photo_path, "--at", "5,5", "--short-side", 32, "--out", tmp_path / "o.csv")
+    out = ("--out", tmp_path / "o.csv", "--force")
+    words = ("overlay", photo_path, "--at", "5,5", "--short-side", 32, *out)
     assert run(*words, "--module", "somebodys_code:net", "--head", 0) == 0
     said = capsys.readouterr()
     assert "1, head 0: the cell in row 0" in said.out and "ImageNet are assumed" in said.err
