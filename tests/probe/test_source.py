@@ -18,6 +18,7 @@ from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.fitting import Fitted, Lattice
 from nonlocal_viz.errors import CheckpointError, OptionError, ProbeError, QueryError
 from nonlocal_viz.probe import Probe
+from nonlocal_viz.probe import shown as shown_over
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.zoo import fetching
@@ -279,3 +280,28 @@ def test_what_cannot_be_shown_is_said(photo: np.ndarray) -> None:
         nv.Lens(nv.attach(Strided())).open(clip)
     frames = nv.Lens(nv.attach(Strided().eval()), short_side=16).open(clip, spacetime=False)
     assert len(frames.whole()) == 3 and len(frames.query(3, 3, frame=2).map) == 1
+
+
+def test_maps_that_lie_on_no_picture_are_said_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x = torch.randn(4, 12, 8)
+    with torch.no_grad(), nv.attach(layer, grid=(3, 4)) as probe:
+        layer(x, x, x)
+    shown, said = shown_over.over_picture(probe.maps, 1, 4)
+    assert list(shown) == ["(itself)"] and not said
+    # Windows that a module was given as images.
+    shown, said = shown_over.over_picture(probe.maps, 1, 1)
+    assert not shown and "within its windows" in said[0]
+    shown, said = shown_over.over_picture(probe.maps, 2, 4)
+    assert not shown and "depth or time" in said[0]
+    # Factors whose rows were not the recorded ones would not be taken for them.
+    recorded = probe.maps[""]
+    assert isinstance(shown_over.factored(recorded), Factored)
+    monkeypatch.setattr(shown_over, "_NEAR", -1.0)
+    assert shown_over.factored(recorded) is recorded
+
+
+def test_sentences_about_many_paths_are_said_once() -> None:
+    said = shown_over.grouped([("a.0", "Same."), ("a.1", "Same."), ("", "Other.")])
+    assert said == ["a.0 and 1 more: Same.", "(itself): Other."]
