@@ -305,3 +305,31 @@ def test_maps_that_lie_on_no_picture_are_said_not_shown(monkeypatch: pytest.Monk
 def test_sentences_about_many_paths_are_said_once() -> None:
     said = shown_over.grouped([("a.0", "Same."), ("a.1", "Same."), ("", "Other.")])
     assert said == ["a.0 and 1 more: Same.", "(itself): Other."]
+
+
+def test_a_checkpoint_needs_no_weights_of_the_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(*_given: object, **_more: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(fetching.urllib.request, "urlopen", never)
+    options = {k: v for k, v in TINY.items() if k != "pretrained"}
+    path = tmp_path / "best.pth"
+    net = timm.create_model("vit_tiny_patch16_224", **options)
+    torch.save(net.state_dict(), path)
+    loaded = nv.load_model("timm:vit_tiny_patch16_224", "cpu", checkpoint=path, **options)
+    assert not any("random" in said for said in loaded.about.assumptions)
+    assert torch.equal(loaded.model.cls_token, net.cls_token)
+    other = net.state_dict() | {"head.bias": torch.zeros(3)}
+    torch.save(other, path)
+    with pytest.raises(CheckpointError, match=r"it has other shapes of head\.bias\."):
+        nv.load_model("timm:vit_tiny_patch16_224", "cpu", checkpoint=path, **options)
+
+
+def test_a_picture_is_looked_at_in_eval_mode(photo: np.ndarray) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.BatchNorm2d(8), nn.Dropout(0.5), Pixels())
+    lens = nv.Lens(nv.attach(net), short_side=32)
+    rows = [lens.open(photo).query(40, 40).map for _ in range(2)]
+    np.testing.assert_array_equal(*rows)
+    assert net.training and net[1].num_batches_tracked == 0
