@@ -51,13 +51,15 @@ class Reader:
         keys = None
         if other:
             slots, x, axes = self._other_keys(capture, slots, call, number, placing)
-            keys = self._read_positions(x, axes, slots.key_positions, calls[0], notes)
+            keys = self._read_positions(x, axes, slots.key_positions, calls[:1], notes)
             names = tuple(f"query {i + 1}" for i in range(slots.positions))
             positions = Positions((0, 0, 0), names)
         else:
             first = first_tensor(call.args, call.kwargs)
             assert first is not None
-            positions = self._read_positions(first[1], slots.axes, slots.positions, calls[0], notes)
+            positions = self._read_positions(
+                first[1], slots.axes, slots.positions, _up_to(calls, call), notes
+            )
         found = laid_out(capture, slots, positions, placing, keys)
         notes += _beside(found)
         if capture.dropped:
@@ -77,7 +79,7 @@ class Reader:
             UnprovenError: they lie on no grid that is known.
         """
         notes: list[str] = []
-        found = self._read_positions(x, Axes(0, (1,)), x.shape[1], self._watch.calls[0], notes)
+        found = self._read_positions(x, Axes(0, (1,)), x.shape[1], self._watch.calls[:1], notes)
         return found, tuple(notes)
 
     def _placed(
@@ -148,8 +150,9 @@ class Reader:
         )
 
     def _read_positions(
-        self, x: Tensor, axes: Axes, count: int, root: Call, notes: list[str]
+        self, x: Tensor, axes: Axes, count: int, calls: Sequence[Call], notes: list[str]
     ) -> Positions:
+        root = calls[0]
         if axes.positions == (2,) and x.ndim == 3 and not _is_picture(root):
             notes.append(
                 f"Its {count} positions are a sequence, features first, as convolutions have it."
@@ -161,6 +164,8 @@ class Reader:
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
         found = self._positions[count, images]
+        if found is None and len(calls) > 1:
+            found = self._of_feature_map(calls, axes, count, images)
         if found is None and not _is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
@@ -178,6 +183,39 @@ class Reader:
                 f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
             )
         return found
+
+    def _of_feature_map(
+        self, calls: Sequence[Call], axes: Axes, count: int, images: int
+    ) -> Positions | None:
+        """The grid of the feature map that the tokens of the last call are made of, where one of the calls
+        that it lies in is given it: deep in a network the picture moves all tokens, such a map each one."""
+        for outer in reversed(calls[1:-1]):
+            first = first_tensor(outer.args, outer.kwargs)
+            if first is None or first[1].ndim != 4:
+                continue
+            for of_map in readings(first[1], images):
+                if of_map.count(first[1]) != (images, count):
+                    continue
+                positions = Positions(three([first[1].shape[a] for a in of_map.positions]))
+                if self._follows(outer, calls[-1], axes, of_map, positions):
+                    return positions
+        return None
+
+    def _follows(
+        self, outer: Call, call: Call, axes: Axes, of_map: Axes, positions: Positions
+    ) -> bool:
+        again = self._again.setdefault((id(outer), 0), Again(outer))
+        path = call.path[len(outer.path) :].lstrip(".")
+        still = again.input(lambda x: x, path)
+        for cell in _telling(positions):
+            where = torch.arange(positions.cells)[None] == cell
+            where = where.expand(still.shape[axes.batch], -1)
+            changed = again.input(partial(of_map.shifted, where=where), path)
+            moved = (changed - still).float()
+            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
+            if int(moved.argmax()) != cell:
+                return False
+        return True
 
     def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
         if self._given is not None:
@@ -239,6 +277,11 @@ class Reader:
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
                 return call
         return None
+
+
+def _up_to(calls: tuple[Call, ...], call: Call) -> tuple[Call, ...]:
+    """The calls that a call lies in, the outermost first, and itself."""
+    return calls[: next(i for i, c in enumerate(calls) if c is call) + 1]
 
 
 def _beside(found: Recorded) -> Iterator[str]:

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nonlocal_viz as nv
+from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.layout import Placing
+from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
 
 
@@ -156,7 +158,7 @@ def test_queries_that_are_every_second_cell_are_a_grid() -> None:
 def test_a_deep_stage_behind_strided_convolutions_lies_where_these_say() -> None:
     """Padded, overlapping convolutions move a cell by half of one, and every stage mixes neighbours."""
     torch.manual_seed(0)
-    stem = [nn.Conv2d(3, 8, 7, 2, 3), *(nn.Conv2d(8, 8, 3, 2, 1) for _ in range(3))]
+    stem = [nn.Conv2d(3, 8, 7, 4, 3), *(nn.Conv2d(8, 8, 3, 2, 1) for _ in range(2))]
 
     class Deep(nn.Module):
         def __init__(self) -> None:
@@ -183,3 +185,53 @@ def test_what_lies_on_no_cell_is_said() -> None:
     share = a.dense(off_grid=True)[0, :, :2].sum(-1).mean()
     said = f"On average {100 * float(share):.0f} % of a row lies on tokens that are no cells"
     assert a.notes == (f"{said} (class, register 1).",)
+
+
+def test_tokens_of_a_feature_map_lie_as_it_does() -> None:
+    """Where the picture moves every token alike, the map that a block is given tells."""
+    torch.manual_seed(0)
+
+    class Everywhere(nn.Module):
+        """Features that every pixel moves, from one that is everywhere."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.give, self.block = nn.Conv2d(3, 8, 4, 4), Flat()
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.give(x)
+            mean = x.mean((2, 3), keepdim=True) * torch.linspace(1, 50, 24).view(1, 1, 4, 6)
+            y: Tensor = self.block((x * 0 + mean).mT)
+            return y
+
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attend = Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.attend(x.flatten(2).mT)
+            return y
+
+    net = Everywhere().eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 16, 24))
+    assert probe.maps["block.attend"].query_grid == (1, 6, 4)
+
+
+def test_what_comes_after_a_place_is_not_run_again() -> None:
+    ran: list[str] = []
+
+    class Tell(nn.Identity):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def forward(self, x: Tensor) -> Tensor:
+            ran.append(self.name)
+            return x
+
+    net = nn.Sequential(Tell("before"), Tell("there"), Tell("after"))
+    again = Again(Call("", net, (torch.ones(1, 3, 2),), {}))
+    assert torch.equal(again.input(lambda x: x + 1, "1"), torch.full((1, 3, 2), 2.0))
+    assert ran == ["before"]

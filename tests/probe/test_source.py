@@ -18,6 +18,7 @@ from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.fitting import Fitted, Lattice
 from nonlocal_viz.errors import CheckpointError, OptionError, ProbeError, QueryError
 from nonlocal_viz.probe import Probe
+from nonlocal_viz.probe import shown as shown_over
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.zoo import fetching
@@ -279,3 +280,56 @@ def test_what_cannot_be_shown_is_said(photo: np.ndarray) -> None:
         nv.Lens(nv.attach(Strided())).open(clip)
     frames = nv.Lens(nv.attach(Strided().eval()), short_side=16).open(clip, spacetime=False)
     assert len(frames.whole()) == 3 and len(frames.query(3, 3, frame=2).map) == 1
+
+
+def test_maps_that_lie_on_no_picture_are_said_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x = torch.randn(4, 12, 8)
+    with torch.no_grad(), nv.attach(layer, grid=(3, 4)) as probe:
+        layer(x, x, x)
+    shown, said = shown_over.over_picture(probe.maps, 1, 4)
+    assert list(shown) == ["(itself)"] and not said
+    # Windows that a module was given as images.
+    shown, said = shown_over.over_picture(probe.maps, 1, 1)
+    assert not shown and "within its windows" in said[0]
+    shown, said = shown_over.over_picture(probe.maps, 2, 4)
+    assert not shown and "depth or time" in said[0]
+    # Factors whose rows were not the recorded ones would not be taken for them.
+    recorded = probe.maps[""]
+    assert isinstance(shown_over.factored(recorded), Factored)
+    monkeypatch.setattr(shown_over, "_NEAR", -1.0)
+    assert shown_over.factored(recorded) is recorded
+
+
+def test_sentences_about_many_paths_are_said_once() -> None:
+    said = shown_over.grouped([("a.0", "Same."), ("a.1", "Same."), ("", "Other.")])
+    assert said == ["a.0 and 1 more: Same.", "(itself): Other."]
+
+
+def test_a_checkpoint_needs_no_weights_of_the_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(*_given: object, **_more: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(fetching.urllib.request, "urlopen", never)
+    options = {k: v for k, v in TINY.items() if k != "pretrained"}
+    path = tmp_path / "best.pth"
+    net = timm.create_model("vit_tiny_patch16_224", **options)
+    torch.save(net.state_dict(), path)
+    loaded = nv.load_model("timm:vit_tiny_patch16_224", "cpu", checkpoint=path, **options)
+    assert not any("random" in said for said in loaded.about.assumptions)
+    assert torch.equal(loaded.model.cls_token, net.cls_token)
+    other = net.state_dict() | {"head.bias": torch.zeros(3)}
+    torch.save(other, path)
+    with pytest.raises(CheckpointError, match=r"it has other shapes of head\.bias\."):
+        nv.load_model("timm:vit_tiny_patch16_224", "cpu", checkpoint=path, **options)
+
+
+def test_a_picture_is_looked_at_in_eval_mode(photo: np.ndarray) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.BatchNorm2d(8), nn.Dropout(0.5), Pixels())
+    lens = nv.Lens(nv.attach(net), short_side=32)
+    rows = [lens.open(photo).query(40, 40).map for _ in range(2)]
+    np.testing.assert_array_equal(*rows)
+    assert net.training and net[1].num_batches_tracked == 0

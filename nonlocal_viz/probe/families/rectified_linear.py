@@ -52,17 +52,17 @@ def read(call: Call, output: Any) -> Affinity:
     tokens = scales.unflatten(1, (-1, 3 * twin.dim)).flatten(3).mT
     q, k, value = tokens.chunk(3, -1)
     grid = (1, *x.shape[2:])
+    # The module adds a small number to every sum: queries are divided by theirs, as it does, and by count.
+    q, k = q.relu(), k.relu()
+    total = q @ k.sum(2, keepdim=True).mT + float(getattr(twin, "eps", 0.0))
     made = Factored(
-        Pairwise(rectify=True, normalise="sum"), q.relu(), k.relu(), grid, grid,
+        Pairwise(rectify=True, normalise="count"), q * (k.shape[2] / total), k, grid, grid,
         instantiation="rectified linear",
         notes=("A query that matches no key has weights of 0.",),
     )  # fmt: skip
     picked = torch.linspace(0, made.shape[1] - 1, min(_ROWS, made.shape[1])).long()
     given = wide(seen[0]).unflatten(1, (made.heads, -1)).flatten(3).mT
-    # The module adds a small number to every sum, which a share of nothing would show.
-    total = (made.query @ made.key.sum(2, keepdim=True).mT)[:, :, picked]
-    share = total / (total + float(getattr(twin, "eps", 0.0)))
-    rows = made.rows(picked, heads=True) * share
+    rows = made.rows(picked, heads=True)
     proof = {
         "output": relative(again, output),
         "rows": relative(rows @ wide(value), given[:, :, picked]),
