@@ -28,7 +28,7 @@ export function readoutWords(answer) {
   const { weights, at, own, direction, block: { meta } } = answer, clip = isClip(answer), row = direction === "row";
   const selfname = !meta.pooled ? "Weight on itself" : row ? "Weight on its own key" : "Weight from this pixel";
   return {
-    headline: row ? "This cell looks most at" : "This cell is looked at most by",
+    headline: headWords(answer),
     pixel: `${Math.floor(answer.x)}, ${Math.floor(answer.y)}`,
     cell: cellWords(at, clip),
     selfname,
@@ -37,6 +37,19 @@ export function readoutWords(answer) {
     spread: spreadWords(answer),
     terms: termWords(answer),
   };
+}
+
+/** Whether all cells that can have a weight have the same. @param {Answer} answer */
+function alike({ block, index, direction, stats: { sizes, top } }) {
+  const last = sizes[Math.min(block.cellsInReach(index, direction), sizes.length) - 1];
+  return top > 0 && !block.meta.signed && top - last <= 1e-5 * top;
+}
+
+/** @param {Answer} answer */
+function headWords(answer) {
+  const row = answer.direction === "row";
+  if (alike(answer)) return row ? "This cell looks at all cells alike" : "This cell is looked at by all alike";
+  return row ? "This cell looks most at" : "This cell is looked at most by";
 }
 
 /** What `span` cells are, to whoever looks at a picture. @param {Answer} answer @param {number} cells that can have a weight */
@@ -90,9 +103,12 @@ export function gatheredWords({ block, direction, index, stats }) {
 }
 
 /** By which law regions are found. @param {Answer} answer */
-function lawWords({ direction, stats: { regions } }) {
+function lawWords(answer) {
+  const { direction, block, stats: { regions } } = answer;
   if (!regions.length) return "No cell has any weight.";
-  return `${regions.length === 1 ? "1 bright region holds" : `${regions.length} bright regions hold`} half of the ${direction}: ` +
+  if (alike(answer)) return "All cells have the same weight, so no region stands out.";
+  const half = `half of the ${direction}${block.meta.signed ? " (by size, whatever the sign)" : ""}`;
+  return `${regions.length === 1 ? "1 bright region holds" : `${regions.length} bright regions hold`} ${half}: ` +
     "its strongest cells, joined where they touch.";
 }
 
@@ -130,6 +146,10 @@ export function regionWords(answer, { rank, share, mass, frame, frames: [first, 
 /** An answer for those who do not see it. @param {Answer} answer */
 export function spokenWords(answer) {
   const { direction, at, grid, stats, weights } = answer, clip = isClip(answer), [region] = stats.regions;
+  if (alike(answer)) {
+    const weight = weightWords(answer, weights[stats.best]);
+    return `The cell in ${cellWords(at, clip)} ${direction === "row" ? "looks at all cells" : "is looked at by all cells"} alike, weight ${weight}.`;
+  }
   const strongest = `The cell in ${cellWords(at, clip)} ${direction === "row" ? "looks most at" : "is looked at most by"} the cell in ` +
     `${cellWords(grid.unflat(stats.best), clip)}, weight ${weightWords(answer, weights[stats.best])}.`;
   return region ? `${strongest} ${regionWords(answer, region).spoken}.` : strongest;

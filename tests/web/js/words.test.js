@@ -59,6 +59,22 @@ test("regions of both signs say on which side they lie", () => {
   assert.match(strongestWords(below).spoken, /^-4\.00 strongest/);
 });
 
+test("cells that all have the same weight are not said to be looked at most", () => {
+  const even = answered(Array(12).fill(1 / 12)), words = readoutWords(even);
+  assert.deepEqual([words.headline, words.law], ["This cell looks at all cells alike", "All cells have the same weight, so no region stands out."]);
+  assert.match(spokenWords(even), /^The cell in row \d, column \d looks at all cells alike, weight 0\.0833\.$/);
+  const column = answered(Array(12).fill(0.5), {}, "column");
+  assert.equal(readoutWords(column).headline, "This cell is looked at by all alike");
+  assert.match(spokenWords(column), /is looked at by all cells alike, weight 0\.500\.$/);
+  // A little more is more; nothing at all is no weight; what has two signs is never alike.
+  const nearly = Array(12).fill(1 / 12);
+  nearly[3] *= 1.001;
+  assert.equal(readoutWords(answered(nearly)).headline, "This cell looks most at");
+  assert.equal(readoutWords(answered(Array(12).fill(0))).law, "No cell has any weight.");
+  const signed = answered(Array.from({ length: 12 }, (_, i) => (i % 2 ? -1 : 1)), { signed: true, distribution: false });
+  assert.deepEqual([readoutWords(signed).headline, /by size, whatever the sign/.test(readoutWords(signed).law)], ["This cell looks most at", true]);
+});
+
 test("the readout of a clip names frames", () => {
   const clip = evenGrid(2, 3, 4), weights = [...Array(12).fill(0), ...ROW];
   const answer = answered(weights, { queries: clip, keys: clip, span: 24 }, "row", { x: 15, y: 25, t: 0 }), [region] = answer.stats.regions;
