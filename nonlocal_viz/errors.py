@@ -9,6 +9,11 @@ is and nothing else. Any other exception type that escapes is a defect of ours.
 class NonlocalVizError(Exception):
     """Base of everything that a user can cause. ``str(error)`` is fit to be shown to that user."""
 
+    def __str__(self) -> str:
+        # Names in files of strangers stand in sentences, and a terminal obeys what it is sent.
+        said = Exception.__str__(self)
+        return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in said)
+
 
 class MediaError(NonlocalVizError):
     """The file is not a picture (or clip) that can be shown: unknown, broken, empty or too big."""
@@ -24,9 +29,6 @@ class QueryError(NonlocalVizError, ValueError):
 
 class BlockError(NonlocalVizError, KeyError):
     """No non-local block has that name; the message lists the blocks that there are."""
-
-    # KeyError shows the repr of its argument, which would put quotes around our sentence.
-    __str__ = Exception.__str__
 
 
 class ShapeError(NonlocalVizError, ValueError):

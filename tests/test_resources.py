@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nonlocal_viz.errors import NonlocalVizError
+from nonlocal_viz.errors import BlockError, CheckpointError, NonlocalVizError
 from nonlocal_viz.resources import assets_dir, models_dir
 
 
@@ -36,3 +36,12 @@ def test_a_strangers_folder_in_site_packages_is_not_ours(tmp_path: Path) -> None
 def test_the_real_ones_are_there() -> None:
     assert list(assets_dir().rglob("*.jpg"))
     assert models_dir().is_dir()
+
+
+def test_a_sentence_holds_nothing_that_a_terminal_would_obey() -> None:
+    said = str(
+        CheckpointError("a\x1b[31mb\x07 c\u202ed\ne \N{LATIN SMALL LETTER U WITH DIAERESIS}")
+    )
+    assert said == "a\ufffd[31mb\ufffd c\ufffdd\ne \N{LATIN SMALL LETTER U WITH DIAERESIS}"
+    # A KeyError would show the repr of its sentence.
+    assert str(BlockError("There is no block 'x\x00'.")) == "There is no block 'x\ufffd'."
