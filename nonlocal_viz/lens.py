@@ -184,7 +184,7 @@ def _source(given: Any, limits: Limits) -> Any:
     """What is meant by what somebody wants to look through."""
     if isinstance(given, str | PurePath):
         # Here, so that whoever brings a network of their own reads no checkpoints.
-        from nonlocal_viz.zoo.loading import load_model
+        from nonlocal_viz.zoo import load_model
 
         return load_model(str(given) if isinstance(given, str) else Path(given), limits=limits)
     if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):

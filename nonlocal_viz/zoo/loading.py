@@ -52,9 +52,6 @@ def load_model(
 ) -> NonLocalResNet:
     """A model in eval mode, in float32, without gradients, that says of itself what was read and assumed.
 
-    >>> nv.load_model("default", "cpu").block_names
-    ('layer2.1', 'layer3.1')
-
     Args:
         name_or_path: ``"default"`` or another name of the manifest, else a file: safetensors that
             describe their model (``nonlocal-viz train`` writes such), or a state dict of a

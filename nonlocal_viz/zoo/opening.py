@@ -23,6 +23,9 @@ def load_model(
 ) -> NonLocalResNet | Probe:
     """A network in eval mode, without gradients, that says of itself what was read and assumed.
 
+    >>> nv.load_model("default", "cpu").block_names
+    ('layer2.1', 'layer3.1')
+
     Args:
         name_or_path: ``"default"`` or another name of the zoo; a file of weights; or a network that
             somebody else wrote, as ``"timm:NAME"``, ``"hf:NAME"``, ``"torchvision:NAME"`` or

@@ -277,7 +277,7 @@ def test_what_cannot_be_shown_is_said(photo: np.ndarray) -> None:
         nv.Lens(nv.attach(nn.Sequential(nn.Linear(5, 5))), short_side=32).open(photo)
     clip = np.random.default_rng(2).integers(0, 255, (3, 16, 16, 3), np.uint8)
     with pytest.raises(ProbeError, match="spacetime=False"):
-        nv.Lens(nv.attach(Strided())).open(clip)
+        nv.Lens(nv.attach(Strided())).open(clip, frames=len(clip))
     frames = nv.Lens(nv.attach(Strided().eval()), short_side=16).open(clip, spacetime=False)
     assert len(frames.whole()) == 3 and len(frames.query(3, 3, frame=2).map) == 1
 

@@ -136,7 +136,7 @@ def test_whoever_hangs_up_ends_the_work_and_a_full_queue_says_that_it_is(
         finally:
             ended.set()
 
-    with serve(shipped_lens.source, limits=Limits(queue_size=1)) as url:
+    with serve(shipped_lens.source, limits=Limits(queue_size=1, at_once=2)) as url:
         monkeypatch.setattr(desk_module, "_steps", steps)
         question = {"source": {"example": examples()[0].name}, "question": 5}
         call = f"{url}gradio_api/call/picture"
