@@ -1,5 +1,6 @@
 """The door as a newcomer finds it from Python: what opens, what is refused, what things say."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 import nonlocal_viz as nv
+from nonlocal_viz.cli import main
 from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import (
     CheckpointError,
@@ -18,6 +20,7 @@ from nonlocal_viz.errors import (
     NonlocalVizError,
     OptionError,
 )
+from tests.web.conftest import free_port
 
 
 @pytest.fixture(scope="module")
@@ -318,3 +321,35 @@ def test_of_a_whole_look_what_is_of_use_is_taken(row: nv.Row, name: str, kept: s
 
     look = {"scale": "log", "caption": True, "colour": "red"}
     assert useful(name, False, look).keys() == kept
+
+
+def test_serving_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any) -> None:
+    told: dict[str, Any] = {}
+    monkeypatch.setattr("nonlocal_viz.web.launch", lambda _model, **options: told.update(options))
+    people = tmp_path / "people.txt"
+    people.write_text("# who may come in\nann:a:b\n\n ben :c\n", "utf-8")
+    words = ["serve", "--quiet", "--port", str(free_port()), "--root-path", "viz/"]
+    assert main([*words, "--auth", str(people), "--allow-host", "a.org,*.b.org"]) == 0
+    assert told["auth"] == [("ann", "a:b"), ("ben", "c")]
+    assert (told["root_path"], told["hosts"]) == ("/viz", ["a.org", "*.b.org"])
+    for content in ("", "ann\n", ":secret\n", "ann:\n"):
+        people.write_text(content, "utf-8")
+        assert main([*words, "--auth", str(people)]) == 2
+        assert "NAME:PASSWORD" in capsys.readouterr().err
+    assert main([*words, "--auth", str(tmp_path / "none")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_said_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def never(_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("nonlocal_viz.commands.serve.open_model", never)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--port", port]) == 2
+    assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err

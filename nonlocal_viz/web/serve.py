@@ -42,7 +42,7 @@ def launch(
         NonlocalVizError: the model cannot be loaded, the port is taken, or nothing can be written.
     """
     # What cannot work is said before a model is loaded.
-    _try_port(host, port)
+    try_port(host, port)
     own_folder(limits)
     if not options.get("prevent_thread_lock"):
         _leave_when_told()
@@ -91,7 +91,12 @@ def _hosts(
     return frozenset({"127.0.0.1", "localhost", "::1", *shared})
 
 
-def _try_port(host: str, port: int) -> None:
+def try_port(host: str, port: int) -> None:
+    """Whether one can listen there.
+
+    Raises:
+        NonlocalVizError: the port is taken, or the address is none of this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:

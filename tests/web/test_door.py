@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -159,6 +160,8 @@ def test_health_says_what_is_wrong() -> None:
     fine = asked(door, "GET", "/health")
     assert fine.status_code == 200
     told = fine.json()
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
+    assert told.keys() == json.loads(page.split("```json")[1].split("```")[0]).keys()
     assert told.pop("memory_mb") > 10
     assert told == {"status": "ok", "queue": "alive", "ready": True, "waiting": 3}
     queue.alive = False
