@@ -241,13 +241,14 @@ export interface Model {
   expect: string;
 }
 
-/** What the browser is told once. The first model is the page's own. */
+/** What the browser is told once. The first model is the page's own; ``words`` are sentences by language and key. */
 export interface Config {
   examples: Example[];
   maps: ColourMaps;
   scales: ("linear" | "gamma" | "log")[];
   bounds: Bounds;
   models: Model[];
+  words: Record<string, Record<string, string>>;
 }
 
 /** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */

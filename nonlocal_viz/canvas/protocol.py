@@ -308,13 +308,15 @@ class Model(TypedDict):
 
 
 class Config(TypedDict):
-    """What the browser is told once. The first model is the page's own."""
+    """What the browser is told once. The first model is the page's own; ``words`` are sentences by language
+    and key."""
 
     examples: list[Example]
     maps: ColourMaps
     scales: list[Literal["linear", "gamma", "log"]]
     bounds: Bounds
     models: list[Model]
+    words: dict[str, dict[str, str]]
 
 
 class Shelf(TypedDict):

@@ -69,6 +69,8 @@ export class Session {
     this.returning = false;
     /** What is to be spoken before the next answer. */
     this.news = "";
+    /** Who leads: says what may be seen and what pointing means. @type {import("./guest.js").Guest | null} */
+    this.guest = null;
     /** The browser's number of a drawing that is due. */
     this.due = 0;
     this.company = new Company(root);
@@ -108,8 +110,13 @@ export class Session {
 
   draw() {
     if (!this.open) return;
-    const { block } = this.open, { shown } = this.pointed, { direction } = this.look, answer = answerTo(block, shown, direction);
+    const { block } = this.open, { shown } = this.pointed, { direction } = this.look;
     this.showState();
+    if (this.guest?.veiled) {
+      this.drawVeiled(block, shown);
+      return;
+    }
+    const answer = answerTo(block, shown, direction);
     if (!answer) {
       this.wantRow(block, shown, direction);
       return;
@@ -119,6 +126,17 @@ export class Session {
     this.scene.draw(answer, this.peek ?? this.frame, this.look, { preview: preview !== null, held, kept, keptFrame: resting.t });
     this.draws++;
     this.pinning.wantRow();
+    this.guest?.drawn(answer);
+  }
+
+  /** The photo and what is asked about, and nothing of the answer: neither a pixel nor a number of it. @param {Block} block
+   * @param {import("./core/answer.js").Point} point */
+  drawVeiled(block, point) {
+    const index = cellAsked(block, point, "row");
+    this.answer = null;
+    this.scene.drawVeiled(index < 0 ? null : block.queries.rect(index), point.t, this.frame);
+    this.draws++;
+    this.guest?.drawn(null);
   }
 
   /** Weights that are not here come from the server. @param {Block} block @param {import("./core/answer.js").Point} point

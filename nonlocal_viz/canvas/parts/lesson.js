@@ -36,6 +36,11 @@ export class Lesson {
     if (found.products) this.draw(found.products);
   }
 
+  clear() {
+    this.block = null;
+    this.body.replaceChildren();
+  }
+
   /** @param {Float32Array} products */
   draw(products) {
     const canvas = /** @type {HTMLCanvasElement} */ (one(this.body, ".nlv-products"));

@@ -53,6 +53,21 @@ export class Scene {
     this.lesson.show(answer);
   }
 
+  /** The photo, and which cell is asked about; nothing of what it looks at. @param {import("../core/grid.js").Rect | null} rect
+   * @param {number} t @param {number} frame that is shown large */
+  drawVeiled(rect, t, frame) {
+    const { stage } = this;
+    this.root.classList.add("in-colour");
+    this.root.classList.remove("veiled");
+    stage.show(frame);
+    stage.clear();
+    if (rect) stage.markQuery(rect, t, frame, { preview: false, held: true, kept: null, keptFrame: frame });
+    this.film.clear(frame);
+    this.readout.clear();
+    this.legend.clear();
+    this.lesson.clear();
+  }
+
   /** @param {Answer} answer @param {string} news what was done, before what it shows */
   speak(answer, news) {
     const words = spokenWords(answer);

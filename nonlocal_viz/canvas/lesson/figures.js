@@ -1,0 +1,39 @@
+// Numbers as the lesson shows them; each keeps what it was rounded from.
+
+import { number } from "../core/numbers.js";
+
+/** @typedef {import("../pages.js").Figure} Figure */
+
+/** Three digits that count; whole numbers whole. @param {number | Figure} value @returns {Figure} */
+export function figure(value) {
+  if (typeof value !== "number") return value;
+  return { value, text: Number.isInteger(value) ? grouped(value) : number(value) };
+}
+
+/** @param {number} value a whole number */
+const grouped = (value) => (Math.abs(value) < 1e4 ? String(value) : value.toLocaleString("en"));
+
+/** A share of 1. @param {number} value @returns {Figure} */
+export const share = (value) => ({ value: 100 * value, text: `${number(100 * value)}\u202f%` });
+
+/** @param {number} value @param {number} decimals @returns {Figure} */
+export const decimal = (value, decimals) => ({ value, text: value.toFixed(decimals).replace("-", "\u2212") });
+
+/** So small that only its size is of interest. @param {number} value @returns {Figure} */
+export const tiny = (value) => ({ value, text: value === 0 ? "0" : value.toExponential(1).replace("-", "\u2212") });
+
+/** @param {string} name @param {number | Figure} given */
+export function outputHtml(name, given) {
+  const { value, text } = figure(given);
+  return `<output data-num="${name}" data-value="${value}">${text}</output>`;
+}
+
+/** A place for a number that follows the pointer. @param {string} name */
+export const liveHtml = (name) => `<output data-num="${name}" data-value="">\u2013</output>`;
+
+/** Words with their marks: *strong*, [[tensor|words]]. @param {string} words */
+export function marked(words) {
+  return words
+    .replace(/\[\[(\w+)\|([^\]]+)\]\]/g, '<span class="nlv-of" data-of="$1">$2</span>')
+    .replace(/\*([^*]+)\*/g, "<b>$1</b>");
+}
