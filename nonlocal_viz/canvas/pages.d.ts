@@ -33,10 +33,10 @@ export interface At {
 
 export interface Choice { words: string; value?: number; text?: string; place?: [number, number]; row?: Float32Array; }
 export type Question =
-  | { kind: "which"; options: Choice[]; right: number; own?: boolean }
-  | { kind: "where"; own?: boolean }
-  | { kind: "number"; truth: number; low: number; high: number; own?: boolean }
-  | { kind: "match"; left: string[]; right: string[] };
+  | { kind: "which"; options: Choice[]; right: number; own?: boolean; key?: string }
+  | { kind: "where"; own?: boolean; key?: string }
+  | { kind: "number"; truth: number; low: number; high: number; own?: boolean; key?: string }
+  | { kind: "match"; left: string[]; right: string[]; own?: boolean; key?: string };
 
 export interface Given { given: any; pass: boolean; score: number; }
 
@@ -64,7 +64,7 @@ export interface Page {
   ask?: (at: At) => Question | null;
   check?: (at: At) => Question | null;
   /** Questions for the server, by name; each is fetched once for a picture and block. */
-  needs?: (block: Block) => Record<string, object>;
+  needs?: (block: Block, point: Point, memo: Record<string, any>) => Record<string, object>;
   /** What can be tried, as HTML: in front of the answer, and behind it. */
   body?: (at: At) => string;
   draw?: (at: At, box: HTMLElement) => void;

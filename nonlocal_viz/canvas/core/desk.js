@@ -294,7 +294,10 @@ export class Desk {
    * @param {(file: import("../protocol.js").File | null) => Promise<ArrayBuffer> | null} bring @returns {Promise<() => void>} */
   async aside(said, { brought, refused }, bring) {
     if (said.kind === "error") return () => refused?.(new Error(said.message));
-    const named = [...Object.entries(said.tensors || {}).map(([name, { file }]) => [name, file]), ["factors", said.first?.factors]].filter(([, file]) => file);
+    const named = [
+      ...Object.entries(said.tensors || {}).map(([name, { file }]) => [name, file]),
+      ["weights", said.weights?.file], ["cousin", said.cousin?.factors], ["factors", said.first?.factors],
+    ].filter(([, file]) => file);
     const files = Object.fromEntries(await Promise.all(named.map(async ([name, file]) => [name, await bring(file)])));
     return () => brought?.({ said, files });
   }

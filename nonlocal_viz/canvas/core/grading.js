@@ -8,7 +8,7 @@ import { middle } from "./grid.js";
 /** Share of the diagonal: the radius of the disc round a marker, and of the ring round a query. */
 const DISC = 0.05;
 const RING = 0.25;
-const PLACES = 24;
+const RING_PLACES = 24;
 /** A marker passes with so much of what the best place holds; a choice is asked only if the best is so many times the second. */
 export const PASS = 0.85;
 const CLEAR = 3;
@@ -48,8 +48,8 @@ export function ringPlaces(row, grid, size, [qx, qy], t = 0) {
   const radius = RING * Math.hypot(size.width, size.height);
   /** @type {Map<number, Place>} */
   const found = new Map();
-  for (let i = 0; i < PLACES; i++) {
-    const angle = (2 * Math.PI * i) / PLACES, x = qx + radius * Math.cos(angle), y = qy + radius * Math.sin(angle), cell = grid.find(x, y, t);
+  for (let i = 0; i < RING_PLACES; i++) {
+    const angle = (2 * Math.PI * i) / RING_PLACES, x = qx + radius * Math.cos(angle), y = qy + radius * Math.sin(angle), cell = grid.find(x, y, t);
     if (cell >= 0) found.set(cell, { x, y, cell, value: row[cell] });
   }
   const sorted = [...found.values()].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), [best] = sorted;

@@ -45,7 +45,7 @@ export function bestOf(numbers) {
 export function* sweep(affinity) {
   const queries = affinity.columnCells.length, keys = affinity.rowCells.length;
   const columns = new Float64Array(keys), downwards = new Float64Array(keys), bestOfKey = new Uint32Array(keys), norms = new Float64Array(queries);
-  let top = -Infinity, whole = 0, ownBest = 0, cosines = 0;
+  let top = -Infinity, whole = 0, ownBest = 0, alike = 0;
   for (let q = 0; q < queries; q++) {
     norms[q] = affinity.normaliserOf(q + affinity.aside.query.before.length, 0);
     top = Math.max(top, norms[q]);
@@ -68,8 +68,8 @@ export function* sweep(affinity) {
     if (q % 48 === 47) yield 0.3 + (0.7 * q) / queries;
   }
   // The mean of the cosines of all pairs is the square of the length of the mean of the directions.
-  for (let k = 0; k < keys; k++) cosines += (mean[k] / queries) ** 2;
-  return { columns, downwards: downwards.map((sum) => top + Math.log(sum)), whole: top + Math.log(whole), ownBest, bestOf: bestOfKey, mean: cosines };
+  for (let k = 0; k < keys; k++) alike += (mean[k] / queries) ** 2;
+  return { columns, downwards: downwards.map((sum) => top + Math.log(sum)), whole: top + Math.log(whole), ownBest, bestOf: bestOfKey, mean: alike };
 }
 
 /** sum_j A_j g_j. @param {ArrayLike<number>} row @param {ArrayLike<number>} values M x width @param {number} width */

@@ -14,7 +14,7 @@ import { PAGES } from "./pages.js";
 export function textHtml(lesson, key, figures) {
   const sentence = lesson.say(key);
   const values = Object.fromEntries(placesOf(sentence).map((name) => [name, name in figures ? outputHtml(name, figures[name]) : liveHtml(name)]));
-  return lesson.tongue.say(key, values).replace(/\[\[(\w+)\|((?:(?!\]\]).)+)\]\]/g, '<span class="nlv-of" data-of="$1">$2</span>').replace(/\*([^*]+)\*/g, "<b>$1</b>");
+  return marked(lesson.say(key, values));
 }
 
 /** The key of a text: where this is not what the page starts from, the one that names no facts of that. @param {At} at @param {string} name */
@@ -31,7 +31,7 @@ export function articleHtml(lesson, at) {
   if (!at) return `${head}${waitingHtml(lesson)}${footHtml(lesson)}`;
   const { revealed } = at, before = page.before?.(at) || {};
   return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${askHtml(at, before)}
-    ${revealed ? foundHtml(at, before) : page.veil ? "" : page.body?.(at) || ""}${footHtml(lesson)}`;
+    ${revealed && page.ask ? foundHtml(at, before) : page.veil ? "" : page.body?.(at) || ""}${footHtml(lesson)}`;
 }
 
 /** @param {Lesson} lesson */
@@ -44,8 +44,8 @@ function waitingHtml(lesson) {
 function askHtml(at, before) {
   const { lesson, revealed } = at, question = lesson.page.ask?.(at) || null;
   lesson.frame.asks = question ? question.kind : "none";
-  if (question) return questionHtml(at, "ask", question, textHtml(lesson, question.own ? `${lesson.page.name}.ask.own` : keyOf(at, "ask"), before), lesson.state.ask);
-  if (revealed) return "";
+  if (question) return questionHtml(at, "ask", question, textHtml(lesson, question.key || (question.own ? `${lesson.page.name}.ask.own` : keyOf(at, "ask")), before), lesson.state.ask);
+  if (revealed || !lesson.page.ask) return "";
   return `<section class="nlv-ask" data-question="none"><p class="nlv-soft">${lesson.say(lesson.tongue.has(`${lesson.page.name}.none`) ? `${lesson.page.name}.none` : "asking.none")}</p>
     <p class="nlv-askdeeds"><button type="button" class="nlv-button nlv-strong" data-act="show" data-of-question="ask">${lesson.say("asking.on")}</button></p></section>`;
 }

@@ -1,5 +1,6 @@
 // What a page needs besides the factors: asked of the server once for a picture and block, a page ahead of its use.
 
+import { Block } from "../core/answer.js";
 import { decoded } from "../core/halves.js";
 import { modelOf, sameFile } from "../core/source.js";
 
@@ -9,7 +10,7 @@ import { modelOf, sameFile } from "../core/source.js";
 /** @typedef {{ said: any, files: Record<string, ArrayBuffer> }} Brought */
 
 /** So many answers are kept: the newest. */
-const KEPT = 24;
+const KEPT_ANSWERS = 24;
 
 export class Data {
   /** @param {import("../session.js").Session} session @param {() => void} arrived */
@@ -30,7 +31,7 @@ export class Data {
   keep(key, value) {
     this.known.delete(key);
     this.known.set(key, value);
-    for (const oldest of [...this.known.keys()].slice(0, -KEPT)) this.known.delete(oldest);
+    for (const oldest of [...this.known.keys()].slice(0, -KEPT_ANSWERS)) this.known.delete(oldest);
   }
 
   /** An answer if it is here; else it is asked for. @param {Source} source @param {string} block @param {Record<string, any>} question
@@ -39,7 +40,7 @@ export class Data {
     const key = this.key(source, block, question), known = this.known.get(key);
     if (known !== undefined) return known;
     this.keep(key, null);
-    this.session.desk.bring("lesson", { source, block, ...question }).then((brought) => {
+    this.session.desk.bring("lesson", { source, block, x: 0, y: 0, frame: 0, ...question }).then((brought) => {
       if (brought) {
         this.keep(key, opened(brought));
         this.arrived();
@@ -68,9 +69,11 @@ export class Data {
 function opened({ said, files }) {
   /** @type {Record<string, any>} */
   const found = { ...said, files };
-  for (const [name, given] of Object.entries(said.tensors || {})) found[name] = tensor(given.dtype, files[name]);
+  for (const [name, given] of Object.entries(said.tensors || {})) found[name] = tensor(given.type, files[name]);
+  if (said.weights) found.weights = tensor(said.weights.type, files.weights);
+  if (said.cousin) found.cousin = new Block(said.cousin, files.cousin || null);
   return found;
 }
 
-/** @param {string} dtype @param {ArrayBuffer} buffer */
-export const tensor = (dtype, buffer) => (dtype === "float16" ? decoded(new Uint16Array(buffer)) : new Float32Array(buffer));
+/** @param {string} type @param {ArrayBuffer} buffer */
+const tensor = (type, buffer) => (type === "float16" ? decoded(new Uint16Array(buffer)) : new Float32Array(buffer));

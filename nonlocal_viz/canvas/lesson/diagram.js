@@ -9,7 +9,7 @@ const BOXES = [
   ["z", 706, 92, "z", 40],
 ];
 /** From box to box. @type {[string, string][]} */
-const ARROWS = [
+const WAYS = [
   ["theta", "M58 90C80 90 80 36 104 36"], ["phi", "M58 92H104"], ["g", "M58 94C80 94 80 148 104 148"], ["score", "M150 36C174 36 172 60 196 60"],
   ["score", "M150 92C174 92 172 68 196 68"], ["A", "M254 64H302"], ["y", "M348 64C374 64 374 100 398 100"], ["y", "M150 148C300 148 340 112 398 110"],
   ["wz", "M474 106H512"], ["bn", "M562 106H590"], ["z", "M636 106H662"], ["z", "M682 106H706"], ["x", "M38 106V182H672V118"],
@@ -22,7 +22,7 @@ export function diagramHtml(lesson, stages) {
     <text x="${x + width / 2}" y="${y + 19}">${name === "wz" ? 'W<tspan dy="3" font-size="10">z</tspan>' : label}</text><text class="nlv-shape" data-shape="${name}" x="${x + width / 2}" y="${y + 42}"></text></g>`;
   return `<svg class="nlv-diagram" viewBox="0 0 764 200" role="group" aria-label="${lesson.say("diagram.label")}">
     <defs><marker id="nlv-head" viewBox="0 0 6 6" refX="5.2" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 .6L5.4 3L0 5.4z"/></marker></defs>
-    ${ARROWS.map(([name, d]) => `<path class="nlv-way" data-of="${name}" d="${d}" marker-end="url(#nlv-head)"/>`).join("")}
+    ${WAYS.map(([name, d]) => `<path class="nlv-way" data-of="${name}" d="${d}" marker-end="url(#nlv-head)"/>`).join("")}
     <text class="nlv-op" x="278" y="56">softmax</text>
     <g class="nlv-box" data-of="z"><circle cx="672" cy="106" r="10"/><text x="672" y="111">+</text></g>
     <text class="nlv-op" x="360" y="178">${lesson.say("diagram.shortcut")}</text>

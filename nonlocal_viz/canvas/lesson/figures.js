@@ -34,6 +34,7 @@ export const liveHtml = (name) => `<output data-num="${name}" data-value="">\u20
 /** Words with their marks: *strong*, [[tensor|words]]. @param {string} words */
 export function marked(words) {
   return words
-    .replace(/\[\[(\w+)\|([^\]]+)\]\]/g, '<span class="nlv-of" data-of="$1">$2</span>')
-    .replace(/\*([^*]+)\*/g, "<b>$1</b>");
+    .replace(/\[\[(\w+)\|((?:(?!\]\]).)+)\]\]/g, '<span class="nlv-of" data-of="$1">$2</span>')
+    .replace(/\*([^*]+)\*/g, "<b>$1</b>")
+    .replaceAll("W_z", "W<sub>z</sub>");
 }

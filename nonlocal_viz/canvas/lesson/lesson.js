@@ -98,7 +98,7 @@ export class Lesson {
   /** What was answered on this page, of this picture. @returns {Done} */
   get state() {
     const { open } = this.session, key = `${this.page.name} ${this.memo.door || ""} ${open?.source.example || ""} ${open?.source.upload || ""}`;
-    return (this.done[key] ||= { ask: null, check: null, revealed: false });
+    return (this.done[key] ||= { ask: null, check: null, revealed: !this.page.ask });
   }
 
   /** Whether the row is not to be seen yet: its page's question is open, or its page is not there yet. */
@@ -130,7 +130,7 @@ export class Lesson {
 
   /** What the server sent for the page so far. @param {import("../session.js").Open} open @returns {Record<string, any>} */
   got({ source, block }) {
-    return Object.fromEntries(Object.entries(this.page.needs?.(block) || {}).map(([name, question]) => [name, this.data.get(source, block.name, question)]));
+    return Object.fromEntries(Object.entries(this.page.needs?.(block, this.session.pointed.resting, this.memo) || {}).map(([name, question]) => [name, this.data.get(source, block.name, question)]));
   }
 
   /** How weights are painted. @param {boolean} signed @param {number} top */

@@ -5,7 +5,7 @@ import { lessonHtml, pairWords } from "../core/lesson.js";
 import { TOO_BIG } from "../core/words.js";
 import { all, contextOf, one } from "./elements.js";
 
-export class Lesson {
+export class LessonPanel {
   /** @param {HTMLElement} root @param {() => void} onOpen */
   constructor(root, onOpen) {
     this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-lesson"));

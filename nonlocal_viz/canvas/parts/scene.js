@@ -6,7 +6,7 @@ import { frameOf } from "../core/stats.js";
 import { spokenWords } from "../core/words.js";
 import { Film } from "./film.js";
 import { Legend } from "./legend.js";
-import { Lesson } from "./lesson.js";
+import { LessonPanel } from "./lesson.js";
 import { PinCards } from "./pincards.js";
 import { Readout } from "./readout.js";
 import { showForClips, Stage } from "./stage.js";
@@ -27,7 +27,7 @@ export class Scene {
     this.film = new Film(root, this.colours, on);
     this.legend = new Legend(root, this.colours);
     this.readout = new Readout(root, on.key);
-    this.lesson = new Lesson(root, on.lesson);
+    this.lesson = new LessonPanel(root, on.lesson);
     this.cards = new PinCards(root, this.colours, { ...on, left: () => this.stage.picture.focus() });
   }
 

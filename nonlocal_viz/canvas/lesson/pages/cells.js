@@ -24,7 +24,7 @@ export function showShuffle({ lesson, keys, queries, q, memo }, on) {
 }
 
 /** @param {At} at @param {HTMLElement} box */
-function draw(at, box) {
+function drawCells(at, box) {
   const { lesson, memo, got, affinity, q, block } = at, resting = lesson.at(), width = block.meta.about?.input || 0;
   showShuffle(at, Boolean(memo.shuffled));
   const bars = (/** @type {string} */ name) => /** @type {HTMLCanvasElement | null} */ (box.querySelector(`[data-bars="${name}"]`));
@@ -39,7 +39,7 @@ function draw(at, box) {
 }
 
 /** @type {import("../../pages.js").Page} */
-export const cells = {
+export const cellsPage = {
   name: "cells", veil: false, pointer: "query", stages: ["x", "theta"], formulas: ["linear"],
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   needs: () => ({ x: { want: "tensors", names: ["x"] } }),
@@ -66,7 +66,7 @@ export const cells = {
     return `<div class="nlv-try">${shuffle}${bars("held", lesson.say("cells.held", { c }), "x")}${bars("pointed", lesson.say("cells.pointed", { c }), "x")}
       ${bars("theta", lesson.say("cells.theta", { d }), "theta")}</div>`;
   },
-  draw,
+  draw: drawCells,
   paint: (at) => {
     if (!at.memo.shuffled || !shuffles(at)) return null;
     const { row } = shuffledRow(at.affinity, at.q, placesFor(at));

@@ -9,7 +9,7 @@ import { shuffledRow } from "../../core/sums.js";
 /** @typedef {import("../../pages.js").At} At */
 
 /** Cells a pixel of the small map. */
-const STEP = 8;
+const CHANNELS_STEP = 8;
 
 /** Queries and keys in another order. @param {At} at */
 function shuffledFactors({ affinity, keys }) {
@@ -21,24 +21,24 @@ function shuffledFactors({ affinity, keys }) {
   return { ...moved, channels, queryTokens: affinity.queryTokens, keyTokens: affinity.keyTokens };
 }
 
-/** Both tables, made once a block. @param {At} at @returns {{ map: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
-function tables(at) {
+/** Both tablesChannels, made once a block. @param {At} at @returns {{ map: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
+function tablesChannels(at) {
   const { memo, affinity, block } = at;
   if (memo.tablesOf === block) return memo.tables;
   const table = channelTable(affinity), other = shuffles(at) ? channelTable(/** @type {any} */ (shuffledFactors(at))) : table;
   let apart = 0, top = 0;
   table.forEach((v, i) => { apart = Math.max(apart, Math.abs(v - other[i])); top = Math.max(top, Math.abs(v)); });
   memo.tablesOf = block;
-  return (memo.tables = { map: smallMap(affinity, STEP), table, top, apart });
+  return (memo.tables = { map: smallMap(affinity, CHANNELS_STEP), table, top, apart });
 }
 
 /** @param {At} at @param {HTMLElement} box */
-function draw(at, box) {
+function drawChannels(at, box) {
   const { lesson, affinity, q, memo } = at, one = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="positions"]')), two = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="channels"]'));
   showShuffle(at, Boolean(memo.shuffled));
   if (!one || !two || affinity.pairwise.score !== "product") return;
-  const { map, table, apart, top } = tables(at);
-  drawTable(one, lesson, map.weights, map.width, false, Math.floor(q / STEP));
+  const { map, table, apart, top } = tablesChannels(at);
+  drawTable(one, lesson, map.weights, map.width, false, Math.floor(q / CHANNELS_STEP));
   if (memo.drawn !== two) drawTable(two, lesson, table, affinity.channels, true);
   memo.drawn = two;
   lesson.put("rowNow", q);
@@ -48,7 +48,7 @@ function draw(at, box) {
 }
 
 /** @type {import("../../pages.js").Page} */
-export const channels = {
+export const channelsPage = {
   name: "channels", veil: false, pointer: "query", stages: ["theta", "phi", "score"], formulas: ["positions"],
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   before: ({ queries, keys, affinity }) => ({ n: queries.count, m: keys.count, d: affinity.channels }),
@@ -67,7 +67,7 @@ export const channels = {
       ${shuffles(at) ? `<p class="nlv-tools"><button type="button" class="nlv-button" data-act="shuffle" aria-pressed="${Boolean(memo.shuffled)}">${lesson.say(memo.shuffled ? "cells.back" : "cells.shuffle")}</button></p>
       <p class="nlv-live">${lesson.say("channels.shuffled", { apart: liveHtml("channelApart"), top: liveHtml("channelTop") })}</p>` : ""}</div>`;
   },
-  draw,
+  draw: drawChannels,
   paint: (at) => {
     if (!at.memo.shuffled || !shuffles(at)) return null;
     const { row } = shuffledRow(at.affinity, at.q, placesFor(at));

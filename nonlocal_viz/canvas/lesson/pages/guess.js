@@ -10,12 +10,12 @@ import { followSweep } from "../sweeping.js";
 /** @typedef {import("../../pages.js").Question} Question */
 
 /** Of the shipped photo, in pixels: what the check asks from, and what it offers. @type {[number, number]} */
-const OTHER = [165, 112];
+const GUESS_OTHER = [165, 112];
 /** @type {[string, [number, number]][]} */
-const PLACES = [["there", [318, 128]], ["nose", [250, 235]], ["self", OTHER], ["ground", [420, 150]]];
+const GUESS_PLACES = [["there", [318, 128]], ["nose", [250, 235]], ["self", GUESS_OTHER], ["ground", [420, 150]]];
 
-/** How many times an even share. @param {At} at @param {number} k */
-const times = ({ row }, k) => row[k] * row.length;
+/** How many timesGuess an even share. @param {At} at @param {number} k */
+const timesGuess = ({ row }, k) => row[k] * row.length;
 
 /** Pixels between the middles of the query and of a key. @param {At} at @param {number} k */
 export function apart({ queries, keys, q }, k) {
@@ -24,7 +24,7 @@ export function apart({ queries, keys, q }, k) {
 }
 
 /** @param {At} at @returns {Question | null} */
-function ask(at) {
+function askGuess(at) {
   const { lesson, row, keys, size, point, queries, q } = at, own = middle(queries.rect(q));
   // Where marking the query itself would do, the question would test nothing.
   if (lesson.memo.where === undefined || lesson.memo.whereOf !== q) {
@@ -39,30 +39,30 @@ function ask(at) {
 }
 
 /** @param {At} at @returns {Question | null} */
-function check(at) {
+function checkGuess(at) {
   const { lesson, keys, affinity } = at;
   if (at.neutral) return null;
-  const row = Float32Array.from(affinity.row(at.queries.find(...OTHER))), values = PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
+  const row = Float32Array.from(affinity.row(at.queries.find(...GUESS_OTHER))), values = GUESS_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
   return {
     kind: "which", right: values.indexOf(Math.max(...values)),
-    options: PLACES.map(([name, place], i) => ({ words: lesson.say(`guess.check.${name}`), value: values[i], place })),
+    options: GUESS_PLACES.map(([name, place], i) => ({ words: lesson.say(`guess.check.${name}`), value: values[i], place })),
   };
 }
 
 /** @type {import("../../pages.js").Page} */
-export const guess = {
+export const guessPage = {
   name: "guess", veil: true, pointer: "query", stages: ["x", "A"], formulas: [],
   start: { example: "cat", block: "layer3.1", x: 318, y: 128 },
   before: ({ keys }) => ({ m: keys.count }),
   facts: (at) => {
     const best = bestOf(at.row), own = at.keys.find(at.point.x, at.point.y, at.point.t);
-    return { peakTimes: times(at, best), selfTimes: own < 0 ? 0 : times(at, own), distance: apart(at, best) };
+    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best) };
   },
-  ask, check,
+  ask: askGuess, check: checkGuess,
   body: ({ lesson }) => `<p class="nlv-live">${lesson.say("guess.live", { now: '<output data-num="nowTimes" data-value="">\u2013</output>', far: '<output data-num="nowFar" data-value="">\u2013</output>' })}</p>`,
   draw: (at) => {
     const best = bestOf(at.row);
-    at.lesson.put("nowTimes", times(at, best));
+    at.lesson.put("nowTimes", timesGuess(at, best));
     at.lesson.put("nowFar", apart(at, best));
     followSweep(at, (found) => at.lesson.put("selfShare", share(found.ownBest / at.queries.count)));
   },

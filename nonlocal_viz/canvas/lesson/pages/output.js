@@ -6,8 +6,8 @@ import { decimal, liveHtml } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
-/** The tensors of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d: number } | null} */
-function tensors({ got, block: { meta } }) {
+/** The tensorsOutput of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d: number } | null} */
+function tensorsOutput({ got, block: { meta } }) {
   const { x, g, added } = got.parts || {};
   return x && g && added && meta.about ? { x, g, added, c: meta.about.input, d: meta.about.inner } : null;
 }
@@ -18,8 +18,8 @@ function outOf({ x, added, c }, q, share) {
 }
 
 /** @param {At} at @param {HTMLElement} box */
-function draw(at, box) {
-  const { lesson, memo, row, q } = at, parts = tensors(at), share = memo.gamma ?? 0;
+function drawOutput(at, box) {
+  const { lesson, memo, row, q } = at, parts = tensorsOutput(at), share = memo.gamma ?? 0;
   lesson.put("gamma", decimal(share, 2));
   if (!parts) return;
   const { x, g, added, c, d } = parts, own = x.subarray(q * c, (q + 1) * c), more = added.subarray(q * c, (q + 1) * c).map((v) => share * v), y = mixture(row, g, d), z = outOf(parts, q, share);
@@ -41,7 +41,7 @@ function draw(at, box) {
 }
 
 /** @param {At} at */
-function body(at) {
+function bodyOutput(at) {
   const { lesson, memo, block: { meta }, revealed } = at, c = String(meta.about?.input || 0), d = String(meta.about?.inner || 0);
   const bars = (/** @type {string} */ name, /** @type {string} */ of, /** @type {string} */ size) => `<p class="nlv-barsname"><span class="nlv-of" data-of="${of}">${lesson.say(`output.bars.${name}`, { c, d })}</span>
     <span>${lesson.say("output.length")} ${liveHtml(size)}</span></p><canvas class="nlv-bars" data-bars="${name}" role="img" aria-label="${lesson.say(`output.bars.${name}`, { c, d })}"></canvas>`;
@@ -53,13 +53,13 @@ function body(at) {
 }
 
 /** @type {import("../../pages.js").Page} */
-export const output = {
+export const outputPage = {
   name: "output", veil: false, pointer: "query", stages: ["A", "g", "y", "wz", "bn", "z"], formulas: ["mixture", "residual"],
   start: { example: "bunny", block: "layer2.1", x: 376, y: 250 },
   needs: () => ({ parts: { want: "tensors", names: ["x", "g", "added"] } }),
   before: ({ block: { meta } }) => ({ c: meta.about?.input || 0, d: meta.about?.inner || 0 }),
   facts: (at) => {
-    const parts = tensors(at);
+    const parts = tensorsOutput(at);
     if (!parts) return {};
     const { x, added, c } = parts, mean = (/** @type {number} */ share) => { const all = cosines(x, added, c, share, at.q); return decimal(sumOf(all) / all.length, 2); };
     const [own, more] = [x, added].map((t) => lengthOf(t.subarray(at.q * c, (at.q + 1) * c)));
@@ -67,9 +67,9 @@ export const output = {
   },
   ask: ({ lesson }) => ({ kind: "which", right: 2, options: ["black", "even", "same"].map((name) => ({ words: lesson.say(`output.ask.${name}`) })) }),
   check: ({ lesson }) => ({ kind: "which", right: 1, options: ["mixture", "added", "replaced"].map((name) => ({ words: lesson.say(`output.check.${name}`) })) }),
-  body, draw,
+  body: bodyOutput, draw: drawOutput,
   paint: (at) => {
-    const parts = tensors(at);
+    const parts = tensorsOutput(at);
     if (at.memo.shows !== "alike" || !parts) return null;
     return { weights: cosines(parts.x, parts.added, parts.c, at.memo.gamma ?? 0, at.q), grid: at.queries, signed: true, top: 1 };
   },

@@ -10,18 +10,18 @@ import { followSweep } from "../sweeping.js";
 /** @typedef {import("../../pages.js").At} At */
 
 /** Of the shipped photo: far on the saucer, near on the table. @type {[string, [number, number]][]} */
-const PLACES = [["saucer", [405, 315]], ["table", [60, 200]], ["cup", [250, 90]]];
-const AXES = ["keys", "queries", "whole", "channels"];
+const ROW_PLACES = [["saucer", [405, 315]], ["table", [60, 200]], ["cup", [250, 90]]];
+const ROW_AXES = ["keys", "queries", "whole", "channels"];
 /** Of the temperature. */
 const COLDEST = 0.1;
 const HOTTEST = 8;
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
-function ask(at) {
+function askRow(at) {
   const { lesson, row, keys, neutral, size, queries, q, point } = at;
   if (!neutral) {
-    const values = PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
-    return { kind: "which", right: values.indexOf(Math.max(...values)), options: PLACES.map(([name, place], i) => ({ words: lesson.say(`row.ask.${name}`), value: values[i], place })) };
+    const values = ROW_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
+    return { kind: "which", right: values.indexOf(Math.max(...values)), options: ROW_PLACES.map(([name, place], i) => ({ words: lesson.say(`row.ask.${name}`), value: values[i], place })) };
   }
   const four = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t);
   if (!four) return null;
@@ -30,12 +30,12 @@ function ask(at) {
 }
 
 /** Whether the softmax can be taken apart here. @param {At} at */
-const plain = ({ affinity }) => affinity.pairwise.score === "product" && affinity.pairwise.normalise === "softmax" && affinity.heads === 1;
+const plainRow = ({ affinity }) => affinity.pairwise.score === "product" && affinity.pairwise.normalise === "softmax" && affinity.heads === 1;
 
 /** What the switches make of the row. @param {At} at @returns {{ weights: Float32Array, grid: import("../../core/grid.js").Grid } | null} null: the row as it is */
-function made(at) {
+function madeRow(at) {
   const { memo, affinity, q, keys, lesson, block } = at, heat = memo.heat || 1;
-  if (!plain(at)) return null;
+  if (!plainRow(at)) return null;
   if (memo.pooled) {
     const kept = (memo.pool ||= pooledKeys(affinity, block.meta.keys));
     return { weights: softmax(scoresAmong(affinity, q, kept.keys), heat), grid: kept.grid };
@@ -49,8 +49,8 @@ function made(at) {
 }
 
 /** @param {At} at */
-function draw(at) {
-  const { lesson, row, keys, memo, affinity, point } = at, mine = keys.find(point.x, point.y, point.t), now = made(at)?.weights || row;
+function drawRow(at) {
+  const { lesson, row, keys, memo, affinity, point } = at, mine = keys.find(point.x, point.y, point.t), now = madeRow(at)?.weights || row;
   lesson.put("rowSum", decimal(sumOf(now), sumOf(now) < 0.01 ? 6 : 3));
   lesson.put("support", Math.round(supportOf(now)));
   lesson.put("keysNow", now.length);
@@ -65,7 +65,7 @@ function draw(at) {
 }
 
 /** @param {At} at */
-function body({ lesson, memo, revealed, block, affinity }) {
+function bodyRow({ lesson, memo, revealed, block, affinity }) {
   if (!revealed) return "";
   const axis = memo.axis || "keys", { direction } = lesson.session.look, press = (/** @type {string} */ act, /** @type {string} */ words, /** @type {boolean} */ on, more = "") =>
     `<button type="button" class="nlv-button" data-act="${act}"${more} aria-pressed="${on}">${words}</button>`;
@@ -74,7 +74,7 @@ function body({ lesson, memo, revealed, block, affinity }) {
     <p class="nlv-sumline">${lesson.say(direction === "row" ? "row.sum" : "row.columnsum", { sum: liveHtml(direction === "row" ? "rowSum" : "columnSum") })}</p>
     ${softens && direction === "row" ? `<p class="nlv-tools"><label>${lesson.say("row.heat")} <input type="range" min="0" max="1" step="0.01" value="${heatAt(memo.heat || 1)}" data-slide="heat"> ${liveHtml("heat")}</label></p>
     <p class="nlv-live">${lesson.say("row.support", { support: liveHtml("support"), keys: liveHtml("keysNow") })}</p>
-    <h3>${lesson.say("row.axis")}</h3><p class="nlv-tools">${AXES.map((name) => press("axis", lesson.say(`row.axis.${name}`), axis === name, ` data-choice="${name}"`)).join("")}</p>
+    <h3>${lesson.say("row.axis")}</h3><p class="nlv-tools">${ROW_AXES.map((name) => press("axis", lesson.say(`row.axis.${name}`), axis === name, ` data-choice="${name}"`)).join("")}</p>
     <p class="nlv-live">${lesson.say(`row.axis.${axis}.says`)}</p>
     ${block.meta.pooled ? "" : `<p class="nlv-tools">${press("pool", lesson.say("row.pool"), Boolean(memo.pooled))}</p>${memo.pooled ? `<p class="nlv-live">${lesson.say("row.pool.says")}</p>` : ""}`}` : ""}</div>`;
 }
@@ -83,7 +83,7 @@ function body({ lesson, memo, revealed, block, affinity }) {
 const heatAt = (heat) => Math.log(heat / COLDEST) / Math.log(HOTTEST / COLDEST);
 
 /** @type {import("../../pages.js").Page} */
-export const row = {
+export const rowPage = {
   name: "row", veil: true, pointer: "query", stages: ["score", "A"], formulas: ["softmax"],
   start: { example: "coffee", block: "layer2.1", x: 140, y: 270 },
   before: ({ queries, keys }) => ({ n: queries.count, m: keys.count }),
@@ -91,7 +91,7 @@ export const row = {
     const back = bestOf(at.row), there = at.row[back];
     return { there, back: at.block.meta.pooled ? NaN : Float32Array.from(at.affinity.row(back))[at.q] };
   },
-  ask,
+  ask: askRow,
   check: (at) => {
     const { lesson, block, keys, point } = at, found = lesson.swept.get(block), mine = keys.find(point.x, point.y, point.t);
     if (at.affinity.heads > 1 || mine < 0) return null;
@@ -100,9 +100,9 @@ export const row = {
       { words: lesson.say("row.check.one") }, { words: lesson.say("row.check.any"), value: found.columns[mine] }, { words: lesson.say("row.check.none") },
     ] } : null;
   },
-  body, draw,
+  body: bodyRow, draw: drawRow,
   paint: (at) => {
-    const found = made(at);
+    const found = madeRow(at);
     return found && { ...found, signed: false, top: found.weights.reduce((most, w) => Math.max(most, w), 0) };
   },
   act: ({ lesson, memo }, name, element) => {

@@ -9,15 +9,15 @@ import { decimal, liveHtml } from "../figures.js";
 /** @typedef {import("../../pages.js").At} At */
 
 /** The other key of the shipped photo: blurred ground. @type {[number, number]} */
-const GROUND = [420, 150];
+const SCORE_GROUND = [420, 150];
 /** So many times the weight are worth a question. */
-const CLEAR = 3;
-const MOST_DECIMALS = 6;
+const SCORE_CLEAR = 3;
+const SCORE_DECIMALS = 6;
 
 /** The two keys that are compared: the strong one and the weak one. @param {At} at @returns {[number, number] | null} */
-function pairOf({ lesson, neutral, row, keys, size, queries, q, point }) {
+function pairOfScore({ lesson, neutral, row, keys, size, queries, q, point }) {
   const { start } = lesson;
-  if (!neutral && start.key) return [keys.find(...start.key), keys.find(...GROUND)];
+  if (!neutral && start.key) return [keys.find(...start.key), keys.find(...SCORE_GROUND)];
   const ring = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t), weak = ring && ring.reduce((a, b) => (a.value < b.value ? a : b)).cell;
   return weak === null ? null : [bestOf(row), weak];
 }
@@ -26,7 +26,7 @@ function pairOf({ lesson, neutral, row, keys, size, queries, q, point }) {
 const scoreOf = ({ affinity, q }, key) => affinity.score(q + affinity.aside.query.before.length, key + affinity.aside.key.before.length, 0);
 
 /** What each channel does to the lead of one key over another. @param {At} at @param {number} a @param {number} b */
-function leads({ affinity, q }, a, b) {
+function leadsScore({ affinity, q }, a, b) {
   const one = affinity.products(q, a), two = affinity.products(q, b);
   return one.map((v, c) => v - two[c]);
 }
@@ -37,21 +37,21 @@ export function inParts(products) {
   const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0));
   for (let decimals = 2; ; decimals++) {
     const holds = Number((Number(plus.toFixed(decimals)) - Number(minus.toFixed(decimals))).toFixed(decimals)) === Number((plus - minus).toFixed(decimals));
-    if (holds || decimals === MOST_DECIMALS) return { plus: decimal(plus, decimals), minus: decimal(minus, decimals), score: decimal(plus - minus, decimals) };
+    if (holds || decimals === SCORE_DECIMALS) return { plus: decimal(plus, decimals), minus: decimal(minus, decimals), score: decimal(plus - minus, decimals) };
   }
 }
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
-function ask(at) {
-  const pair = at.affinity.pairwise.score === "product" ? pairOf(at) : null, ratio = pair ? Math.exp(scoreOf(at, pair[0]) - scoreOf(at, pair[1])) : 0;
-  return ratio >= CLEAR ? { kind: "number", truth: ratio, low: 1, high: ratio < 500 ? 1000 : 1e5 } : null;
+function askScore(at) {
+  const pair = at.affinity.pairwise.score === "product" ? pairOfScore(at) : null, ratio = pair ? Math.exp(scoreOf(at, pair[0]) - scoreOf(at, pair[1])) : 0;
+  return ratio >= SCORE_CLEAR ? { kind: "number", truth: ratio, low: 1, high: ratio < 500 ? 1000 : 1e5 } : null;
 }
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
-function check(at) {
-  const { lesson, affinity, q } = at, pair = pairOf(at);
+function checkScore(at) {
+  const { lesson, affinity, q } = at, pair = pairOfScore(at);
   if (!pair) return null;
-  const gaps = leads(at, ...pair), tall = bestOf(affinity.products(q, pair[0])), gap = gaps.reduce((best, v, c) => (v > gaps[best] ? c : best), 0);
+  const gaps = leadsScore(at, ...pair), tall = bestOf(affinity.products(q, pair[0])), gap = gaps.reduce((best, v, c) => (v > gaps[best] ? c : best), 0);
   if (tall === gap) return null;
   // The channel whose lead is largest is the one whose loss costs the most.
   return {
@@ -63,10 +63,10 @@ function check(at) {
 }
 
 /** @param {At} at @param {HTMLElement} box */
-function draw(at, box) {
-  const { lesson, affinity, q, memo, row } = at, pair = pairOf(at), key = lesson.place.key ?? bestOf(row), canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="products"]'));
+function drawScore(at, box) {
+  const { lesson, affinity, q, memo, row } = at, pair = pairOfScore(at), key = lesson.place.key ?? bestOf(row), canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="products"]'));
   if (!canvas || affinity.pairwise.score !== "product") return;
-  const products = affinity.products(q, key), other = pair ? pair[1] : key, shown = memo.compare ? leads(at, key, other) : products;
+  const products = affinity.products(q, key), other = pair ? pair[1] : key, shown = memo.compare ? leadsScore(at, key, other) : products;
   let total = 0;
   const line = memo.compare ? undefined : products.map((v) => (total += v));
   drawBars(canvas, shown, { marked: lesson.place.channel ?? -1, colour: getComputedStyle(canvas).getPropertyValue("--a"), line: memo.running ? line : undefined });
@@ -79,11 +79,11 @@ function draw(at, box) {
   lesson.put("channelValue", channel === null ? NaN : shown[channel]);
   if (pair && memo.compare) lesson.marks.box("other", at.keys.rect(pair[1]), "nlv-key nlv-other");
   else lesson.marks.remove("other");
-  if (!canvas.dataset.heard) listen(lesson, canvas, products.length);
+  if (!canvas.dataset.heard) listenScore(lesson, canvas, products.length);
 }
 
 /** The channel that is pointed at. @param {import("../lesson.js").Lesson} lesson @param {HTMLCanvasElement} canvas @param {number} count */
-function listen(lesson, canvas, count) {
+function listenScore(lesson, canvas, count) {
   const set = (/** @type {number | null} */ channel) => {
     if (lesson.place.channel === channel) return;
     lesson.place.channel = channel;
@@ -99,18 +99,18 @@ function listen(lesson, canvas, count) {
 }
 
 /** @type {import("../../pages.js").Page} */
-export const score = {
+export const scorePage = {
   name: "score", veil: true, pointer: "key", stages: ["theta", "phi", "score"], formulas: ["score", "ratio"],
   start: { example: "cat", block: "layer3.1", x: 318, y: 128, key: [167, 112] },
   before: (at) => {
-    const pair = at.affinity.pairwise.score === "product" ? pairOf(at) : null;
+    const pair = at.affinity.pairwise.score === "product" ? pairOfScore(at) : null;
     return pair ? { s1: decimal(scoreOf(at, pair[0]), 2), s2: decimal(scoreOf(at, pair[1]), 2), d: at.affinity.channels } : { d: at.affinity.channels };
   },
   facts: (at) => {
-    const pair = pairOf(at), diff = pair ? scoreOf(at, pair[0]) - scoreOf(at, pair[1]) : 0;
+    const pair = pairOfScore(at), diff = pair ? scoreOf(at, pair[0]) - scoreOf(at, pair[1]) : 0;
     return pair ? { diff: decimal(diff, 2), ratio: Math.exp(diff) } : {};
   },
-  ask, check,
+  ask: askScore, check: checkScore,
   body: ({ lesson, memo, revealed }) => (!revealed ? "" : `<div class="nlv-try"><p class="nlv-tools">
     <button type="button" class="nlv-button" data-act="compare" aria-pressed="${Boolean(memo.compare)}">${lesson.say("score.compare")}</button>
     <button type="button" class="nlv-button" data-act="running" aria-pressed="${Boolean(memo.running)}">${lesson.say("score.running")}</button></p>
@@ -120,7 +120,7 @@ export const score = {
     <p class="nlv-sumline">${liveHtml("plus")} \u2212 ${liveHtml("minus")} = <span class="nlv-of" data-of="score">${lesson.say("score.score")}</span> ${liveHtml("score")}</p>
     <p class="nlv-sumline">exp(${lesson.say("score.score")} \u2212 ${liveHtml("normaliser")}) = <span class="nlv-of" data-of="A">${lesson.say("score.weight")}</span> ${liveHtml("weight")}
       ${lesson.say("score.istimes", { times: liveHtml("times") })}</p></div>`),
-  draw,
+  draw: drawScore,
   paint: ({ lesson, affinity, q, keys }) => {
     const { channel } = lesson.place;
     if (channel === null || affinity.pairwise.score !== "product") return null;
