@@ -169,6 +169,14 @@ def test_what_is_no_head_of_a_transformer_is_refused(option: dict, why: str) -> 
         nv.as_attention(NonLocalBlock(6, **option))
 
 
+def test_without_a_batch_norm_training_changes_nothing() -> None:
+    block = trained(NonLocalBlock(6, sub_sample=False, bn_layer=False)).train()
+    t = given(2).flatten(2).mT
+    assert torch.allclose(
+        t + nv.as_attention(block)(t, t, t)[0], block(given(2)).flatten(2).mT, atol=1e-5
+    )
+
+
 def means_by_loops(
     image: np.ndarray, grid: tuple[int, int, int], patch: int, h: float
 ) -> np.ndarray:
