@@ -31,7 +31,7 @@ export function articleHtml(lesson, at) {
   if (!at) return `${head}${waitingHtml(lesson)}${footHtml(lesson)}`;
   const { revealed } = at, before = page.before?.(at) || {};
   return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${askHtml(at, before)}
-    ${revealed && page.ask ? foundHtml(at, before) : page.veil ? "" : page.body?.(at) || ""}${footHtml(lesson)}`;
+    ${revealed && page.ask ? foundHtml(at, before) : page.body?.(at) || ""}${footHtml(lesson)}`;
 }
 
 /** @param {Lesson} lesson */
@@ -75,9 +75,9 @@ function footHtml(lesson) {
   const { number, own, session } = lesson, next = PAGES[number];
   const button = (/** @type {string} */ act, /** @type {string} */ words, /** @type {string} */ look = "") => `<button type="button" class="nlv-button ${look}" data-act="${act}">${words}</button>`;
   const upload = session.open?.source.upload;
-  return `<footer class="nlv-pagefoot"><p class="nlv-turns">${number > 1 ? button("prev", `\u2190 ${lesson.say("lesson.prev")}`) : ""}
+  return `<div class="nlv-pagefoot"><p class="nlv-turns">${number > 1 ? button("prev", `\u2190 ${lesson.say("lesson.prev")}`) : ""}
     ${next ? button("next", `${lesson.say("lesson.next", { title: lesson.say(`${next.name}.title`) })} \u2192`, "nlv-strong") : button("explore", lesson.say("lesson.done"), "nlv-strong")}</p>
     <p class="nlv-ways">${own || upload || lesson.wandered ? button("back", lesson.say("lesson.back"), "nlv-plain") : ""}${button("own", lesson.say("lesson.own"), "nlv-plain")}
     ${button("explore", lesson.say("lesson.explore"), "nlv-plain")}${button("present", lesson.say(lesson.presenting ? "lesson.unpresent" : "lesson.present"), "nlv-plain")}
-    ${button("print", lesson.say("lesson.print"), "nlv-plain")}</p></footer>`;
+    ${button("print", lesson.say("lesson.print"), "nlv-plain")}</p></div>`;
 }

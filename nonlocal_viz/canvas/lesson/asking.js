@@ -58,7 +58,7 @@ export function guessText(at, low, high) {
 /** @param {At} at @param {Question & { kind: "match" }} question @param {Given | null} given @param {string} id */
 function matchHtml({ lesson }, { left, right }, given, id) {
   const order = [2, 0, 3, 1].filter((i) => i < right.length);
-  return `<div class="nlv-match">${left.map((one, i) => `<label>${one}<select data-match="${i}" data-of-question="${id}"${given ? " disabled" : ""}>
+  return `<div class="nlv-match">${left.map((one, i) => `<label><span>${one}</span><select data-match="${i}" data-of-question="${id}"${given ? " disabled" : ""}>
     <option value="">${lesson.say("asking.choose")}</option>${order.map((k) => `<option value="${k}"${given?.given?.[i] === k ? " selected" : ""}>${right[k]}</option>`).join("")}
     </select></label>`).join("")}</div>`;
 }

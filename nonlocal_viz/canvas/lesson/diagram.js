@@ -19,13 +19,13 @@ const WAYS = [
 export function diagramHtml(lesson, stages) {
   const box = (/** @type {[string, number, number, string, number]} */ [name, x, y, label, width]) => `<g class="nlv-box${stages.includes(name) ? " now" : ""}" data-of="${name}"
     tabindex="0" role="img" aria-label="${lesson.say(`tensor.${name}`)}"><title>${lesson.say(`tensor.${name}`)}</title><rect x="${x}" y="${y}" width="${width}" height="28" rx="6"/>
-    <text x="${x + width / 2}" y="${y + 19}">${name === "wz" ? 'W<tspan dy="3" font-size="10">z</tspan>' : label}</text><text class="nlv-shape" data-shape="${name}" x="${x + width / 2}" y="${y + 42}"></text></g>`;
-  return `<svg class="nlv-diagram" viewBox="0 0 764 200" role="group" aria-label="${lesson.say("diagram.label")}">
+    <text x="${x + width / 2}" y="${y + 19}">${name === "wz" ? 'W<tspan dy="3" font-size="10">z</tspan>' : label}</text><text class="nlv-shape" data-shape="${name}" x="${x + width / 2}" y="${name === "x" ? y - 7 : y + 42}"></text></g>`;
+  return `<svg class="nlv-diagram" viewBox="0 6 764 196" role="group" aria-label="${lesson.say("diagram.label")}">
     <defs><marker id="nlv-head" viewBox="0 0 6 6" refX="5.2" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 .6L5.4 3L0 5.4z"/></marker></defs>
     ${WAYS.map(([name, d]) => `<path class="nlv-way" data-of="${name}" d="${d}" marker-end="url(#nlv-head)"/>`).join("")}
     <text class="nlv-op" x="278" y="56">softmax</text>
     <g class="nlv-box" data-of="z"><circle cx="672" cy="106" r="10"/><text x="672" y="111">+</text></g>
-    <text class="nlv-op" x="360" y="178">${lesson.say("diagram.shortcut")}</text>
+    <text class="nlv-op" x="365" y="196">${lesson.say("diagram.shortcut")}</text>
     ${BOXES.map(box).join("")}</svg>`;
 }
 

@@ -19,6 +19,9 @@ export const share = (value) => ({ value: 100 * value, text: `${number(100 * val
 /** @param {number} value @param {number} decimals @returns {Figure} */
 export const decimal = (value, decimals) => ({ value, text: value.toFixed(decimals).replace("-", "\u2212") });
 
+/** So many times an even share. @param {number} value @returns {Figure} */
+export const timesEven = (value) => ({ value, text: `\u00d7${number(value)}` });
+
 /** So small that only its size is of interest. @param {number} value @returns {Figure} */
 export const tiny = (value) => ({ value, text: value === 0 ? "0" : value.toExponential(1).replace("-", "\u2212") });
 

@@ -19,7 +19,7 @@ export function followSweep({ block, affinity, lesson }, then) {
     for (let step = passes.next(); ; step = passes.next()) {
       if (step.done) {
         lesson.swept.set(block, step.value);
-        if (lesson.session.open?.block === block) lesson.session.refresh();
+        if (lesson.session.open?.block === block) lesson.render();
         return;
       }
       if (performance.now() > until) break;

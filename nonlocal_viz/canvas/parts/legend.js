@@ -33,6 +33,7 @@ export class Legend {
   clear() {
     for (const mark of this.marks.children) mark.textContent = "";
     this.shown = "";
+    say(this.name, "\u00a0");
     contextOf(this.bar).clearRect(0, 0, this.bar.width, this.bar.height);
   }
 

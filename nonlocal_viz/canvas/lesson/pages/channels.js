@@ -44,7 +44,9 @@ function drawChannels(at, box) {
   lesson.put("rowNow", q);
   lesson.put("channelApart", tiny(apart));
   lesson.put("channelTop", top);
-  lesson.put("channelMoved", 0);
+  // How many numbers of the table are others than where the pointer was before.
+  lesson.put("channelMoved", memo.before ? table.filter((v, i) => v !== memo.before[i]).length : 0);
+  memo.before = table;
 }
 
 /** @type {import("../../pages.js").Page} */

@@ -33,7 +33,9 @@ function askCousins(at) {
   cells.splice(right, 0, q);
   return {
     kind: "which", right,
-    options: cells.map((cell, i) => ({ words: lesson.say("cousins.ask.row"), row: Float32Array.from(affinity.row(cell)), text: lesson.say(i === right ? "cousins.ask.this" : "cousins.ask.other"), value: cell })),
+    options: cells.map((cell, i) => ({
+      words: lesson.state.ask ? lesson.say(i === right ? "cousins.ask.this" : "cousins.ask.other") : "", row: Float32Array.from(affinity.row(cell)),
+    })),
   };
 }
 

@@ -3,7 +3,7 @@
 import { ringPlaces, whereScores, PASS } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf } from "../../core/sums.js";
-import { share } from "../figures.js";
+import { share, timesEven } from "../figures.js";
 import { followSweep } from "../sweeping.js";
 
 /** @typedef {import("../../pages.js").At} At */
@@ -35,7 +35,7 @@ function askGuess(at) {
   const four = ringPlaces(row, keys, size, own, point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), value: value * row.length, place: [x, y] })) };
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), ...timesEven(value * row.length), place: [x, y] })) };
 }
 
 /** @param {At} at @returns {Question | null} */
@@ -45,7 +45,7 @@ function checkGuess(at) {
   const row = Float32Array.from(affinity.row(at.queries.find(...GUESS_OTHER))), values = GUESS_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
   return {
     kind: "which", right: values.indexOf(Math.max(...values)),
-    options: GUESS_PLACES.map(([name, place], i) => ({ words: lesson.say(`guess.check.${name}`), value: values[i], place })),
+    options: GUESS_PLACES.map(([name, place], i) => ({ words: lesson.say(`guess.check.${name}`), ...timesEven(values[i]), place })),
   };
 }
 
@@ -59,7 +59,7 @@ export const guessPage = {
     return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best) };
   },
   ask: askGuess, check: checkGuess,
-  body: ({ lesson }) => `<p class="nlv-live">${lesson.say("guess.live", { now: '<output data-num="nowTimes" data-value="">\u2013</output>', far: '<output data-num="nowFar" data-value="">\u2013</output>' })}</p>`,
+  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: '<output data-num="nowTimes" data-value="">\u2013</output>', far: '<output data-num="nowFar" data-value="">\u2013</output>' })}</p>`),
   draw: (at) => {
     const best = bestOf(at.row);
     at.lesson.put("nowTimes", timesGuess(at, best));

@@ -3,7 +3,7 @@
 import { bestOf, pooledKeys, scoresAmong, scoresOf, softmax, sumOf, supportOf } from "../../core/sums.js";
 import { ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
-import { decimal, liveHtml } from "../figures.js";
+import { decimal, liveHtml, timesEven } from "../figures.js";
 import { onLog } from "../../core/grading.js";
 import { followSweep } from "../sweeping.js";
 
@@ -21,12 +21,12 @@ function askRow(at) {
   const { lesson, row, keys, neutral, size, queries, q, point } = at;
   if (!neutral) {
     const values = ROW_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
-    return { kind: "which", right: values.indexOf(Math.max(...values)), options: ROW_PLACES.map(([name, place], i) => ({ words: lesson.say(`row.ask.${name}`), value: values[i], place })) };
+    return { kind: "which", right: values.indexOf(Math.max(...values)), options: ROW_PLACES.map(([name, place], i) => ({ words: lesson.say(`row.ask.${name}`), ...timesEven(values[i]), place })) };
   }
   const four = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), value: value * row.length, place: [x, y] })) };
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), ...timesEven(value * row.length), place: [x, y] })) };
 }
 
 /** Whether the softmax can be taken apart here. @param {At} at */
@@ -88,8 +88,11 @@ export const rowPage = {
   start: { example: "coffee", block: "layer2.1", x: 140, y: 270 },
   before: ({ queries, keys }) => ({ n: queries.count, m: keys.count }),
   facts: (at) => {
-    const back = bestOf(at.row), there = at.row[back];
-    return { there, back: at.block.meta.pooled ? NaN : Float32Array.from(at.affinity.row(back))[at.q] };
+    // Of the keys that get an even share at least, the one that gives back least of what it gets.
+    const { row: given, affinity, block, keys } = at, back = block.meta.pooled || keys.cells[0] > 1 ? null : Float32Array.from(affinity.column(at.q));
+    if (!back) return {};
+    const most = given.reduce((best, w, k) => (w * keys.count >= 1 && w / back[k] > given[best] / back[best] ? k : best), bestOf(given));
+    return { there: given[most], back: back[most] };
   },
   ask: askRow,
   check: (at) => {
