@@ -31,7 +31,8 @@ export function shownBy(session) {
   };
 }
 
-/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host @param {(session: Session) => void} [join] lets others in, before anything is asked */
+/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host @param {(session: Session) => void} [join] lets others in, before
+ * anything is asked */
 export function mount(element, host, join = () => {}) {
   const root = /** @type {HTMLElement} */ (element.querySelector(".nlv") || element);
   const session = new Session(root, host);

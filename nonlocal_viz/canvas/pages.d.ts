@@ -7,7 +7,7 @@ import type { Lesson } from "./lesson/lesson.js";
 
 /** A number as it is shown; `value` is what it was rounded from. */
 export interface Figure { value: number; text: string; }
-export type Figures = Record<string, number | Figure>;
+export type Figures = Record<string, number | Figure | undefined>;
 
 /** What is shown, for a page: of the query that is pointed at, or of the one that the page rests on. */
 export interface At {

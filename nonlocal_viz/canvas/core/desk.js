@@ -2,6 +2,7 @@
 // answer whose question is no longer open, because something else was asked since, is dropped. A question
 // that brings no answer is asked again with patience (patience.js): none waits for ever, none is lost.
 
+import { broughtBy } from "./brought.js";
 import { fetched } from "./fetched.js";
 import { SendingError } from "./line.js";
 import { gaveUp, Patience } from "./patience.js";
@@ -20,9 +21,7 @@ import { BRINGING, waitedFor } from "./waited.js";
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
  *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */
 /** @typedef {{ kind: Kind, question: any, patience: Patience, words: string, done: number | null, go: () => void, abort: AbortController,
- *   resent: boolean, stopped: () => void, brought?: (brought: { said: any, files: Record<string, ArrayBuffer> }) => void, refused?: (error: Error) => void,
- *   aside?: boolean }} Open a question; go: one try of it; abort: ends what is fetched for it; brought, refused: whoever asked shows the answer; aside:
- * nobody sees that it is asked */
+ *   resent: boolean, stopped: () => void } & import("./brought.js").Aside} Open a question; go: one try of it; abort: ends what is fetched for it */
 
 const BROKEN = "The answer of the server could not be read; try again.";
 /** Milliseconds that the pointer has to rest before a row is asked of the server. */
@@ -60,7 +59,7 @@ export class Desk {
   get waiting() { return this.has("picture"); }
   /** @param {...Kind} kinds */
   has(...kinds) { return this.of(...kinds).length > 0; }
-  /** @param {...Kind} kinds */
+  /** Those that people see. @param {...Kind} kinds */
   of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind) && !open.aside); }
 
   /** Whether the picture is on its way, or a part of it. */
@@ -139,14 +138,6 @@ export class Desk {
 
   /** @param {Source} source @param {string} block */
   openBlock(source, block) { this.ask("block", { source, block }); }
-
-  /** Something that is shown by whoever asked for it. @param {Kind} kind @param {object} question
-   * @returns {Promise<{ said: any, files: Record<string, ArrayBuffer> } | null>} null: nobody waits for it any more */
-  bring(kind, question) {
-    return new Promise((resolve, reject) => {
-      this.put(++this.count, kind, question, true, { stopped: () => resolve(null), brought: resolve, refused: reject, aside: true });
-    });
-  }
 
   /** Send a file. @param {File} file @returns {Promise<string | null>} what the server calls it; null: nobody waits for it any more */
   sendFile(file) {
@@ -275,7 +266,7 @@ export class Desk {
       open.patience.heard();
       if (open.kind !== "row") this.working(open, open.words, share);
     });
-    if (open.brought) return this.aside(said, open, bring);
+    if (open.brought) return broughtBy(said, open, bring);
     if (said.kind === "error") return () => this.failed(said.message, open);
     if (said.kind === "file") {
       const content = /** @type {ArrayBuffer} */ (await bring(said.file));
@@ -288,18 +279,6 @@ export class Desk {
     const factors = await bring(said.first.factors);
     if (said.kind === "block") return () => this.on.block(said.first, factors);
     return () => { this.forget(); this.on.view(said, factors); };
-  }
-
-  /** An answer with all its files, to whoever asked. @param {any} said @param {Open} open
-   * @param {(file: import("../protocol.js").File | null) => Promise<ArrayBuffer> | null} bring @returns {Promise<() => void>} */
-  async aside(said, { brought, refused }, bring) {
-    if (said.kind === "error") return () => refused?.(new Error(said.message));
-    const named = [
-      ...Object.entries(said.tensors || {}).map(([name, { file }]) => [name, file]),
-      ["weights", said.weights?.file], ["cousin", said.cousin?.factors], ["factors", said.first?.factors],
-    ].filter(([, file]) => file);
-    const files = Object.fromEntries(await Promise.all(named.map(async ([name, file]) => [name, await bring(file)])));
-    return () => brought?.({ said, files });
   }
 
   /** @param {string} message @param {Open} open */

@@ -32,7 +32,8 @@ export function discMass(row, grid, x, y, radius, t = 0) {
 /** @param {{ width: number, height: number }} size */
 export const discRadius = ({ width, height }) => DISC * Math.hypot(width, height);
 
-/** How much of what the best disc holds each of some places has. @param {ArrayLike<number>} row @param {Grid} grid @param {{ width: number, height: number }} size
+/** How much of what the best disc holds each of some places has. @param {ArrayLike<number>} row @param {Grid} grid
+ * @param {{ width: number, height: number }} size
  * @param {[number, number][]} places @param {number} [t] */
 export function whereScores(row, grid, size, places, t = 0) {
   const radius = discRadius(size), frame = grid.cells[1] * grid.cells[2];

@@ -41,7 +41,8 @@ export function bestOf(numbers) {
   return best;
 }
 
-/** All rows, one part after the other, so that the page stays alive. @param {Affinity} affinity @returns {Generator<number, Sweep>} gives the share that is done */
+/** All rows, one part after the other, so that the page stays alive. @param {Affinity} affinity @returns {Generator<number, Sweep>} gives the share
+ * that is done */
 export function* sweep(affinity) {
   const queries = affinity.columnCells.length, keys = affinity.rowCells.length;
   const columns = new Float64Array(keys), downwards = new Float64Array(keys), bestOfKey = new Uint32Array(keys), norms = new Float64Array(queries);

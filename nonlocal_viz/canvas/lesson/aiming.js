@@ -47,7 +47,8 @@ export class Aiming {
     if (!lesson.on || this.at("query")) return false;
     const at = lesson.at();
     if (!at) return true;
-    const cell = this.at("marker") ? at.keys.find(...(place.marker || /** @type {[number, number]} */ ([at.point.x, at.point.y])), at.point.t) : (place.key ?? at.q);
+    const cell = this.at("marker") ? at.keys.find(...(place.marker
+      || /** @type {[number, number]} */ ([at.point.x, at.point.y])), at.point.t) : (place.key ?? at.q);
     const [x, y] = middle(at.keys.rect(at.keys.beside(cell, dh, dw)));
     this.hold({ x, y, t: at.point.t });
     return true;
@@ -55,7 +56,8 @@ export class Aiming {
 
   /** @param {Point} point @param {boolean} hold */
   setKey({ x, y, t }, hold) {
-    const { place, session } = this.lesson, { open } = session, key = open ? open.block.keys.find(open.block.keys.x.clamp(x), open.block.keys.y.clamp(y), t) : -1;
+    const { place, session } = this.lesson, { open } = session,
+      key = open ? open.block.keys.find(open.block.keys.x.clamp(x), open.block.keys.y.clamp(y), t) : -1;
     if (key < 0) return;
     place.key = key;
     if (hold) { place.kept = key; this.lesson.say_(); }

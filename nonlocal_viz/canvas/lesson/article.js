@@ -13,9 +13,12 @@ import { PAGES } from "./pages.js";
 /** A sentence with its numbers; what is not known yet has a place. @param {Lesson} lesson @param {string} key @param {Figures} figures */
 export function textHtml(lesson, key, figures) {
   const sentence = lesson.say(key);
-  const values = Object.fromEntries(placesOf(sentence).map((name) => [name, name in figures ? outputHtml(name, figures[name]) : liveHtml(name)]));
+  const values = Object.fromEntries(placesOf(sentence).map((name) => [name, placeHtml(name, figures[name])]));
   return marked(lesson.say(key, values));
 }
+
+/** @param {string} name @param {number | import("../pages.js").Figure | undefined} given undefined: not known yet */
+const placeHtml = (name, given) => (given === undefined ? liveHtml(name) : outputHtml(name, given));
 
 /** The key of a text: where this is not what the page starts from, the one that names no facts of that. @param {At} at @param {string} name */
 export function keyOf({ lesson, neutral }, name) {

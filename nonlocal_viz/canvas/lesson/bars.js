@@ -10,7 +10,8 @@ import { loaded, paintCells } from "../parts/paint.js";
 
 /** As sharp as the screen. @param {HTMLCanvasElement} canvas */
 function sized(canvas) {
-  const sharp = Math.min(2, globalThis.devicePixelRatio || 1), width = Math.round((canvas.clientWidth || 300) * sharp), height = Math.round((canvas.clientHeight || 60) * sharp);
+  const sharp = Math.min(2, globalThis.devicePixelRatio || 1), width = Math.round((canvas.clientWidth || 300) * sharp),
+    height = Math.round((canvas.clientHeight || 60) * sharp);
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = contextOf(canvas);
   context.clearRect(0, 0, width, height);
@@ -20,7 +21,8 @@ function sized(canvas) {
 /** One bar a number, round a line of zero. @param {HTMLCanvasElement} canvas @param {ArrayLike<number>} numbers @param {Style} [style] */
 export function drawBars(canvas, numbers, { colour, top, marked = -1, line } = {}) {
   const { context, width, height } = sized(canvas), ink = getComputedStyle(canvas).color, list = Array.from(numbers);
-  const high = top ?? Math.max(0, ...list, ...(line ? Array.from(line) : [])), low = top === undefined ? Math.min(0, ...list, ...(line ? Array.from(line) : [])) : -top;
+  const high = top ?? Math.max(0, ...list, ...(line ? Array.from(line) : [])),
+    low = top === undefined ? Math.min(0, ...list, ...(line ? Array.from(line) : [])) : -top;
   const range = high - low || 1, step = width / list.length, zero = (high / range) * (height - 4) + 2;
   const down = (/** @type {number} */ v) => zero - (v / range) * (height - 4);
   context.fillStyle = ink;
@@ -47,10 +49,12 @@ export function barAt(canvas, event, count) {
   return Math.max(0, Math.min(count - 1, Math.floor(((event.clientX - box.left) / box.width) * count)));
 }
 
-/** A small photo with weights over it. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {Float32Array} weights @param {Grid} grid
+/** A small photo with weights over it. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {Float32Array} weights
+ * @param {Grid} grid
  * @param {{ signed?: boolean, top?: number, query?: import("../core/grid.js").Rect | null, frame?: number }} [style] */
 export function drawMap(canvas, lesson, weights, grid, { signed = false, top, query = null, frame = 0 } = {}) {
-  const { stage } = lesson.session.scene, { size } = stage, photo = stage.photos[frame] || stage.photo, width = 300, height = Math.round((width * size.height) / size.width);
+  const { stage } = lesson.session.scene, { size } = stage, photo = stage.photos[frame] || stage.photo, width = 300,
+    height = Math.round((width * size.height) / size.width);
   if (!size.width) return;
   canvas.width = width;
   canvas.height = height;
@@ -73,7 +77,8 @@ export function drawMap(canvas, lesson, weights, grid, { signed = false, top, qu
   context.strokeRect(...box);
 }
 
-/** A table of numbers, a pixel each. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {ArrayLike<number>} numbers @param {number} width
+/** A table of numbers, a pixel each. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {ArrayLike<number>} numbers
+ * @param {number} width
  * @param {boolean} signed @param {number} [marked] a row that stands out */
 export function drawTable(canvas, lesson, numbers, width, signed, marked = -1) {
   const height = Math.round(numbers.length / width), list = Float32Array.from(numbers);

@@ -1,6 +1,7 @@
 // What a page needs besides the factors: asked of the server once for a picture and block, a page ahead of its use.
 
 import { Block } from "../core/answer.js";
+import { bring } from "../core/brought.js";
 import { decoded } from "../core/halves.js";
 import { modelOf, sameFile } from "../core/source.js";
 
@@ -40,7 +41,7 @@ export class Data {
     const key = this.key(source, block, question), known = this.known.get(key);
     if (known !== undefined) return known;
     this.keep(key, null);
-    this.session.desk.bring("lesson", { source, block, x: 0, y: 0, frame: 0, ...question }).then((brought) => {
+    bring(this.session.desk, "lesson", { source, block, x: 0, y: 0, frame: 0, ...question }).then((brought) => {
       if (brought) {
         this.keep(key, opened(brought));
         this.arrived();
@@ -54,7 +55,7 @@ export class Data {
     const key = this.key(source, block, { ahead: true }), { open } = this.session;
     if (this.known.has(key) || (open && sameFile(open.source, source) && modelOf(open.source, "") === modelOf(source, ""))) return;
     this.keep(key, null);
-    this.session.desk.bring("picture", { source, block }).then((brought) => {
+    bring(this.session.desk, "picture", { source, block }).then((brought) => {
       if (!brought) { this.known.delete(key); return; }
       for (const { url } of brought.said.frames) new Image().src = url;
       this.keep(key, { view: brought.said, factors: brought.files.factors || null });

@@ -5,7 +5,8 @@
 /** name, x, y, label; of a box its width. @type {[string, number, number, string, number][]} */
 const BOXES = [
   ["x", 18, 78, "x", 40], ["theta", 104, 22, "\u03b8", 46], ["phi", 104, 78, "\u03c6", 46], ["g", 104, 134, "g", 46],
-  ["score", 196, 50, "\u03b8\u03c6\u1d40", 58], ["A", 302, 50, "A", 46], ["y", 398, 92, "y = A g", 76], ["wz", 512, 92, "W\u2093", 50], ["bn", 590, 92, "BN", 46],
+  ["score", 196, 50, "\u03b8\u03c6\u1d40", 58], ["A", 302, 50, "A", 46], ["y", 398, 92, "y = A g", 76], ["wz", 512, 92, "W\u2093", 50], ["bn", 590, 92,
+    "BN", 46],
   ["z", 706, 92, "z", 40],
 ];
 /** From box to box. @type {[string, string][]} */

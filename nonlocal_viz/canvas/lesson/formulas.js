@@ -23,11 +23,15 @@ export const FORMULAS = {
   ratio: `<mfrac>${of("A", sub("A", IJ))}${of("A", sub("A", "<mi>i</mi><mi>k</mi>"))}</mfrac>${EQUALS}${exp(of("score", `${sub("s", IJ)}<mo>\u2212</mo>${sub("s", "<mi>i</mi><mi>k</mi>")}`))}`,
   softmax: of("A", sub("A", IJ)) + EQUALS + `<mfrac>${of("score", exp(sub("s", IJ)))}<mrow>${sum("k", of("score", exp(sub("s", "<mi>i</mi><mi>k</mi>"))))}</mrow></mfrac>`,
   mixture: of("y", sub("y", I)) + EQUALS + sum("j", of("A", sub("A", IJ)) + of("g", sub("g", J))),
-  residual: of("z", sub("z", I)) + EQUALS + of("x", sub("x", I)) + "<mo>+</mo>" + of("bn", "<mi>BN</mi>") + OPEN + of("wz", "<msub><mi>W</mi><mi>z</mi></msub>") + of("y", sub("y", I)) + CLOSE,
-  positions: of("score", "<mi>\u03b8</mi><msup><mi>\u03c6</mi><mi mathvariant=\"normal\">T</mi></msup>") + "<mo>:</mo><mi>N</mi><mo>\u00d7</mo><mi>N</mi><mspace width=\"2em\"/>"
+  residual: of("z", sub("z", I)) + EQUALS + of("x", sub("x", I)) + "<mo>+</mo>" + of("bn", "<mi>BN</mi>") + OPEN + of("wz",
+    "<msub><mi>W</mi><mi>z</mi></msub>") + of("y", sub("y", I)) + CLOSE,
+  positions: of("score", "<mi>\u03b8</mi><msup><mi>\u03c6</mi><mi mathvariant=\"normal\">T</mi></msup>")
+    + "<mo>:</mo><mi>N</mi><mo>\u00d7</mo><mi>N</mi><mspace width=\"2em\"/>"
     + "<msup><mi>\u03c6</mi><mi mathvariant=\"normal\">T</mi></msup><mi>\u03b8</mi><mo>:</mo><mi>D</mi><mo>\u00d7</mo><mi>D</mi>",
-  attention: "<mi>softmax</mi>" + OPEN + of("theta", "<mi>Q</mi>") + of("phi", "<msup><mi>K</mi><mi mathvariant=\"normal\">T</mi></msup>") + CLOSE + of("g", "<mi>V</mi>")
-    + EQUALS + "<mi>softmax</mi>" + OPEN + of("theta", "<mi>\u03b8</mi>") + of("phi", "<msup><mi>\u03c6</mi><mi mathvariant=\"normal\">T</mi></msup>") + CLOSE + of("g", "<mi>g</mi>"),
+  attention: "<mi>softmax</mi>" + OPEN + of("theta", "<mi>Q</mi>") + of("phi", "<msup><mi>K</mi><mi mathvariant=\"normal\">T</mi></msup>") + CLOSE
+    + of("g", "<mi>V</mi>")
+    + EQUALS + "<mi>softmax</mi>" + OPEN + of("theta", "<mi>\u03b8</mi>") + of("phi", "<msup><mi>\u03c6</mi><mi mathvariant=\"normal\">T</mi></msup>")
+      + CLOSE + of("g", "<mi>g</mi>"),
   general: of("y", sub("y", I)) + EQUALS + `<mfrac><mn>1</mn><mrow><mi>\ud835\udc9e</mi>${OPEN}${of("x", sub("x", I))}${CLOSE}</mrow></mfrac>`
     + sum("j", `<mi>f</mi>${OPEN}${of("x", `${sub("x", I)}<mo>,</mo>${sub("x", J)}`)}${CLOSE}${of("g", sub("g", J))}`),
   carried: `<mo stretchy="false">\u2016</mo>${of("A", sub("A", IJ))}${of("wz", "<msub><mi>W</mi><mi>z</mi></msub>")}${of("g", sub("g", J))}<mo stretchy="false">\u2016</mo>`,

@@ -71,11 +71,12 @@ export class Frame {
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus();
   }
 
-  focusTitle() { one(this.article, "h2").focus({ preventScroll: true }); scrollTo?.({ top: 0 }); }
+  focusTitle() { one(this.article, "h2").focus({ preventScroll: true }); this.root.ownerDocument.defaultView?.scrollTo({ top: 0 }); }
 
   /** The letters of choices that are places, and the small maps of those that are rows. @param {At} at */
   letters(at) {
-    const { lesson } = this, { page, state } = lesson, question = page.ask?.(at), asked = question && !state.check ? question : null, check = state.revealed ? page.check?.(at) : null;
+    const { lesson } = this, { page, state } = lesson, question = page.ask?.(at), asked = question && !state.check ? question : null,
+      check = state.revealed ? page.check?.(at) : null;
     for (const one_ of [asked, check]) {
       if (one_?.kind !== "which") continue;
       one_.options.forEach(({ place, row }, i) => {
@@ -113,8 +114,8 @@ const hasPlaces = (question) => question.kind === "which" && question.options.so
 /** What had the focus, as a selector. @param {HTMLElement} article */
 function focusOf(article) {
   const now = article.ownerDocument.activeElement;
-  if (!(now instanceof HTMLElement) || !article.contains(now)) return null;
-  const { act, ofQuestion, choice, slide, door, match } = now.dataset;
+  if (!now || !article.contains(now)) return null;
+  const { act, ofQuestion, choice, slide, door, match } = /** @type {HTMLElement} */ (now).dataset;
   const parts = Object.entries({ act, "of-question": ofQuestion, choice, slide, door, match }).filter(([, value]) => value !== undefined);
   return parts.length ? parts.map(([name, value]) => `[data-${name}="${value}"]`).join("") : null;
 }

@@ -48,7 +48,8 @@ export class Lesson {
     this.memo = {};
     /** Numbers that are on the page, by name. @type {Record<string, number>} */
     this.numbers = {};
-    /** What a pass over all rows of a block found; null while it goes on. @type {WeakMap<import("../core/answer.js").Block, import("../core/sums.js").Sweep | null>} */
+    /** What a pass over all rows of a block found; null while it goes on. @type {WeakMap<import("../core/answer.js").Block,
+     * import("../core/sums.js").Sweep | null>} */
     this.swept = new WeakMap();
     this.drawn_ = "";
     this.data = new Data(session, () => this.render());
@@ -120,7 +121,8 @@ export class Lesson {
   at(point = this.session.pointed.resting) {
     const { session: { open, pointed }, start } = this, answer = open && open.block.affinity && answerTo(open.block, point, "row");
     if (!open || !answer || !open.block.affinity) return null;
-    const grid = open.block.queries, first = grid.find(start.x, start.y, start.frame || 0), resting = grid.find(pointed.resting.x, pointed.resting.y, pointed.resting.t);
+    const grid = open.block.queries, first = grid.find(start.x, start.y, start.frame || 0),
+      resting = grid.find(pointed.resting.x, pointed.resting.y, pointed.resting.t);
     return {
       lesson: this, block: open.block, affinity: open.block.affinity, queries: grid, keys: open.block.keys, q: answer.index, point,
       row: Float32Array.from(answer.weights), size: open.picture, neutral: !this.atStart || resting !== first, revealed: this.state.revealed,
@@ -130,7 +132,8 @@ export class Lesson {
 
   /** What the server sent for the page so far. @param {import("../session.js").Open} open @returns {Record<string, any>} */
   got({ source, block }) {
-    return Object.fromEntries(Object.entries(this.page.needs?.(block, this.session.pointed.resting, this.memo) || {}).map(([name, question]) => [name, this.data.get(source, block.name, question)]));
+    return Object.fromEntries(Object.entries(this.page.needs?.(block, this.session.pointed.resting, this.memo) || {}).map(([name, question]) => [name,
+      this.data.get(source, block.name, question)]));
   }
 
   /** How weights are painted. @param {boolean} signed @param {number} top */
@@ -184,7 +187,8 @@ export class Lesson {
   drawn(answer) {
     if (!this.on) return;
     const { session: { open, pointed } } = this, { x, y, t } = pointed.resting;
-    const now = [open?.source.example, open?.source.upload, modelOf(open?.source || null, ""), open?.block.name, open?.block.asked("row").find(x, y, t), this.ready].join();
+    const now = [open?.source.example, open?.source.upload, modelOf(open?.source || null, ""), open?.block.name, open?.block.asked("row").find(x, y, t),
+      this.ready].join();
     if (now !== this.drawn_) {
       this.drawn_ = now;
       this.render();
@@ -214,24 +218,30 @@ export class Lesson {
     stage.markKey(shows ? at.keys.rect(/** @type {number} */ (place.key)) : null);
   }
 
+  /** What the address asked of the page, once. @param {At} at */
+  heedFirst(at) {
+    const { asked, place, start } = this, ours = asked.lesson === this.number;
+    const keyAt = (/** @type {[number, number]} */ [x, y]) => at.keys.find(x, y, at.point.t);
+    if (place.key === null && start.key && this.atStart) place.key = keyAt(start.key);
+    if (ours && asked.key) place.key = place.kept = keyAt(asked.key);
+    if (ours && asked.seen) this.state.revealed = true;
+    this.asked = { ...asked, seen: false, key: null };
+    at.revealed = this.state.revealed;
+  }
+
   /** The page anew: its words, its question, what was answered. */
   render() {
     if (!this.on) return;
-    this.numbers = {};
-    const at = this.ready ? this.at() : null;
-    if (at && this.place.key === null && this.start.key && this.atStart) this.place.key = at.keys.find(...this.start.key, at.point.t);
-    if (at && this.asked.seen && this.asked.lesson === this.number) this.state.revealed = true;
-    if (at) at.revealed = this.state.revealed;
-    if (at && this.asked.key && this.asked.lesson === this.number) this.place.key = at.keys.find(...this.asked.key, at.point.t);
-    if (at) this.asked = { ...this.asked, seen: false, key: null };
-    this.frame.write(articleHtml(this, at), this.session.open?.block || null);
-    for (const element of all(this.frame.article, "output[data-value]")) if (element.dataset.value) this.numbers[element.dataset.num || ""] = Number(element.dataset.value);
+    const at = this.ready ? this.at() : null, { frame } = this;
+    if (at) this.heedFirst(at);
+    frame.write(articleHtml(this, at), this.session.open?.block || null);
+    const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
+    this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));
     this.marks.clear();
-    if (at) {
-      this.frame.letters(at);
-      this.turning.lookAhead();
-      this.live(this.session.answer);
-    }
+    if (!at) return;
+    frame.letters(at);
+    this.turning.lookAhead();
+    this.live(this.session.answer);
   }
 
   // Pointing, as the session tells it; true: it is ours.
@@ -263,7 +273,8 @@ export class Lesson {
       page: this.on ? this.page.name : null, number: this.number, pages: PAGES.length, lang: this.tongue.now, ready: this.on && this.ready,
       numbers: { ...this.numbers }, veiled: this.veiled, answer: ask && { ...ask }, check: check && { ...check }, revealed, score: ask && ask.score,
       key: revealed ? this.place.key : null, channel: this.place.channel, own: this.own, neutral: this.on ? (this.at()?.neutral ?? null) : null,
-      state: { x: this.session.pointed.resting.x, y: this.session.pointed.resting.y, t: this.session.pointed.resting.t, block: this.session.open?.block.name ?? null },
+      state: { x: this.session.pointed.resting.x, y: this.session.pointed.resting.y, t: this.session.pointed.resting.t,
+        block: this.session.open?.block.name ?? null },
     };
   }
 }

@@ -76,6 +76,7 @@ export class Turning {
     const { start } = next, source = { example: start.example, ...(start.model && start.model !== session.ownModel ? { model: start.model } : {}) };
     data.ahead(source, start.block);
     const block = /** @type {any} */ ({ name: start.block });
-    for (const question of Object.values(next.needs?.(block, { x: start.x, y: start.y, t: start.frame || 0 }, {}) || {})) data.get(source, start.block, question);
+    for (const question of Object.values(next.needs?.(block, { x: start.x, y: start.y, t: start.frame || 0 }, {}) || {})) data.get(source, start.block,
+      question);
   }
 }

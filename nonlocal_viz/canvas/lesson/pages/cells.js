@@ -7,7 +7,8 @@ import { tiny } from "../figures.js";
 /** @typedef {import("../../pages.js").At} At */
 
 /** Whether rows can be shuffled as the keys are. @param {At} at */
-export const shuffles = ({ block, affinity }) => !block.meta.pooled && block.queries.cells[0] === 1 && affinity.pairwise.score === "product" && affinity.pairwise.normalise === "softmax";
+export const shuffles = ({ block, affinity }) => !block.meta.pooled && block.queries.cells[0] === 1 && affinity.pairwise.score === "product"
+  && affinity.pairwise.normalise === "softmax";
 
 /** The shuffle of a grid, made once. @param {At} at @returns {Uint32Array} */
 export const placesFor = ({ memo, keys }) => (memo.places?.length === keys.count ? memo.places : (memo.places = shuffled(keys.count)));
@@ -30,12 +31,14 @@ function drawCells(at, box) {
   const bars = (/** @type {string} */ name) => /** @type {HTMLCanvasElement | null} */ (box.querySelector(`[data-bars="${name}"]`));
   const x = got.x?.x, held = resting ? resting.q : q, [one, two, theta] = ["held", "pointed", "theta"].map(bars);
   if (x && one && two) {
-    const top = [held, q].reduce((most, k) => x.subarray(k * width, (k + 1) * width).reduce((/** @type {number} */ a, /** @type {number} */ v) => Math.max(a, v), most), 0);
+    const top = [held, q].reduce((most, k) => x.subarray(k * width, (k
+      + 1) * width).reduce((/** @type {number} */ a, /** @type {number} */ v) => Math.max(a, v), most), 0);
     drawBars(one, x.subarray(held * width, (held + 1) * width), { top: undefined, colour: getComputedStyle(one).getPropertyValue("--x") });
     drawBars(two, x.subarray(q * width, (q + 1) * width), { colour: getComputedStyle(two).getPropertyValue("--x") });
     lesson.put("xTop", top);
   }
-  if (theta) drawBars(theta, affinity.query.subarray(q * affinity.channels, (q + 1) * affinity.channels), { colour: getComputedStyle(theta).getPropertyValue("--theta") });
+  if (theta) drawBars(theta, affinity.query.subarray(q * affinity.channels, (q + 1) * affinity.channels),
+    { colour: getComputedStyle(theta).getPropertyValue("--theta") });
 }
 
 /** @type {import("../../pages.js").Page} */

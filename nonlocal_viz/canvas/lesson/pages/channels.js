@@ -13,7 +13,8 @@ const CHANNELS_STEP = 8;
 
 /** Queries and keys in another order. @param {At} at */
 function shuffledFactors({ affinity, keys }) {
-  const places = shuffled(keys.count), { channels, query, key } = affinity, moved = { query: new Float32Array(query.length), key: new Float32Array(key.length) };
+  const places = shuffled(keys.count), { channels, query, key } = affinity,
+    moved = { query: new Float32Array(query.length), key: new Float32Array(key.length) };
   places.forEach((to, k) => {
     moved.query.set(query.subarray(k * channels, (k + 1) * channels), to * channels);
     moved.key.set(key.subarray(k * channels, (k + 1) * channels), to * channels);
@@ -34,7 +35,8 @@ function tablesChannels(at) {
 
 /** @param {At} at @param {HTMLElement} box */
 function drawChannels(at, box) {
-  const { lesson, affinity, q, memo } = at, one = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="positions"]')), two = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="channels"]'));
+  const { lesson, affinity, q, memo } = at, one = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="positions"]')),
+    two = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="channels"]'));
   showShuffle(at, Boolean(memo.shuffled));
   if (!one || !two || affinity.pairwise.score !== "product") return;
   const { map, table, apart, top } = tablesChannels(at);
@@ -55,7 +57,7 @@ export const channelsPage = {
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   before: ({ queries, keys, affinity }) => ({ n: queries.count, m: keys.count, d: affinity.channels }),
   facts: ({ queries, keys, affinity }) => ({ positionNumbers: queries.count * keys.count, channelNumbers: affinity.channels ** 2 }),
-  ask: ({ lesson, queries, keys, affinity }) => {
+  ask: ({ queries, keys, affinity }) => {
     const n = queries.count, m = keys.count, d = affinity.channels, size = (/** @type {number} */ a, /** @type {number} */ b) => ({ words: `${a} \u00d7 ${b}` });
     return affinity.pairwise.score !== "product" || d === m ? null : { kind: "which", right: 1, options: [size(d, d), size(n, m), size(n, d)] };
   },

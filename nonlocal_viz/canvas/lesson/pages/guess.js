@@ -35,7 +35,8 @@ function askGuess(at) {
   const four = ringPlaces(row, keys, size, own, point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), ...timesEven(value * row.length), place: [x, y] })) };
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"),
+    ...timesEven(value * row.length), place: [x, y] })) };
 }
 
 /** @param {At} at @returns {Question | null} */

@@ -17,7 +17,7 @@ const LIMITS_DOORS = {
   dead: { example: "bunny", block: "layer2.1", x: 376, y: 250 },
 };
 const LIMITS_NAMES = Object.keys(LIMITS_DOORS);
-/** The secondLimits query of the card of collapse, in parts of the photo. */
+/** The second query of the card of collapse, in parts of the photo. */
 const SECOND = [600 / 1024, 400 / 576];
 
 /** @param {At} at */
@@ -25,7 +25,8 @@ const doorOf = ({ memo }) => memo.door || "carry";
 
 /** Another query's row, and the cosine of both. @param {At} at */
 function secondLimits({ queries, affinity, size, point, row }) {
-  const cell = queries.find(queries.x.clamp(SECOND[0] * size.width), queries.y.clamp(SECOND[1] * size.height), point.t), other = Float32Array.from(affinity.row(cell));
+  const cell = queries.find(queries.x.clamp(SECOND[0] * size.width), queries.y.clamp(SECOND[1] * size.height), point.t),
+    other = Float32Array.from(affinity.row(cell));
   const product = row.reduce((sum, w, k) => sum + w * other[k], 0);
   return { other, cell, cosine: product / (lengthOf(row) * lengthOf(other) || 1) };
 }
@@ -50,45 +51,54 @@ function askLimits(at) {
   /** @type {[number, number][]} */
   const places = [heavy, best].map((k) => { const { left, right, top, bottom } = keys.rect(k); return [(left + right) / 2, (top + bottom) / 2]; });
   const first = best < heavy ? 0 : 1, order = first === 0 ? [1, 0] : [0, 1];
-  return { kind: "which", key: "limits.carry.ask", right: order.indexOf(1), options: order.map((i) => ({ words: lesson.say("asking.place"), value: adds[[heavy, best][i]], place: places[i] })) };
+  return { kind: "which", key: "limits.carry.ask", right: order.indexOf(1), options: order.map((i) => ({ words: lesson.say("asking.place"),
+    value: adds[[heavy, best][i]], place: places[i] })) };
 }
 
-/** @param {At} at @param {HTMLElement} box */
-function drawLimits(at, box) {
-  const { lesson, row, keys, queries, q, affinity, got, block: { meta } } = at, door = doorOf(at), canvas = (/** @type {string} */ name) => /** @type {HTMLCanvasElement | null} */ (box.querySelector(`[data-map="${name}"]`));
-  const { signed } = meta, [one, two] = [canvas("one"), canvas("two")];
-  if (door === "alike") {
-    const { other, cell, cosine } = secondLimits(at);
+/** What each card shows. @type {Record<string, (at: At, maps: (HTMLCanvasElement | null)[]) => void>} */
+const SHOWN = {
+  alike: (at, [one, two]) => {
+    const { lesson, row, keys, queries, q, block: { meta: { signed } }, affinity } = at, { other, cell, cosine } = secondLimits(at);
     lesson.put("cosine", decimal(cosine, 3));
     if (one) drawMap(one, lesson, row, keys, { signed, query: queries.rect(q), frame: at.point.t });
     if (two) drawMap(two, lesson, other, keys, { signed, query: queries.rect(cell), frame: at.point.t });
     if (affinity.heads === 1) followSweep(at, (found) => lesson.put("meanCosine", decimal(found.mean, 3)));
-  }
-  if (door === "sink" && affinity.heads === 1) followSweep(at, (found) => {
-    const best = bestOf(found.columns), even = sumOf(found.columns) / found.columns.length, sorted = Float64Array.from(found.columns).sort().reverse(), few = Math.max(1, Math.round(sorted.length / 100));
-    lesson.put("sinkTimes", found.columns[best] / (even || 1));
-    lesson.put("sinkShare", share(found.bestOf[best] / queries.count));
-    lesson.put("fewShare", share(sumOf(sorted.subarray(0, few)) / (sumOf(sorted) || 1)));
-    lesson.marks.box("sink", keys.rect(best), "nlv-key");
-    if (one) drawMap(one, lesson, Float32Array.from(found.columns), keys, { signed, frame: 0 });
-  });
-  if (door === "carry") {
-    const adds = carriedLimits(at);
+  },
+  sink: (at, [one]) => {
+    const { lesson, keys, queries, block: { meta: { signed } }, affinity } = at;
+    if (affinity.heads === 1) followSweep(at, ({ columns, bestOf: chosen }) => {
+      const best = bestOf(columns), even = sumOf(columns) / columns.length, sorted = Float64Array.from(columns).sort().reverse();
+      lesson.put("sinkTimes", columns[best] / (even || 1));
+      lesson.put("sinkShare", share(chosen[best] / queries.count));
+      lesson.put("fewShare", share(sumOf(sorted.subarray(0, Math.max(1, Math.round(sorted.length / 100)))) / (sumOf(sorted) || 1)));
+      lesson.marks.box("sink", keys.rect(best), "nlv-key");
+      if (one) drawMap(one, lesson, Float32Array.from(columns), keys, { signed, frame: 0 });
+    });
+  },
+  carry: (at, [one, two]) => {
+    const { lesson, row, keys, queries, q } = at, adds = carriedLimits(at), total = adds ? sumOf(adds) || 1 : 1;
     if (!adds) return;
-    const heavy = bestOf(row), best = bestOf(adds), total = sumOf(adds) || 1;
-    lesson.put("heavyAdds", share(adds[heavy] / total));
-    lesson.put("bestAdds", share(adds[best] / total));
-    if (one) drawMap(one, lesson, row, keys, { signed, query: queries.rect(q), frame: at.point.t });
+    lesson.put("heavyAdds", share(adds[bestOf(row)] / total));
+    lesson.put("bestAdds", share(adds[bestOf(adds)] / total));
+    if (one) drawMap(one, lesson, row, keys, { signed: at.block.meta.signed, query: queries.rect(q), frame: at.point.t });
     if (two) drawMap(two, lesson, adds, keys, { query: queries.rect(q), frame: at.point.t });
-  }
-  const parts = got.parts, c = meta.about?.input || 0;
-  if (door === "dead" && parts?.x && parts?.added) {
-    const mean = (/** @type {number} */ much) => { const all = cosines(parts.x, parts.added, c, much, q); return sumOf(all) / all.length; };
-    lesson.put("deadAdded", decimal(0, 2));
-    lesson.put("liveAdded", decimal(lengthOf(parts.added.subarray(q * c, (q + 1) * c)), 2));
-    lesson.put("alikeDead", decimal(mean(0), 2));
-    lesson.put("alikeLive", decimal(mean(1), 2));
-  }
+  },
+  dead: ({ lesson, got: { parts }, block: { meta }, q }) => {
+    if (!parts?.x || !parts.added) return;
+    const c = meta.about?.input || 0, own = parts.added.subarray(q * c, (q + 1) * c), mean = (/** @type {number} */ much) => {
+      const all = cosines(parts.x, parts.added, c, much, q);
+      return decimal(sumOf(all) / all.length, 2);
+    };
+    lesson.put("deadAdded", decimal(0 * lengthOf(own), 2));
+    lesson.put("liveAdded", decimal(lengthOf(own), 2));
+    lesson.put("alikeDead", mean(0));
+    lesson.put("alikeLive", mean(1));
+  },
+};
+
+/** @param {At} at @param {HTMLElement} box */
+function drawLimits(at, box) {
+  SHOWN[doorOf(at)](at, ["one", "two"].map((name) => /** @type {HTMLCanvasElement | null} */ (box.querySelector(`[data-map="${name}"]`))));
 }
 
 /** @param {At} at */
@@ -96,7 +106,8 @@ function bodyLimits(at) {
   const { lesson, revealed } = at, door = doorOf(at), card = (/** @type {string} */ name) => `<button type="button" class="nlv-button" data-act="door" data-door="${name}" aria-pressed="${name === door}">${lesson.say(`limits.${name}.card`)}</button>`;
   const map = (/** @type {string} */ name) => `<figure><canvas data-map="${name}" role="img" aria-label="${lesson.say(`limits.${door}.${name}`)}"></canvas><figcaption>${lesson.say(`limits.${door}.${name}`)}</figcaption></figure>`;
   const maps = { alike: ["one", "two"], sink: ["one"], carry: ["one", "two"], dead: [] }[/** @type {"alike"} */ (door)] || [];
-  const live = Object.fromEntries(["cosine", "meanCosine", "sinkTimes", "sinkShare", "fewShare", "heavyAdds", "bestAdds", "deadAdded", "liveAdded", "alikeDead", "alikeLive"].map((name) => [name, liveHtml(name)]));
+  const live = Object.fromEntries(["cosine", "meanCosine", "sinkTimes", "sinkShare", "fewShare", "heavyAdds", "bestAdds", "deadAdded", "liveAdded",
+    "alikeDead", "alikeLive"].map((name) => [name, liveHtml(name)]));
   return `<div class="nlv-try">${revealed ? `<div class="nlv-small2">${maps.map(map).join("")}</div><p class="nlv-live">${lesson.say(`limits.${door}.live`, live)}</p>` : ""}
     <h3>${lesson.say("limits.cards")}</h3><p class="nlv-tools">${LIMITS_NAMES.map(card).join("")}</p></div>`;
 }
@@ -106,14 +117,16 @@ export const limitsPage = {
   name: "limits", veil: true, pointer: "query", stages: ["A", "g", "wz"], formulas: ["carried"],
   start: LIMITS_DOORS.carry, doors: LIMITS_DOORS,
   needs: (_block, _point, { door }) => ({
-    ...(door === undefined || door === "carry" ? { sizes: { want: "tensors", names: ["sizes"] } } : {}), ...(door === "dead" ? { parts: { want: "tensors", names: ["x", "added"] } } : {}),
+    ...(door === undefined || door === "carry" ? { sizes: { want: "tensors", names: ["sizes"] } } : {}), ...(door === "dead"
+      ? { parts: { want: "tensors", names: ["x", "added"] } } : {}),
   }),
   before: () => ({}),
   facts: (at) => {
     const adds = doorOf(at) === "carry" ? carriedLimits(at) : null;
     if (!adds) return {};
     const heavy = bestOf(at.row), best = bestOf(adds), total = sumOf(adds) || 1;
-    return { heavyWeight: at.row[heavy], bestWeight: at.row[best], rank: rankOf(adds, heavy), heavyShare: share(adds[heavy] / total), bestShare: share(adds[best] / total), m: at.keys.count };
+    return { heavyWeight: at.row[heavy], bestWeight: at.row[best], rank: rankOf(adds, heavy), heavyShare: share(adds[heavy] / total),
+      bestShare: share(adds[best] / total), m: at.keys.count };
   },
   ask: askLimits,
   check: (at) => ({ kind: "which", right: 1, options: ["a", "b", "c"].map((name) => ({ words: at.lesson.say(`limits.check.${name}`) })) }),

@@ -6,7 +6,8 @@ import { decimal, liveHtml } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
-/** The tensorsOutput of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d: number } | null} */
+/** The tensorsOutput of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d:
+ * number } | null} */
 function tensorsOutput({ got, block: { meta } }) {
   const { x, g, added } = got.parts || {};
   return x && g && added && meta.about ? { x, g, added, c: meta.about.input, d: meta.about.inner } : null;
@@ -22,10 +23,12 @@ function drawOutput(at, box) {
   const { lesson, memo, row, q } = at, parts = tensorsOutput(at), share = memo.gamma ?? 0;
   lesson.put("gamma", decimal(share, 2));
   if (!parts) return;
-  const { x, g, added, c, d } = parts, own = x.subarray(q * c, (q + 1) * c), more = added.subarray(q * c, (q + 1) * c).map((v) => share * v), y = mixture(row, g, d), z = outOf(parts, q, share);
+  const { x, g, added, c, d } = parts, own = x.subarray(q * c, (q + 1) * c), more = added.subarray(q * c, (q + 1) * c).map((v) => share * v),
+    y = mixture(row, g, d), z = outOf(parts, q, share);
   const bars = (/** @type {string} */ name, /** @type {ArrayLike<number>} */ numbers, /** @type {string} */ colour) => {
     const canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector(`[data-bars="${name}"]`));
-    if (canvas) drawBars(canvas, numbers, { colour: getComputedStyle(canvas).getPropertyValue(colour), ...(name === "added" ? { top: Math.max(...added.subarray(q * c, (q + 1) * c).map(Math.abs)) } : {}) });
+    if (canvas) drawBars(canvas, numbers, { colour: getComputedStyle(canvas).getPropertyValue(colour), ...(name === "added"
+      ? { top: Math.max(...added.subarray(q * c, (q + 1) * c).map(Math.abs)) } : {}) });
   };
   bars("x", own, "--x");
   bars("y", y, "--y");
@@ -61,7 +64,8 @@ export const outputPage = {
   facts: (at) => {
     const parts = tensorsOutput(at);
     if (!parts) return {};
-    const { x, added, c } = parts, mean = (/** @type {number} */ share) => { const all = cosines(x, added, c, share, at.q); return decimal(sumOf(all) / all.length, 2); };
+    const { x, added, c } = parts,
+      mean = (/** @type {number} */ share) => { const all = cosines(x, added, c, share, at.q); return decimal(sumOf(all) / all.length, 2); };
     const [own, more] = [x, added].map((t) => lengthOf(t.subarray(at.q * c, (at.q + 1) * c)));
     return { alikeBefore: mean(0), alikeAfter: mean(1), movedWhole: decimal(more / own, 3) };
   },

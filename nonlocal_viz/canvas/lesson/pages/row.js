@@ -26,13 +26,15 @@ function askRow(at) {
   const four = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"), ...timesEven(value * row.length), place: [x, y] })) };
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"),
+    ...timesEven(value * row.length), place: [x, y] })) };
 }
 
 /** Whether the softmax can be taken apart here. @param {At} at */
 const plainRow = ({ affinity }) => affinity.pairwise.score === "product" && affinity.pairwise.normalise === "softmax" && affinity.heads === 1;
 
-/** What the switches make of the row. @param {At} at @returns {{ weights: Float32Array, grid: import("../../core/grid.js").Grid } | null} null: the row as it is */
+/** What the switches make of the row. @param {At} at @returns {{ weights: Float32Array, grid: import("../../core/grid.js").Grid } | null} null: the
+ * row as it is */
 function madeRow(at) {
   const { memo, affinity, q, keys, lesson, block } = at, heat = memo.heat || 1;
   if (!plainRow(at)) return null;
@@ -67,7 +69,8 @@ function drawRow(at) {
 /** @param {At} at */
 function bodyRow({ lesson, memo, revealed, block, affinity }) {
   if (!revealed) return "";
-  const axis = memo.axis || "keys", { direction } = lesson.session.look, press = (/** @type {string} */ act, /** @type {string} */ words, /** @type {boolean} */ on, more = "") =>
+  const axis = memo.axis || "keys", { direction } = lesson.session.look,
+    press = (/** @type {string} */ act, /** @type {string} */ words, /** @type {boolean} */ on, more = "") =>
     `<button type="button" class="nlv-button" data-act="${act}"${more} aria-pressed="${on}">${words}</button>`;
   const softens = affinity.pairwise.normalise === "softmax" && affinity.pairwise.score === "product";
   return `<div class="nlv-try"><p class="nlv-tools">${press("direction", lesson.say("row.asrow"), direction === "row", ' data-choice="row"')}${press("direction", lesson.say("row.ascolumn"), direction === "column", ' data-choice="column"')}</p>

@@ -77,7 +77,8 @@ export const samePage = {
     ...(got.same ? { mapDiff: tiny(got.same.map_difference), zDiff: tiny(got.same.z_difference), zMax: got.same.z_greatest, compared: got.same.queries } : {}),
   }),
   ask: ({ lesson, got }) => (got.same === false ? null : { kind: "which", right: 2, options: ["large", "little", "none"].map((name) => ({ words: lesson.say(`same.ask.${name}`) })) }),
-  check: ({ lesson }) => ({ kind: "match", left: ["\u03b8", "\u03c6", "g", "W<sub>z</sub>"], right: ["Q (query)", "K (key)", "V (value)", lesson.say("same.projection")] }),
+  check: ({ lesson }) => ({ kind: "match", left: ["\u03b8", "\u03c6", "g", "W<sub>z</sub>"], right: ["Q (query)", "K (key)", "V (value)",
+    lesson.say("same.projection")] }),
   body: bodySame, draw: drawSame,
   paint: (at) => {
     const weights = at.memo.way && at.memo.way !== "as" && plainSame(at) ? changedSame(at) : null;

@@ -32,7 +32,8 @@ function leadsScore({ affinity, q }, a, b) {
 }
 
 /** The sums above and below 0 and what they make, at so few decimals that it holds by hand.
- * @param {Float32Array} products @returns {{ plus: import("../../pages.js").Figure, minus: import("../../pages.js").Figure, score: import("../../pages.js").Figure }} */
+ * @param {Float32Array} products @returns {{ plus: import("../../pages.js").Figure, minus: import("../../pages.js").Figure,
+   score: import("../../pages.js").Figure }} */
 export function inParts(products) {
   const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0));
   for (let decimals = 2; ; decimals++) {
@@ -56,7 +57,8 @@ function checkScore(at) {
   // The channel whose lead is largest is the one whose loss costs the most.
   return {
     kind: "which", right: 1, options: [
-      { words: lesson.say("score.check.tall", { channel: String(tall) }), value: gaps[tall] }, { words: lesson.say("score.check.gap", { channel: String(gap) }), value: gaps[gap] },
+      { words: lesson.say("score.check.tall", { channel: String(tall) }), value: gaps[tall] }, { words: lesson.say("score.check.gap",
+        { channel: String(gap) }), value: gaps[gap] },
       { words: lesson.say("score.check.any") },
     ],
   };
@@ -64,12 +66,14 @@ function checkScore(at) {
 
 /** @param {At} at @param {HTMLElement} box */
 function drawScore(at, box) {
-  const { lesson, affinity, q, memo, row } = at, pair = pairOfScore(at), key = lesson.place.key ?? bestOf(row), canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="products"]'));
+  const { lesson, affinity, q, memo, row } = at, pair = pairOfScore(at), key = lesson.place.key ?? bestOf(row),
+    canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="products"]'));
   if (!canvas || affinity.pairwise.score !== "product") return;
   const products = affinity.products(q, key), other = pair ? pair[1] : key, shown = memo.compare ? leadsScore(at, key, other) : products;
   let total = 0;
   const line = memo.compare ? undefined : products.map((v) => (total += v));
-  drawBars(canvas, shown, { marked: lesson.place.channel ?? -1, colour: getComputedStyle(canvas).getPropertyValue("--a"), line: memo.running ? line : undefined });
+  drawBars(canvas, shown, { marked: lesson.place.channel ?? -1, colour: getComputedStyle(canvas).getPropertyValue("--a"), line: memo.running ? line
+    : undefined });
   for (const [name, value] of Object.entries(inParts(products))) lesson.put(name, value);
   lesson.put("weight", row[key]);
   lesson.put("times", row[key] * row.length);
@@ -124,7 +128,8 @@ export const scorePage = {
   paint: ({ lesson, affinity, q, keys }) => {
     const { channel } = lesson.place;
     if (channel === null || affinity.pairwise.score !== "product") return null;
-    const weights = Float32Array.from({ length: keys.count }, (_, k) => affinity.query[q * affinity.channels + channel] * affinity.key[k * affinity.channels + channel]);
+    const weights = Float32Array.from({ length: keys.count }, (_, k) => affinity.query[q * affinity.channels
+      + channel] * affinity.key[k * affinity.channels + channel]);
     return { weights, grid: keys, signed: true, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
   },
   act: ({ lesson, memo }, name) => {

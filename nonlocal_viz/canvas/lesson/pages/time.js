@@ -24,7 +24,8 @@ function askTime(at) {
 
 /** @param {At} at @param {HTMLElement} box */
 function drawTime(at, box) {
-  const { lesson, row, keys, point, memo, queries } = at, shares = memo.own ? shares0(queries.cells[0], point.t) : sharesOf(at), canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="frames"]'));
+  const { lesson, row, keys, point, memo, queries } = at, shares = memo.own ? shares0(queries.cells[0], point.t) : sharesOf(at),
+    canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="frames"]'));
   if (canvas) drawBars(canvas, shares, { colour: getComputedStyle(canvas).getPropertyValue("--a") });
   lesson.put("ownShare", share(shares[point.t] || 0));
   lesson.put("keyFrame", keys.unflat(strongest(row, 1)[0])[0]);
@@ -50,7 +51,8 @@ export const timePage = {
   before: ({ queries: { cells: [frames, rows, columns], count }, point }) => ({ t: point.t, frames, rows, columns, n: count, even: share(1 / frames) }),
   facts: (at) => {
     const shares = sharesOf(at), least = shares.indexOf(Math.min(...shares));
-    return { kt: at.keys.unflat(strongest(at.row, 1)[0])[0], first: share(shares[0]), least, leastShare: share(shares[least]), mostShare: share(Math.max(...shares)) };
+    return { kt: at.keys.unflat(strongest(at.row, 1)[0])[0], first: share(shares[0]), least, leastShare: share(shares[least]),
+      mostShare: share(Math.max(...shares)) };
   },
   ask: askTime,
   check: (at) => (at.keys.cells[0] < 2 ? null : { kind: "which", right: 1, options: ["more", "same", "each"].map((name) => ({ words: at.lesson.say(`time.check.${name}`) })) }),
