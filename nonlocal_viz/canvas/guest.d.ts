@@ -14,4 +14,6 @@ export interface Guest {
   hold(point: Point): boolean;
   move(dh: number, dw: number): boolean;
   gone(): void;
+  /** Somebody went back or forth; true: what is shown then is the guest's own affair. */
+  returned(): boolean;
 }

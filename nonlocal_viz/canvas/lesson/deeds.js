@@ -19,10 +19,9 @@ const ACTS = {
   own: (lesson) => one(lesson.session.root, 'input[type="file"]').click(),
   back: (lesson) => {
     const { door } = lesson.memo;
-    lesson.own = false;
     lesson.turning.leave();
     lesson.memo.door = door;
-    lesson.turning.arrive();
+    lesson.turning.arrive(false);
   },
   often: (lesson) => { lesson.memo.often = !lesson.memo.often; },
   door: (lesson, element) => lesson.turning.goThrough(element.dataset.door || ""),

@@ -38,8 +38,6 @@ export class Lesson {
     this.presenting = asked.present;
     /** A key that the page opens with, and what was revealed when the link was made. */
     this.asked = asked;
-    /** Whether people look at a photo of their own. */
-    this.own = false;
     /** Where the page rests: the key, the channel, the marker, sliders of questions. */
     this.place = plainPlace();
     /** @type {Record<string, Done>} */
@@ -75,6 +73,9 @@ export class Lesson {
   get page() { return PAGES[Math.max(1, this.number) - 1]; }
 
   get on() { return this.number > 0; }
+
+  /** Whether people look at a photo of their own, or are about to. */
+  get own() { return Boolean(this.session.choosing.next?.source.upload); }
 
   /** @param {string} key @param {Record<string, string>} [values] */
   say(key, values) { return this.tongue.say(key, values); }
@@ -154,7 +155,15 @@ export class Lesson {
   /** Somebody changed the address by hand, or went back. @param {ReturnType<typeof placeAsked>} asked */
   heed(asked) {
     if (asked.lang && asked.lang !== this.tongue.now) this.speak(asked.lang);
-    if (asked.lesson !== this.number) this.turning.to(asked.lesson);
+    if (asked.lesson !== this.number) this.turning.to(asked.lesson, false);
+  }
+
+  /** Somebody went back or forth. @returns {boolean} whether what opens is a page's affair */
+  returned() {
+    const asked = placeAsked(location.hash);
+    if (asked.lesson === this.number) return false;
+    this.heed(asked);
+    return asked.lesson > 0;
   }
 
   /** The address. @param {boolean} [entry] */

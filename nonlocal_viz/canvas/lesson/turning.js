@@ -8,8 +8,8 @@ export class Turning {
   /** @param {import("./lesson.js").Lesson} lesson */
   constructor(lesson) { this.lesson = lesson; }
 
-  /** @param {number} number 1..; 0: the tool itself */
-  to(number) {
+  /** @param {number} number 1..; 0: the tool itself @param {boolean} [entry] whether Back is to come back to what is shown now */
+  to(number, entry = true) {
     const { lesson } = this, had = lesson.number;
     if (number === had || number < 0 || number > PAGES.length) return;
     this.leave();
@@ -17,7 +17,7 @@ export class Turning {
     lesson.frame.show();
     if (number) this.arrive();
     else lesson.session.shown();
-    lesson.say_(had === 0 || number === 0);
+    if (entry) lesson.say_(true);
     if (number) lesson.frame.focusTitle();
   }
 
@@ -37,9 +37,9 @@ export class Turning {
     lesson.session.look.direction = "row";
   }
 
-  /** Open what the page starts from; a photo of one's own stays. */
-  arrive() {
-    const { lesson } = this, { session, start, own } = lesson, { open } = session, source = lesson.startSource;
+  /** Open what the page starts from; a photo of one's own stays. @param {boolean} [own] */
+  arrive(own = this.lesson.own) {
+    const { lesson } = this, { session, start } = lesson, { open } = session, source = lesson.startSource;
     if (start.direction) session.look.direction = start.direction;
     if (own && open) {
       const model = modelOf(open.source, session.ownModel), wanted = start.model || session.ownModel;
