@@ -61,6 +61,10 @@ export interface Page {
   before?: (at: At) => Figures;
   /** Numbers of the text behind it. */
   facts?: (at: At) => Figures;
+  /** What stands in front of the question, as HTML. */
+  lead?: (at: At) => string;
+  /** The key of the text behind the question, where it is not always the same. */
+  after?: (at: At) => string;
   ask?: (at: At) => Question | null;
   check?: (at: At) => Question | null;
   /** Questions for the server, by name; each is fetched once for a picture and block. */

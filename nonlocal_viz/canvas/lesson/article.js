@@ -33,8 +33,8 @@ export function articleHtml(lesson, at) {
     <h2 tabindex="-1">${lesson.say(`${name}.title`)}</h2><p class="nlv-idea">${marked(lesson.say(`${name}.idea`))}</p></header>`;
   if (!at) return `${head}${waitingHtml(lesson)}${footHtml(lesson)}`;
   const { revealed } = at, before = page.before?.(at) || {};
-  return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${askHtml(at, before)}
-    ${revealed && page.ask ? foundHtml(at, before) : page.body?.(at) || ""}${footHtml(lesson)}`;
+  return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${page.lead?.(at) || ""}${askHtml(at, before)}
+    ${revealed ? foundHtml(at, before) : page.body?.(at) || ""}${footHtml(lesson)}`;
 }
 
 /** @param {Lesson} lesson */
@@ -57,7 +57,8 @@ function askHtml(at, before) {
 function foundHtml(at, before) {
   const { lesson } = at, { page } = lesson, { name } = page, figures = { ...before, ...page.facts?.(at) }, check = page.check?.(at) || null;
   const more = lesson.tongue.has(`${name}.more`) ? `<p class="nlv-text nlv-soft">${textHtml(lesson, keyOf(at, "more"), figures)}</p>` : "";
-  return `<div class="nlv-found"><p class="nlv-text nlv-after">${textHtml(lesson, keyOf(at, "after"), figures)}</p>
+  const after = page.after?.(at) || keyOf(at, "after");
+  return `<div class="nlv-found">${lesson.tongue.has(after) ? `<p class="nlv-text nlv-after">${textHtml(lesson, after, figures)}</p>` : ""}
     ${page.body?.(at) || ""}
     <div class="nlv-formulas">${page.formulas.map((formula) => formulaHtml(lesson, formula)).join("")}</div>${more}
     ${check ? questionHtml(at, "check", check, textHtml(lesson, check.own ? `${name}.check.own` : keyOf(at, "check"), figures), lesson.state.check) : ""}
@@ -77,9 +78,9 @@ function oftenHtml(lesson, figures) {
 function footHtml(lesson) {
   const { number, own, session } = lesson, next = PAGES[number];
   const button = (/** @type {string} */ act, /** @type {string} */ words, /** @type {string} */ look = "") => `<button type="button" class="nlv-button ${look}" data-act="${act}">${words}</button>`;
-  const upload = session.open?.source.upload;
+  const upload = session.open?.source.upload, look = lesson.state.revealed ? "nlv-strong" : "";
   return `<div class="nlv-pagefoot"><p class="nlv-turns">${number > 1 ? button("prev", `\u2190 ${lesson.say("lesson.prev")}`) : ""}
-    ${next ? button("next", `${lesson.say("lesson.next", { title: lesson.say(`${next.name}.title`) })} \u2192`, "nlv-strong") : button("explore", lesson.say("lesson.done"), "nlv-strong")}</p>
+    ${next ? button("next", `${lesson.say("lesson.next", { title: lesson.say(`${next.name}.title`) })} \u2192`, look) : button("explore", lesson.say("lesson.done"), look)}</p>
     <p class="nlv-ways">${own || upload || lesson.wandered ? button("back", lesson.say("lesson.back"), "nlv-plain") : ""}${button("own", lesson.say("lesson.own"), "nlv-plain")}
     ${button("explore", lesson.say("lesson.explore"), "nlv-plain")}${button("present", lesson.say(lesson.presenting ? "lesson.unpresent" : "lesson.present"), "nlv-plain")}
     ${button("print", lesson.say("lesson.print"), "nlv-plain")}</p></div>`;

@@ -42,8 +42,8 @@ function whichHtml({ lesson }, { options, right }, given, id) {
 function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("asking.where")}</p>`; }
 
 /** @param {At} at @param {Question & { kind: "number" }} question @param {Given | null} given @param {string} id */
-function numberHtml({ lesson }, { low, high }, given, id) {
-  const at = given ? given.given : lesson.place.sliders[id] ?? 0.3;
+function numberHtml({ lesson }, { truth, low, high }, given, id) {
+  const at = given ? given.given ?? Math.log(truth / low) / Math.log(high / low) : lesson.place.sliders[id] ?? 0.3;
   return `<p class="nlv-number"><label>${lesson.say("asking.number")}
     <input type="range" min="0" max="1" step="0.005" value="${at}" data-slide="guess" data-of-question="${id}"${given ? " disabled" : ""}></label>
     <b class="nlv-guess" data-guess="${id}">${guessText(at, low, high)}</b></p>`;

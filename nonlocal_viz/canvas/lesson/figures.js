@@ -23,7 +23,16 @@ export const decimal = (value, decimals) => ({ value, text: value.toFixed(decima
 export const timesEven = (value) => ({ value, text: `\u00d7${number(value)}` });
 
 /** So small that only its size is of interest. @param {number} value @returns {Figure} */
-export const tiny = (value) => ({ value, text: value === 0 ? "0" : value.toExponential(1).replace("-", "\u2212") });
+export function tiny(value) {
+  if (value === 0) return { value, text: "0" };
+  const [digits, power] = value.toExponential(1).split("e");
+  return { value, text: `${digits}\u202f\u00d7\u202f10${raised(power.replace("+", ""))}` };
+}
+
+const RAISED = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
+
+/** @param {string} power */
+const raised = (power) => power.replace(/[-\d]/g, (sign) => (sign === "-" ? "\u207b" : RAISED[Number(sign)]));
 
 /** @param {string} name @param {number | Figure} given */
 export function outputHtml(name, given) {

@@ -10,8 +10,9 @@ import { PAGES } from "./pages.js";
 /** @typedef {import("./lesson.js").Lesson} Lesson */
 /** @typedef {import("../pages.js").At} At */
 
-/** Share of the window's height that the photo takes. */
+/** Share of the window's height that the photo takes; a clip has its frames below. */
 const SHARE = 0.5;
+const SHARE_OF_CLIP = 0.4;
 
 export class Frame {
   /** @param {Lesson} lesson */
@@ -51,7 +52,7 @@ export class Frame {
     this.language.lang = next ? next[0] : "";
     this.language.hidden = codes.length < 2;
     this.language.title = lesson.say("lesson.switch");
-    lesson.session.scene.stage.part = on ? SHARE : null;
+    lesson.session.scene.stage.part = !on ? null : lesson.start.frame === undefined ? SHARE : SHARE_OF_CLIP;
     lesson.session.scene.stage.fit();
     this.dots.setAttribute("aria-label", lesson.say("lesson.pages"));
     this.dots.innerHTML = PAGES.map(({ name }, i) => {

@@ -3,7 +3,7 @@
 import { cosines, lengthOf, sumOf } from "../../core/sums.js";
 import { bestOf } from "../../core/sums.js";
 import { drawMap } from "../bars.js";
-import { decimal, liveHtml, share } from "../figures.js";
+import { decimal, liveHtml, marked, share } from "../figures.js";
 import { followSweep } from "../sweeping.js";
 
 /** @typedef {import("../../pages.js").At} At */
@@ -52,7 +52,7 @@ function askLimits(at) {
   const places = [heavy, best].map((k) => { const { left, right, top, bottom } = keys.rect(k); return [(left + right) / 2, (top + bottom) / 2]; });
   const first = best < heavy ? 0 : 1, order = first === 0 ? [1, 0] : [0, 1];
   return { kind: "which", key: "limits.carry.ask", right: order.indexOf(1), options: order.map((i) => ({ words: lesson.say("asking.place"),
-    value: adds[[heavy, best][i]], place: places[i] })) };
+    ...share(adds[[heavy, best][i]] / (sumOf(adds) || 1)), place: places[i] })) };
 }
 
 /** What each card shows. @type {Record<string, (at: At, maps: (HTMLCanvasElement | null)[]) => void>} */
@@ -103,13 +103,20 @@ function drawLimits(at, box) {
 
 /** @param {At} at */
 function bodyLimits(at) {
-  const { lesson, revealed } = at, door = doorOf(at), card = (/** @type {string} */ name) => `<button type="button" class="nlv-button" data-act="door" data-door="${name}" aria-pressed="${name === door}">${lesson.say(`limits.${name}.card`)}</button>`;
-  const map = (/** @type {string} */ name) => `<figure><canvas data-map="${name}" role="img" aria-label="${lesson.say(`limits.${door}.${name}`)}"></canvas><figcaption>${lesson.say(`limits.${door}.${name}`)}</figcaption></figure>`;
+  const { lesson, revealed } = at, door = doorOf(at);
+  if (!revealed) return "";
+  const map = (/** @type {string} */ name) => `<figure><canvas data-map="${name}" role="img" aria-label="${lesson.say(`limits.${door}.${name}`)}"></canvas><figcaption>${marked(lesson.say(`limits.${door}.${name}`))}</figcaption></figure>`;
   const maps = { alike: ["one", "two"], sink: ["one"], carry: ["one", "two"], dead: [] }[/** @type {"alike"} */ (door)] || [];
   const live = Object.fromEntries(["cosine", "meanCosine", "sinkTimes", "sinkShare", "fewShare", "heavyAdds", "bestAdds", "deadAdded", "liveAdded",
     "alikeDead", "alikeLive"].map((name) => [name, liveHtml(name)]));
-  return `<div class="nlv-try">${revealed ? `<div class="nlv-small2">${maps.map(map).join("")}</div><p class="nlv-live">${lesson.say(`limits.${door}.live`, live)}</p>` : ""}
-    <h3>${lesson.say("limits.cards")}</h3><p class="nlv-tools">${LIMITS_NAMES.map(card).join("")}</p></div>`;
+  return `<div class="nlv-try"><div class="nlv-small2">${maps.map(map).join("")}</div><p class="nlv-live">${lesson.say(`limits.${door}.live`, live)}</p></div>`;
+}
+
+/** The four cards. @param {At} at */
+function cardsLimits(at) {
+  const { lesson } = at, now = doorOf(at);
+  return `<p class="nlv-tools nlv-cards" role="group" aria-label="${lesson.say("limits.cards")}">${LIMITS_NAMES.map((name) =>
+    `<button type="button" class="nlv-button" data-act="door" data-door="${name}" aria-pressed="${name === now}">${lesson.say(`limits.${name}.card`)}</button>`).join("")}</p>`;
 }
 
 /** @type {import("../../pages.js").Page} */
@@ -120,6 +127,8 @@ export const limitsPage = {
     ...(door === undefined || door === "carry" ? { sizes: { want: "tensors", names: ["sizes"] } } : {}), ...(door === "dead"
       ? { parts: { want: "tensors", names: ["x", "added"] } } : {}),
   }),
+  lead: cardsLimits,
+  after: (at) => `limits.${doorOf(at)}.after`,
   before: () => ({}),
   facts: (at) => {
     const adds = doorOf(at) === "carry" ? carriedLimits(at) : null;

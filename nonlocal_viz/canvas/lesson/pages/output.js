@@ -2,7 +2,7 @@
 
 import { cosines, lengthOf, mixture, sumOf } from "../../core/sums.js";
 import { drawBars } from "../bars.js";
-import { decimal, liveHtml } from "../figures.js";
+import { decimal, liveHtml, marked } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
@@ -46,7 +46,7 @@ function drawOutput(at, box) {
 /** @param {At} at */
 function bodyOutput(at) {
   const { lesson, memo, block: { meta }, revealed } = at, c = String(meta.about?.input || 0), d = String(meta.about?.inner || 0);
-  const bars = (/** @type {string} */ name, /** @type {string} */ of, /** @type {string} */ size) => `<p class="nlv-barsname"><span class="nlv-of" data-of="${of}">${lesson.say(`output.bars.${name}`, { c, d })}</span>
+  const bars = (/** @type {string} */ name, /** @type {string} */ of, /** @type {string} */ size) => `<p class="nlv-barsname"><span class="nlv-of" data-of="${of}">${marked(lesson.say(`output.bars.${name}`, { c, d }))}</span>
     <span>${lesson.say("output.length")} ${liveHtml(size)}</span></p><canvas class="nlv-bars" data-bars="${name}" role="img" aria-label="${lesson.say(`output.bars.${name}`, { c, d })}"></canvas>`;
   const press = (/** @type {string} */ show) => `<button type="button" class="nlv-button" data-act="show-map" data-choice="${show}" aria-pressed="${(memo.shows || "row") === show}">${lesson.say(`output.shows.${show}`)}</button>`;
   if (!revealed) return "";

@@ -3,6 +3,7 @@
 import { ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf, sumOf } from "../../core/sums.js";
+import { number } from "../../core/numbers.js";
 import { barAt, drawBars } from "../bars.js";
 import { decimal, liveHtml } from "../figures.js";
 
@@ -31,14 +32,17 @@ function leadsScore({ affinity, q }, a, b) {
   return one.map((v, c) => v - two[c]);
 }
 
-/** The sums above and below 0 and what they make, at so few decimals that it holds by hand.
- * @param {Float32Array} products @returns {{ plus: import("../../pages.js").Figure, minus: import("../../pages.js").Figure,
-   score: import("../../pages.js").Figure }} */
-export function inParts(products) {
-  const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0));
+/** The sums above and below 0 and what they make, and the weight that the score makes, at so few decimals that both
+ * sums hold for whoever computes with the digits that are shown. @param {Float32Array} products @param {number} normaliser @param {number} weight
+ * @returns {Record<"plus" | "minus" | "score" | "normaliser", import("../../pages.js").Figure>} */
+export function inParts(products, normaliser, weight) {
+  const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0)), score = plus - minus;
   for (let decimals = 2; ; decimals++) {
-    const holds = Number((Number(plus.toFixed(decimals)) - Number(minus.toFixed(decimals))).toFixed(decimals)) === Number((plus - minus).toFixed(decimals));
-    if (holds || decimals === SCORE_DECIMALS) return { plus: decimal(plus, decimals), minus: decimal(minus, decimals), score: decimal(plus - minus, decimals) };
+    const [a, b, s, n] = [plus, minus, score, normaliser].map((v) => Number(v.toFixed(decimals)));
+    const holds = (a - b).toFixed(decimals) === s.toFixed(decimals) && number(Math.exp(s - n)) === number(weight);
+    if (holds || decimals === SCORE_DECIMALS) {
+      return { plus: decimal(plus, decimals), minus: decimal(minus, decimals), score: decimal(score, decimals), normaliser: decimal(normaliser, decimals) };
+    }
   }
 }
 
@@ -74,11 +78,11 @@ function drawScore(at, box) {
   const line = memo.compare ? undefined : products.map((v) => (total += v));
   drawBars(canvas, shown, { marked: lesson.place.channel ?? -1, colour: getComputedStyle(canvas).getPropertyValue("--a"), line: memo.running ? line
     : undefined });
-  for (const [name, value] of Object.entries(inParts(products))) lesson.put(name, value);
+  const parts = inParts(products, affinity.normaliserOf(q + affinity.aside.query.before.length, 0), row[key]);
+  for (const [name, value] of Object.entries(parts)) lesson.put(name, value);
   lesson.put("weight", row[key]);
   lesson.put("times", row[key] * row.length);
   lesson.put("tallest", bestOf(shown));
-  lesson.put("normaliser", decimal(affinity.normaliserOf(q + affinity.aside.query.before.length, 0), 3));
   const { channel } = lesson.place;
   lesson.put("channelValue", channel === null ? NaN : shown[channel]);
   if (pair && memo.compare) lesson.marks.box("other", at.keys.rect(pair[1]), "nlv-key nlv-other");
@@ -122,8 +126,8 @@ export const scorePage = {
       <span>${lesson.say("crumb.channel")} ${liveHtml("tallest")} ${lesson.say("score.tallest")}</span></p>
     <canvas class="nlv-bars high" data-bars="products" tabindex="0" role="img" aria-label="${lesson.say("score.products")}"></canvas>
     <p class="nlv-sumline">${liveHtml("plus")} \u2212 ${liveHtml("minus")} = <span class="nlv-of" data-of="score">${lesson.say("score.score")}</span> ${liveHtml("score")}</p>
-    <p class="nlv-sumline">exp(${lesson.say("score.score")} \u2212 ${liveHtml("normaliser")}) = <span class="nlv-of" data-of="A">${lesson.say("score.weight")}</span> ${liveHtml("weight")}
-      ${lesson.say("score.istimes", { times: liveHtml("times") })}</p></div>`),
+    <p class="nlv-sumline">exp(${liveHtml("score")} \u2212 ${liveHtml("normaliser")}) = <span class="nlv-of" data-of="A">${lesson.say("score.weight")}</span> ${liveHtml("weight")}${lesson.say("score.istimes", { times: liveHtml("times") })}</p>
+    <p class="nlv-live">${lesson.say("score.normaliser", { normaliser: liveHtml("normaliser") })}</p></div>`),
   draw: drawScore,
   paint: ({ lesson, affinity, q, keys }) => {
     const { channel } = lesson.place;

@@ -58,6 +58,7 @@ export const timePage = {
   check: (at) => (at.keys.cells[0] < 2 ? null : { kind: "which", right: 1, options: ["more", "same", "each"].map((name) => ({ words: at.lesson.say(`time.check.${name}`) })) }),
   body: ({ lesson, revealed, memo, keys }) => (!revealed || keys.cells[0] < 2 ? "" : `<div class="nlv-try"><p class="nlv-barsname"><span class="nlv-of" data-of="A">${lesson.say("time.shares")}</span></p>
     <canvas class="nlv-bars high" data-bars="frames" role="img" aria-label="${lesson.say("time.shares")}"></canvas>
+    <p class="nlv-frameticks" aria-hidden="true">${Array.from({ length: keys.cells[0] }, (_, t) => `<span>${t}</span>`).join("")}</p>
     <p class="nlv-tools"><button type="button" class="nlv-button" data-act="own-frame" aria-pressed="${Boolean(memo.own)}">${lesson.say("time.own")}</button></p>
     <p class="nlv-live">${lesson.say("time.live", { own: liveHtml("ownShare"), frame: liveHtml("queryFrame"), key: liveHtml("keyFrame") })}</p></div>`),
   draw: drawTime,
