@@ -70,7 +70,11 @@ function foundHtml(at, before) {
 function oftenHtml(lesson, figures) {
   const { name } = lesson.page, letters = [...LETTERS.toLowerCase()].filter((letter) => lesson.tongue.has(`${name}.often.${letter}`));
   if (!letters.length) return "";
-  const one = (/** @type {string} */ letter) => `<dt>${textHtml(lesson, `${name}.often.${letter}`, figures)}</dt><dd>${textHtml(lesson, `${name}.often.${letter}.answer`, figures)}</dd>`;
+  // An answer whose number is not of this picture has a wording without it.
+  const answer = (/** @type {string} */ key) => (lesson.tongue.has(`${key}.own`) && placesOf(lesson.say(key)).some((place) => figures[place] === undefined)
+    ? `${key}.own` : key);
+  const one = (/** @type {string} */ letter) => `<dt>${textHtml(lesson, `${name}.often.${letter}`, figures)}</dt>
+    <dd>${textHtml(lesson, answer(`${name}.often.${letter}.answer`), figures)}</dd>`;
   return `<details class="nlv-often"${lesson.memo.often ? " open" : ""}><summary data-act="often">${lesson.say("lesson.often")}</summary><dl>${letters.map(one).join("")}</dl></details>`;
 }
 
@@ -81,7 +85,7 @@ function footHtml(lesson) {
   const upload = session.open?.source.upload, look = lesson.state.revealed ? "nlv-strong" : "";
   return `<div class="nlv-pagefoot"><p class="nlv-turns">${number > 1 ? button("prev", `\u2190 ${lesson.say("lesson.prev")}`) : ""}
     ${next ? button("next", `${lesson.say("lesson.next", { title: lesson.say(`${next.name}.title`) })} \u2192`, look) : button("explore", lesson.say("lesson.done"), look)}</p>
-    <p class="nlv-ways">${own || upload || lesson.wandered ? button("back", lesson.say("lesson.back"), "nlv-plain") : ""}${button("own", lesson.say("lesson.own"), "nlv-plain")}
+    <p class="nlv-ways">${own || upload || lesson.elsewhere ? button("back", lesson.say("lesson.back"), "nlv-plain") : ""}${button("own", lesson.say("lesson.own"), "nlv-plain")}
     ${button("explore", lesson.say("lesson.explore"), "nlv-plain")}${button("present", lesson.say(lesson.presenting ? "lesson.unpresent" : "lesson.present"), "nlv-plain")}
     ${button("print", lesson.say("lesson.print"), "nlv-plain")}</p></div>`;
 }

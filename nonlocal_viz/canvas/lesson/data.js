@@ -62,6 +62,9 @@ export class Data {
     }, () => this.known.delete(key));
   }
 
+  /** Whether nothing is on its way. */
+  get idle() { return [...this.known.values()].every((value) => value !== null); }
+
   /** The same, if it has come. @param {Source} source @param {string} block @returns {Fetched | null} */
   picture(source, block) { return this.known.get(this.key(source, block, { ahead: true })) || null; }
 }

@@ -7,7 +7,7 @@ import { number } from "../core/numbers.js";
 /** Three digits that count; whole numbers whole. @param {number | Figure} value @returns {Figure} */
 export function figure(value) {
   if (typeof value !== "number") return value;
-  return { value, text: Number.isInteger(value) ? grouped(value) : number(value) };
+  return { value, text: Number.isInteger(value) || Math.abs(value) >= 1000 ? grouped(Math.round(value)) : number(value) };
 }
 
 /** @param {number} value a whole number */

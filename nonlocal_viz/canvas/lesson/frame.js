@@ -33,7 +33,11 @@ export class Frame {
     main.append(this.column);
     this.plan = make("div", "nlv-plan");
     this.levels = make("p", "nlv-crumbs");
-    stage.append(this.levels, this.plan);
+    stage.append(this.levels);
+    // A narrow window keeps its height for the photo: the drawing then comes behind the page.
+    const narrow = matchMedia("(max-width: 900px)"), place = () => { (narrow.matches ? this.column : stage).append(this.plan); };
+    narrow.addEventListener("change", place);
+    place();
     /** The kind of the question that is asked. */
     this.asks = "none";
     this.stages = "";
@@ -69,7 +73,7 @@ export class Frame {
     if (this.stages !== now) this.plan.innerHTML = diagramHtml(lesson, stages);
     this.stages = now;
     if (block) showShapes(this.plan, block);
-    if (kept) article.querySelector(/** @type {any} */ (kept))?.focus();
+    if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });
   }
 
   focusTitle() { one(this.article, "h2").focus({ preventScroll: true }); this.root.ownerDocument.defaultView?.scrollTo({ top: 0 }); }
@@ -116,6 +120,7 @@ const hasPlaces = (question) => question.kind === "which" && question.options.so
 function focusOf(article) {
   const now = article.ownerDocument.activeElement;
   if (!now || !article.contains(now)) return null;
+  if (now.tagName === "H2") return "h2";
   const { act, ofQuestion, choice, slide, door, match } = /** @type {HTMLElement} */ (now).dataset;
   const parts = Object.entries({ act, "of-question": ofQuestion, choice, slide, door, match }).filter(([, value]) => value !== undefined);
   return parts.length ? parts.map(([name, value]) => `[data-${name}="${value}"]`).join("") : null;

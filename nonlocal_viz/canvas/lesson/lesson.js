@@ -43,7 +43,9 @@ export class Lesson {
     /** @type {Record<string, Done>} */
     this.done = {};
     /** @type {Record<string, any>} */
-    this.memo = {};
+    this.memo = asked.card && Object.hasOwn(this.page.doors || {}, asked.card) ? { door: asked.card } : {};
+    /** Whether the page is about the picture that is open, whatever its own would be. */
+    this.elsewhere = asked.here;
     /** Numbers that are on the page, by name. @type {Record<string, number>} */
     this.numbers = {};
     /** What a pass over all rows of a block found; null while it goes on. @type {WeakMap<import("../core/answer.js").Block,
@@ -66,8 +68,11 @@ export class Lesson {
 
   /** What opens first: what the address says, else what the page starts from. @param {URLSearchParams | null} asked */
   firstAsked(asked) {
-    if (asked?.get("example") || asked?.get("upload")) return asked;
-    return new URLSearchParams(addressOf(this.page.start));
+    const { start } = this, model = asked?.get("model") || this.session.ownModel;
+    const ours = asked?.get("example") === start.example && asked.get("block") === start.block && model === (start.model || this.session.ownModel);
+    if (asked && (ours || asked.get("upload") || (this.elsewhere && asked.get("example")))) return asked;
+    this.elsewhere = false;
+    return new URLSearchParams(addressOf(start));
   }
 
   get page() { return PAGES[Math.max(1, this.number) - 1]; }
@@ -112,11 +117,8 @@ export class Lesson {
   /** Whether what the page is about is here. */
   get ready() {
     const { session: { open, choosing } } = this;
-    return Boolean(open && !choosing.aim && (this.own || this.atStart || this.wandered) && open.block.affinity);
+    return Boolean(open && !choosing.aim && (this.own || this.atStart || this.elsewhere) && open.block.affinity);
   }
-
-  /** Whether somebody came by a link to another photo or block. */
-  get wandered() { return this.memo.wandered === true; }
 
   /** What a page is told, of the query it rests on or of one that is pointed at. @param {Point} point @returns {At | null} */
   at(point = this.session.pointed.resting) {
@@ -280,6 +282,7 @@ export class Lesson {
     const { ask, check, revealed } = this.state;
     return {
       page: this.on ? this.page.name : null, number: this.number, pages: PAGES.length, lang: this.tongue.now, ready: this.on && this.ready,
+      idle: this.data.idle,
       numbers: { ...this.numbers }, veiled: this.veiled, answer: ask && { ...ask }, check: check && { ...check }, revealed, score: ask && ask.score,
       key: revealed ? this.place.key : null, channel: this.place.channel, own: this.own, neutral: this.on ? (this.at()?.neutral ?? null) : null,
       state: { x: this.session.pointed.resting.x, y: this.session.pointed.resting.y, t: this.session.pointed.resting.t,

@@ -8,14 +8,17 @@ export class Turning {
   /** @param {import("./lesson.js").Lesson} lesson */
   constructor(lesson) { this.lesson = lesson; }
 
-  /** @param {number} number 1..; 0: the tool itself @param {boolean} [entry] whether Back is to come back to what is shown now */
-  to(number, entry = true) {
+  /** @param {number} number 1..; 0: the tool itself @param {boolean} [entry] whether Back is to come back to what is shown now
+   * @param {boolean} [here] whether the page is to be about what is open */
+  to(number, entry = true, here = false) {
     const { lesson } = this, had = lesson.number;
     if (number === had || number < 0 || number > PAGES.length) return;
     this.leave();
     lesson.number = number;
+    lesson.elsewhere = here;
     lesson.frame.show();
-    if (number) this.arrive();
+    if (here) lesson.session.shown();
+    else if (number) this.arrive();
     else lesson.session.shown();
     if (entry) lesson.say_(true);
     if (number) lesson.frame.focusTitle();
@@ -33,6 +36,7 @@ export class Turning {
     if (lesson.number) lesson.page.left?.(lesson);
     lesson.marks.clear();
     lesson.memo = {};
+    lesson.elsewhere = false;
     lesson.place = plainPlace();
     lesson.session.look.direction = "row";
   }

@@ -111,7 +111,7 @@ export class Film {
       canvas.width = canvas.height = 1;
       mark.hidden = true;
       words.textContent = `${picture.times[t].toFixed(2)} s`;
-      box.setAttribute("aria-label", `Frame ${t}`);
+      box.setAttribute("aria-label", `Frame ${t}, ${words.textContent}`);
       box.setAttribute("aria-pressed", String(t === focus));
     });
     this.focus = focus;

@@ -22,7 +22,7 @@ function shuffledFactors({ affinity, keys }) {
   return { ...moved, channels, queryTokens: affinity.queryTokens, keyTokens: affinity.keyTokens };
 }
 
-/** Both tablesChannels, made once a block. @param {At} at @returns {{ map: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
+/** Both tables, made once a block. @param {At} at @returns {{ map: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
 function tablesChannels(at) {
   const { memo, affinity, block } = at;
   if (memo.tablesOf === block) return memo.tables;

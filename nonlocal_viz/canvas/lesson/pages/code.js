@@ -27,7 +27,7 @@ function linesHtml({ lesson, got, memo }) {
     const chosen = memo[gap] ?? -1, options = choices.map((_, i) => (i + 1) % choices.length).map((i) => `<option value="${i}"${i === chosen ? " selected" : ""}>${escaped(choices[i])}</option>`).join("");
     text = text.replace(escaped(choices[0]), () => `<select data-slide="${gap}" aria-label="${lesson.say(`code.gap.${gap}`)}"><option value="-1"${chosen < 0 ? " selected" : ""}>${lesson.say("asking.choose")}</option>${options}</select>`);
   }
-  return `<pre><code>${text.trimEnd()}</code></pre>`;
+  return `<pre tabindex="0"><code>${text.trimEnd()}</code></pre>`;
 }
 
 /** @type {import("../../pages.js").Page} */

@@ -14,7 +14,7 @@ const GUESS_OTHER = [165, 112];
 /** @type {[string, [number, number]][]} */
 const GUESS_PLACES = [["there", [318, 128]], ["nose", [250, 235]], ["self", GUESS_OTHER], ["ground", [420, 150]]];
 
-/** How many timesGuess an even share. @param {At} at @param {number} k */
+/** How many times an even share. @param {At} at @param {number} k */
 const timesGuess = ({ row }, k) => row[k] * row.length;
 
 /** Pixels between the middles of the query and of a key. @param {At} at @param {number} k */

@@ -128,13 +128,17 @@ export const limitsPage = {
       ? { parts: { want: "tensors", names: ["x", "added"] } } : {}),
   }),
   lead: cardsLimits,
-  after: (at) => `limits.${doorOf(at)}.after`,
+  after: (at) => {
+    const adds = doorOf(at) === "carry" ? carriedLimits(at) : null;
+    return adds && bestOf(adds) === bestOf(at.row) ? "limits.carry.agree" : `limits.${doorOf(at)}.after`;
+  },
   before: () => ({}),
   facts: (at) => {
     const adds = doorOf(at) === "carry" ? carriedLimits(at) : null;
     if (!adds) return {};
     const heavy = bestOf(at.row), best = bestOf(adds), total = sumOf(adds) || 1;
-    return { heavyWeight: at.row[heavy], bestWeight: at.row[best], rank: rankOf(adds, heavy), heavyShare: share(adds[heavy] / total),
+    return { heavyWeight: at.row[heavy], bestWeight: at.row[best], rank: heavy === best ? undefined : rankOf(adds, heavy),
+      heavyShare: share(adds[heavy] / total),
       bestShare: share(adds[best] / total), m: at.keys.count };
   },
   ask: askLimits,

@@ -6,7 +6,7 @@ import { decimal, liveHtml, marked } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
-/** The tensorsOutput of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d:
+/** The tensors of the page, if they are here. @param {At} at @returns {{ x: Float32Array, g: Float32Array, added: Float32Array, c: number, d:
  * number } | null} */
 function tensorsOutput({ got, block: { meta } }) {
   const { x, g, added } = got.parts || {};

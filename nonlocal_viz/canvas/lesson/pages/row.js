@@ -97,6 +97,7 @@ export const rowPage = {
     const most = given.reduce((best, w, k) => (w * keys.count >= 1 && w / back[k] > given[best] / back[best] ? k : best), bestOf(given));
     return { there: given[most], back: back[most] };
   },
+  after: ({ block, keys }) => (block.meta.pooled || keys.cells[0] > 1 ? "row.after.pooled" : "row.after"),
   ask: askRow,
   check: (at) => {
     const { lesson, block, keys, point } = at, found = lesson.swept.get(block), mine = keys.find(point.x, point.y, point.t);

@@ -47,7 +47,7 @@ function bodySame(at) {
     `<tr><td><span class="nlv-of" data-of="${of}">${ours}</span></td><td>${theirs}</td><td><code>${{ theta: "in_proj_weight[:C]", phi: "in_proj_weight[C:2C]", g: "in_proj_weight[2C:]", wz: "out_proj" }[of]}</code></td></tr>`).join("")}</table>
     ${plainSame(at) ? `<h3>${lesson.say("same.differs")}</h3><p class="nlv-tools">${["as", "scaled", "heads"].map(press).join("")}</p>
     <p class="nlv-live">${lesson.say("same.live", { ours: liveHtml("supportOurs"), scaled: liveHtml("supportScaled"), least: liveHtml("supportLeast"), most: liveHtml("supportMost") })}</p>` : ""}
-    <details class="nlv-often"><summary>${lesson.say("same.python")}</summary><div class="nlv-code"><pre><code>${SAME_SNIPPET}</code></pre></div></details></div>`;
+    <details class="nlv-often"><summary>${lesson.say("same.python")}</summary><div class="nlv-code"><pre tabindex="0"><code>${SAME_SNIPPET}</code></pre></div></details></div>`;
 }
 
 /** As people may paste it; a test runs it. */

@@ -35,7 +35,7 @@ function drawTime(at, box) {
 /** @param {number} frames @param {number} own */
 const shares0 = (frames, own) => Array.from({ length: frames }, (_, t) => (t === own ? 1 : 0));
 
-/** The row withinTime its own frame: the same scores, another sum below. @param {At} at */
+/** The row within its own frame: the same scores, another sum below. @param {At} at */
 function withinTime({ row, keys, point }) {
   const size = keys.cells[1] * keys.cells[2], from = point.t * size, out = new Float32Array(row.length);
   let total = 0;
