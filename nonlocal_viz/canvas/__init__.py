@@ -31,8 +31,8 @@ def canvas_markup() -> str:
 
 
 def canvas_html() -> str:
-    """The markup for gradio, with the style of the lesson. It holds no ``${``: gradio would re-render it on every value; and as gradio
-    makes a JavaScript template string of it, backslashes have to survive that."""
+    """The markup for gradio, with the style of the lesson. It holds no ``${``: gradio would re-render it on
+    every value; and as gradio makes a JavaScript template string of it, backslashes have to survive."""
     style = f"<style>{_read('lesson/lesson.css')}</style>"
     return (style + canvas_markup()).replace("\\", r"\\")
 

@@ -1,4 +1,4 @@
-"""What every page of the lesson has to say of a picture, worked out by the core in another way than the page does."""
+"""What every page of the lesson has to say of a picture, worked out by the core in a way of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -29,12 +29,12 @@ _LEAKS = """() => {
         return seen;
     };
     const root = document.querySelector('.nlv'), tool = root.nonlocalViz;
-    const shown = ['.nlv-row', '.nlv-bar', '.nlv-curve', '.nlv-strip canvas', '.nlv-legend canvas'];
+    const every = (names) => names.flatMap((name) => [...root.querySelectorAll(name)]);
+    const painted = every(['.nlv-row', '.nlv-bar canvas', '.nlv-curve canvas', '.nlv-frame canvas']);
+    const said = every(['.nlv-readout [data-text]', '.nlv-top', '.nlv-ticks', '.nlv-lessonbody']);
     return {
-        pixels: shown.flatMap((s) => [...root.querySelectorAll(s)]).map(pixels).reduce((a, b) => a + b, 0),
-        words: ['.nlv-side', '.nlv-legend', '.nlv-lessonbody'].flatMap((s) =>
-            [...root.querySelectorAll(s)]).map((e) => e.classList.contains('nlv-side')
-            ? e.querySelector('.nlv-readout, .nlv-says, [data-say]')?.textContent || '' : e.textContent).join(' '),
+        pixels: painted.map(pixels).reduce((a, b) => a + b, 0),
+        words: said.map((e) => e.textContent).join(' '),
         answer: tool.answer, key: tool.lesson.key, numbers: tool.lesson.numbers,
         attributes: [...root.querySelectorAll('.nlv-picture, .nlv-picture *')].flatMap((e) =>
             [...e.attributes].map(({ name, value }) => `${name}=${value}`)),
@@ -81,7 +81,8 @@ class Learner:
     def full(self) -> None:
         """Until every number is there."""
         self.visit.page.wait_for_function(
-            """() => [...document.querySelectorAll('.nlv-page output[data-num]')].every((o) => o.dataset.value)"""
+            "() => [...document.querySelectorAll('.nlv-page output[data-num]')]"
+            ".every((o) => o.dataset.value)"
         )
         self.visit.settled()
 
