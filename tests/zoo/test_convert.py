@@ -80,6 +80,7 @@ def test_what_is_neither_and_where_it_cannot_go(tmp_path: Path, head, capsys) ->
         main(["convert", str(tmp_path / "other.pth"), "--out", str(tmp_path / "o.safetensors")])
         == 2
     )
+    assert "no state dict of a ResNet" in capsys.readouterr().err
     assert main(["convert", str(head[0]), "--out", str(tmp_path / "o.pth")]) == 2
     assert "call it o.safetensors" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["other.pth"]

@@ -3,9 +3,11 @@
 import hashlib
 import http.server
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,11 +25,12 @@ SUM = hashlib.sha256(CONTENT).hexdigest()
 class Server(http.server.ThreadingHTTPServer):
     """Serves ``content`` at every path; ``cut`` bytes of an answer and no more, when it is set."""
 
-    content, mark, cut, ranges, status = CONTENT, '"v1"', 0, True, 200
+    content, mark, cut, late, status, says_length = CONTENT, '"v1"', 0, 0, 200, True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.asked: list[str | None] = []
+        self.answered: list[int] = []
 
     @property
     def address(self) -> str:
@@ -45,8 +48,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.send_error(at.status)
             return
         begin = 0
-        if asked and at.ranges and self.headers.get("If-Range") == at.mark:
-            begin = int(asked.removeprefix("bytes=").rstrip("-"))
+        if asked and self.headers.get("If-Range") == at.mark:
+            begin = int(asked.removeprefix("bytes=").rstrip("-")) + at.late
         if begin >= len(at.content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(at.content)}")
@@ -54,13 +57,15 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         body = at.content[begin:]
+        at.answered.append(206 if begin else 200)
         self.send_response(206 if begin else 200)
         if begin:
             end = len(at.content) - 1
             self.send_header("Content-Range", f"bytes {begin}-{end}/{len(at.content)}")
         if at.mark:
             self.send_header("ETag", at.mark)
-        self.send_header("Content-Length", str(len(body)))
+        if at.says_length:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: at.cut] if at.cut else body)
 
@@ -98,7 +103,7 @@ def test_it_goes_on_where_it_broke_off(server: Server, tmp_path: Path) -> None:
     assert not path.exists() and (tmp_path / "w.pth.part").stat().st_size == 600_000
     server.cut = 0
     assert download([server.address], path, sha256=SUM) == SUM
-    assert server.asked == [None, "bytes=600000-"]
+    assert server.asked == [None, "bytes=600000-"] and server.answered == [200, 206]
     assert path.read_bytes() == CONTENT and names(tmp_path) == {"w.pth"}
 
 
@@ -110,6 +115,17 @@ def test_two_versions_are_never_put_together(server: Server, tmp_path: Path) -> 
     server.cut, server.mark, server.content = 0, '"v2"', CONTENT[::-1]
     download([server.address], path)
     assert path.read_bytes() == CONTENT[::-1]
+
+
+def test_another_part_than_was_asked_for_is_not_taken(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    server.cut = 600_000
+    with pytest.raises(CheckpointError):
+        download([server.address], path)
+    server.cut, server.late = 0, 1000
+    with pytest.raises(CheckpointError, match="another part"):
+        download([server.address], path)
+    assert download([server.address], path) == SUM
 
 
 def test_a_server_without_ranges_or_marks_begins_anew(server: Server, tmp_path: Path) -> None:
@@ -147,13 +163,19 @@ def test_the_next_address_is_asked(server: Server, tmp_path: Path) -> None:
 
 
 def test_what_is_too_large_or_cannot_be_written_is_a_sentence(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, monkeypatch
 ) -> None:
-    with pytest.raises(CheckpointError, match="larger than 1 MiB"):
-        download([server.address], tmp_path / "w.pth", limits=Limits(checkpoint_bytes=1 << 20))
-    assert names(tmp_path) == set()
+    for server.says_length in (True, False):
+        with pytest.raises(CheckpointError, match="larger than 1 MiB"):
+            download([server.address], tmp_path / "w.pth", limits=Limits(checkpoint_bytes=1 << 20))
+        assert names(tmp_path) == set()
+    server.says_length = True
     with pytest.raises(WritingError):
         download([server.address], tmp_path / "none" / "w.pth")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    with pytest.raises(WritingError, match="takes 2 MB, and 1 MB are free"):
+        download([server.address], tmp_path / "w.pth")
+    assert names(tmp_path) == set()
 
 
 @pytest.fixture
