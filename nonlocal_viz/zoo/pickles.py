@@ -15,8 +15,6 @@ from typing import Any
 
 #: ``torch.save`` begins the format before PyTorch 1.6 with this number.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-#: The first bytes of such a file: that number, pickled.
-LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class DamagedError(ValueError):
@@ -325,7 +323,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_SET": list,
 }
 #: Operations that put their own argument on the stack.
-_LITERAL = re.compile(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES)\d?")
+_LITERAL = re.compile(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES|BYTEARRAY)\d?")
 _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "MARK": Machine._mark,
     "TUPLE": Machine._tuple,
