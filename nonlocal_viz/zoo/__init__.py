@@ -9,6 +9,7 @@ from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, list_models, read_manifest
 
 if TYPE_CHECKING:
+    from nonlocal_viz.zoo.blocks import load_blocks, save_blocks
     from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_apart, save_metrics, save_model
 
@@ -18,15 +19,21 @@ __all__ = [
     "Normalisation",
     "check_name",
     "list_models",
+    "load_blocks",
     "load_model",
     "read_manifest",
     "save_apart",
+    "save_blocks",
     "save_metrics",
     "save_model",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("load_blocks", "save_blocks"):
+        from nonlocal_viz.zoo import blocks
+
+        return getattr(blocks, name)
     if name == "load_model":
         from nonlocal_viz.zoo.opening import load_model
 

@@ -16,11 +16,14 @@ from torch import Tensor
 
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.zoo.archives import Archive, open_archive
-from nonlocal_viz.zoo.pickles import Opaque, Stored
+from nonlocal_viz.zoo.archives import OPERATIONS, Archive, open_archive
+from nonlocal_viz.zoo.arrays import read_arrays
+from nonlocal_viz.zoo.pickles import LEGACY_MAGIC, Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
+#: In that description, of a file that holds blocks and no network.
+ALONE = "blocks_alone"
 #: Where training scripts put the weights within a checkpoint, those that are most surely meant first.
 NESTED = (
     "state_dict",
@@ -77,10 +80,16 @@ def read_checkpoint(path: Path, limits: Limits = LIMITS) -> Checkpoint:
 
 def _read(path: Path, limits: Limits) -> Checkpoint:
     with path.open("rb") as file:
-        head = file.read(9)
+        head = file.read(32)
     # A safetensors file begins with the length of its index, which is JSON.
-    if head[8:] == b"{":
+    if head[8:9] == b"{":
         return _read_safetensors(path, limits, struct.unpack("<Q", head[:8])[0])
+    # torch.save's old format begins with a number of its own; the oldest protocols with the dict itself.
+    legacy = LEGACY_MAGIC.to_bytes(10, "little") in head
+    if head.startswith((b"\x80", b"(d", b"}q")) and not legacy:
+        # A pickle of something else: Caffe2 has its arrays in one.
+        operations = OPERATIONS * limits.checkpoint_entries
+        return Checkpoint(read_arrays(path.read_bytes(), path.name, operations), None)
     archive = open_archive(path, limits)
     if archive is None:
         raise CheckpointError(
