@@ -214,3 +214,24 @@ def test_a_phone_is_enough(learner: Any) -> None:
         assert wide <= 390, f"page {number} is {wide} pixels wide"
         if number < len(PAGES):
             one.page.locator('[data-act="next"]').click()
+
+
+def test_a_door_leads_from_the_picture_to_its_page_and_its_link_back(visit: Any) -> None:
+    seen = visit(query="?example=rocket&block=layer3.1&x=100&y=60", locale="en")
+    one = Learner(seen)
+    one.page.locator(".nlv-lesson > summary").click()
+    one.page.locator(".nlv-door a").click()
+    one.ready(4)
+    state = one.lesson()
+    assert state["neutral"] and state["state"]["block"] == "layer3.1" and state["veiled"]
+    address = one.page.url
+    assert "here=1" in address and "example=rocket" in address
+    one.page.goto("about:blank")
+    one.page.goto(address)
+    one.visit.wait("tool.lesson && tool.lesson.ready")
+    again = one.lesson()
+    assert (again["page"], again["state"]) == ("row", state["state"])
+    one.reveal()
+    one.page.locator('[data-act="back"]').click()
+    one.visit.wait("tool.lesson.ready && !tool.lesson.neutral")
+    assert one.lesson()["veiled"]

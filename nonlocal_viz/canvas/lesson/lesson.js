@@ -61,6 +61,7 @@ export class Lesson {
     hearArticle(this);
     this.keyboard = new Keyboard(this);
     session.guest = this;
+    session.scene.lesson.door = true;
     if (this.number) session.asked = this.firstAsked(session.asked);
     this.frame.show();
     addEventListener("hashchange", () => this.heed(placeAsked(location.hash)));

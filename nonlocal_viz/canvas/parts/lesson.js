@@ -13,6 +13,8 @@ export class LessonPanel {
     /** What is written now. @type {import("../core/answer.js").Block | null} */
     this.block = null;
     this.direction = "";
+    /** Whether there are pages that explain more. */
+    this.door = false;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -26,7 +28,9 @@ export class LessonPanel {
       return;
     }
     if (this.block !== answer.block || this.direction !== answer.direction) {
-      this.body.innerHTML = lessonHtml(answer.block, answer.direction);
+      const open = this.body.querySelector("details")?.open;
+      this.body.innerHTML = lessonHtml(answer.block, answer.direction, this.door);
+      if (open) one(this.body, "details").setAttribute("open", "");
       this.block = answer.block;
       this.direction = answer.direction;
     }
