@@ -35,8 +35,8 @@ def canvas_html() -> str:
     """The markup for gradio, with the style of the lesson. It holds no ``${``: gradio would re-render it on
     every value; and as gradio makes a JavaScript template string of it, backslashes have to survive."""
     font = base64.b64encode((FOLDER / "lesson/math.woff2").read_bytes()).decode()
-    style = f"<style>{_read('lesson/lesson.css').replace('math.woff2', f'data:font/woff2;base64,{font}')}</style>"
-    return (style + canvas_markup()).replace("\\", r"\\")
+    style = _read("lesson/lesson.css").replace("math.woff2", f"data:font/woff2;base64,{font}")
+    return (f"<style>{style}</style>" + canvas_markup()).replace("\\", r"\\")
 
 
 def canvas_words() -> dict[str, dict[str, str]]:
