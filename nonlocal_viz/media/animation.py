@@ -23,7 +23,7 @@ def is_animated(head: bytes) -> bool:
     """Whether a picture says in its first bytes that it moves: an animated WebP or PNG, an AVIF sequence,
     or a GIF of more than one frame."""
     if head.startswith(b"RIFF") and head[8:16] == b"WEBPVP8X":
-        return bool(head[20] & 2)
+        return bool(int.from_bytes(head[20:21], "big") & 2)
     if head.startswith(b"\x89PNG"):
         place = head.find(b"acTL")
         return 0 < place < (head.find(b"IDAT") if b"IDAT" in head else len(head))

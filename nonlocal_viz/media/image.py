@@ -180,7 +180,8 @@ def _opened(content: bytes, name: str, limits: Limits) -> np.ndarray:
     size = wide_size(content)
     if size is not None:
         _check_size(*size, limits, name)
-        return tiff_pixels(content, name)
+        with _one_sentence(name):
+            return tiff_pixels(content, name)
     formats = SUPPORTED_FORMATS
     named = _BY_NAME.get(Path(name).suffix.lower())
     if named:

@@ -50,7 +50,7 @@ def tiff_pixels(content: bytes, name: str) -> np.ndarray:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page: Any = file.pages[0]
-            photometric, values = page.photometric, page.asarray()
+            photometric, values = int(page.photometric), page.asarray()
             planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
             alpha = any(int(extra) in (1, 2) for extra in page.extrasamples)
             turned = int(page.tags[274].value) if 274 in page.tags else 1
@@ -59,17 +59,17 @@ def tiff_pixels(content: bytes, name: str) -> np.ndarray:
     except Exception:
         # Among them a compression whose decoder is not here.
         raise MediaError(_CANNOT.format(name)) from None
-    if int(photometric) not in (0, 1, 2):
+    if photometric not in (0, 1, 2):
         raise MediaError(_CANNOT.format(name))
     if planes and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
     if values.ndim == 2:
         values = values[..., None]
-    colours = 3 if int(photometric) == 2 else 1
+    colours = 3 if photometric == 2 else 1
     if values.ndim != 3 or values.shape[2] < colours:
         raise MediaError(f"{name} is a TIFF of {values.ndim} dimensions, not one picture.")
     pixels = as_bytes(values[..., : colours + alpha], name, WHITES)
-    if int(photometric) == 0:
+    if photometric == 0:
         pixels = 255 - pixels
     return upright(_over_white(pixels), turned)
 

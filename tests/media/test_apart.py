@@ -193,9 +193,8 @@ def test_no_more_than_so_many_are_decoded_at_once(monkeypatch: Any) -> None:
 
 
 def test_a_defect_of_ours_is_none_of_the_file(monkeypatch: Any) -> None:
-    with pytest.raises(RuntimeError, match="KeyError"):
-        with apart._nameless() as pixels:
-            apart._NURSERY.ask({"kind": "clip", "limits": {}}, [pixels], Limits())
+    with pytest.raises(RuntimeError, match="KeyError"), apart._nameless() as pixels:
+        apart._NURSERY.ask({"kind": "clip", "limits": {}}, [pixels], Limits())
     assert apart.open_image(encoded("PNG")).shape == (24, 32, 3)
 
 
