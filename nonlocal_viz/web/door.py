@@ -92,14 +92,24 @@ class Door:
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, path: str, method: str
     ) -> None:
-        if method != "POST":
-            await self.app(scope, receive, send)
+        asked = rules.answered(path)
+        if method != "POST" and asked and not self.house.queue.knows(asked):
+            await _say(send, rules.Refusal(404, "No such question is being answered here."))
+        elif method != "POST":
+            await self._inside(scope, receive, send)
         elif rules.asks(path):
             await self._question(scope, receive, send, path)
         else:
             await self._upload(scope, receive, send)
 
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, _veiled(send))
+
     async def _question(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        name = rules.called(path)
+        if name and not self.house.queue.offers(name):
+            await _say(send, rules.Refusal(404, "Nobody of that name is asked here."))
+            return
         content = await _read(receive, rules.QUESTION_BYTES)
         if content is None:
             await _say(send, rules.Refusal(413, "That is too long for a question."))
@@ -112,7 +122,10 @@ class Door:
         if refusal is not None:
             await _say(send, refusal)
             return
-        await self.app(scope, _replayed(content, receive), send)
+        # It was read as JSON, whatever it calls itself.
+        headers = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
+        scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+        await self._inside(scope, _replayed(content, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = dict(scope["headers"]).get(b"content-length", b"")
@@ -128,7 +141,7 @@ class Door:
             return
         self._uploads += 1
         try:
-            await self.app(scope, receive, send)
+            await self._inside(scope, receive, send)
         except ClientDisconnect:
             pass  # whoever sent it has gone
         finally:
@@ -179,6 +192,26 @@ def _replayed(content: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": content, "more_body": False}
 
     return again
+
+
+def _veiled(send: Send) -> Send:
+    """Answers as they are, but for two: gradio sends back all that it could not read, and a failure of ours
+    is for the log."""
+    words = {
+        422: "A value of this question is missing, or not of its kind.",
+        500: "Something went wrong on the server; it has been logged.",
+    }
+    instead: rules.Refusal | None = None
+
+    async def veiled(message: Message) -> None:
+        nonlocal instead
+        if message["type"] == "http.response.start" and message["status"] in words:
+            instead = rules.Refusal(message["status"], words[message["status"]])
+            await _say(send, instead)
+        if instead is None:
+            await send(message)
+
+    return veiled
 
 
 def _dressed(send: Send) -> Send:

@@ -80,6 +80,20 @@ class QueueState:
                 return len(line.queue) if line else 0
         return 0
 
+    def offers(self, name: str) -> bool:
+        """Whether there is an endpoint of this name: asked for one that there is not, gradio fails."""
+        return any(fn.api_name == name for fn in self._blocks.fns.values())
+
+    def knows(self, question: str) -> bool:
+        """Whether a question of this number is waiting, being answered, or not heard to its end. Whoever
+        listens to another is told so by gradio only once the answer has begun, and the log with it."""
+        queue = self._blocks._queue
+        return (
+            question in queue.event_ids_to_events
+            or question in queue.pending_messages_per_session
+            or any(question in known for known in queue.pending_event_ids_session.values())
+        )
+
     def revive(self) -> None:
         """Begin the task anew, should it have died; whoever waited is forgotten and asks again."""
         queue = self._blocks._queue

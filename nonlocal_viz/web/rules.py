@@ -47,6 +47,18 @@ def route(method: str, path: str) -> Refusal | None:
     return Refusal(405, "This server answers to GET and POST.")
 
 
+def called(path: str) -> str | None:
+    """The name of the endpoint that a question at this path calls; None: it names none."""
+    found = re.fullmatch(rf"{_API}/call/(?:v2/)?(\w{{1,64}})/?", path)
+    return found.group(1) if found else None
+
+
+def answered(path: str) -> str | None:
+    """The number of the question whose answer is listened to at this path; None: of none."""
+    found = re.fullmatch(rf"{_API}/call/\w{{1,64}}/({_HASH})", path)
+    return found.group(1) if found else None
+
+
 def asks(path: str) -> bool:
     """Whether what is posted there is a question in JSON."""
     return path.startswith(_API) and "/upload" not in path

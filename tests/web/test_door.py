@@ -37,6 +37,12 @@ class Queue:
     def waiting(self, _path: str, _content: bytes) -> int:
         return self.asked
 
+    def knows(self, question: str) -> bool:
+        return question == "known"
+
+    def offers(self, name: str) -> bool:
+        return name == "start"
+
     def revive(self) -> None:
         self.revived += 1
 
@@ -101,12 +107,48 @@ def test_a_question_that_breaks_something_never_gets_in() -> None:
     door = Door(inside, house())
     for body in (b"{", json.dumps({**JOIN, "session_hash": ""}).encode()):
         answer = asked(door, "POST", "/gradio_api/queue/join", content=body)
-        assert answer.status_code == 422 and answer.json()["detail"].endswith(".")
+        said = answer.json()["detail"]
+        assert answer.status_code == 422 and ("object in JSON" in said or "session_hash" in said)
     long = b" " * (rules.QUESTION_BYTES + 1)
     assert asked(door, "POST", "/gradio_api/queue/join", content=long).status_code == 413
     exact = json.dumps(JOIN).encode().ljust(rules.QUESTION_BYTES)
     assert asked(door, "POST", "/gradio_api/queue/join", content=exact).status_code == 200
     assert inside.bodies == [exact]
+
+
+def test_who_listens_to_no_question_is_told_so() -> None:
+    inside = Inside()
+    door = Door(inside, house())
+    found = asked(door, "GET", "/gradio_api/call/start/other")
+    assert found.status_code == 404 and "No such question" in found.text and inside.bodies == []
+    assert asked(door, "GET", "/gradio_api/call/start/known").text == "inside"
+
+
+@pytest.mark.parametrize("path", ["call/other", "call/v2/other", "call/other/"])
+def test_who_calls_nobody_is_told_so(path: str) -> None:
+    inside = Inside()
+    found = asked(Door(inside, house()), "POST", f"/gradio_api/{path}", json={"data": []})
+    assert found.status_code == 404 and "Nobody" in found.text and inside.bodies == []
+
+
+def test_a_question_is_json_whatever_it_calls_itself_and_nothing_is_sent_back() -> None:
+    kinds: list[Any] = []
+    statuses = iter((422, 500, 404))
+
+    async def inside(scope: Any, _receive: Any, send: Any) -> None:
+        kinds.append([value for name, value in scope["headers"] if name == b"content-type"])
+        start = {"type": "http.response.start", "status": next(statuses), "headers": []}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"secret ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"words"})
+
+    door = Door(inside, house())
+    for status in (422, 500):
+        found = asked(door, "POST", "/gradio_api/queue/join", content=json.dumps(JOIN))
+        assert found.status_code == status and found.json()["detail"].endswith(".")
+        assert "nosniff" in found.headers["x-content-type-options"]
+    assert asked(door, "GET", "/config").text == "secret words"
+    assert kinds[:2] == [[b"application/json"]] * 2
 
 
 def test_a_full_line_is_said_with_when_to_come_again() -> None:

@@ -1,12 +1,11 @@
 """The HTTP API, asked what nobody would ask: every answer is an answer, and the next question gets one.
 
-Derandomised, some twenty seconds. ``NONLOCAL_VIZ_FUZZ=600`` asks at random, for as many seconds a test.
+Derandomised, some twenty seconds. ``NONLOCAL_VIZ_FUZZ=5000`` asks as many questions a test, at random.
 """
 
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,16 +19,16 @@ from nonlocal_viz.media import apart
 from tests.web.test_door import running, start
 from tests.web.test_hostile import API, png, sent
 
-SECONDS = float(os.environ.get("NONLOCAL_VIZ_FUZZ", 0))
+QUESTIONS = int(os.environ.get("NONLOCAL_VIZ_FUZZ", 0))
 ASKING = settings(
-    max_examples=10**6 if SECONDS else 120,
+    max_examples=QUESTIONS or 120,
     deadline=None,
-    derandomize=not SECONDS,
+    derandomize=not QUESTIONS,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
 #: What must stand in no answer: where the server lies, and how it fell.
-LEAKS = re.compile(r"Traceback|site-packages|\.py\b|/(?:home|root|usr|work|etc/passwd)\b")
+LEAKS = re.compile(r"Traceback|site-packages|\.py\b|/(?:home|root|usr|work)\b|root:x:0")
 
 numbers = st.one_of(
     st.integers(), st.floats(), st.sampled_from([0, -1, 10**30, 5, 8, 1e308, 2**63, 0.5])
@@ -73,18 +72,15 @@ class Place:
     """The server, and a picture that it holds."""
 
     def __init__(self, url: str, path: str) -> None:
-        self.url, self.path, self.began = url, path, time.monotonic()
+        self.url, self.path = url, path
         self.client = httpx.Client(timeout=60)
-
-    def over(self) -> bool:
-        return bool(SECONDS) and time.monotonic() - self.began > SECONDS
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """An answer that is one: no failure of the server's, and nothing of where it lies."""
         found = self.client.request(method, f"{self.url}{path}", **options)
         assert found.status_code < 500 or found.status_code == 503, (path, options, found.text)
-        # Of the page itself, whose scripts name files, only the status is looked at.
-        if "html" not in found.headers.get("content-type", ""):
+        # The scripts of the page name files of ours.
+        if path not in ("/", "/config", "/login") and "openapi" not in path:
             leaked = LEAKS.search(found.text.replace(self.path, ""))
             assert leaked is None, (path, options, found.text[:500])
         return found
@@ -115,16 +111,9 @@ def place(tiny_model: Any) -> Iterator[Place]:
     apart.close()
 
 
-@pytest.fixture(autouse=True)
-def _begun(place: Place) -> None:
-    place.began = time.monotonic()
-
-
 @ASKING
 @given(data=st.data())
 def test_questions_of_programs(place: Place, data: st.DataObject) -> None:
-    if place.over():
-        return
     file: Any = {"path": place.path, "meta": {"_type": "gradio.FileData"}}
     usual = [file, 3, 3, 0, 8, "", "row", "", 0.5, "linear", ""]
     for _ in range(data.draw(st.integers(0, 3))):
@@ -134,14 +123,12 @@ def test_questions_of_programs(place: Place, data: st.DataObject) -> None:
     for line in said.splitlines():
         if line.startswith("data: {") and "error" in line:
             told = json.loads(line[6:])["error"]
-            assert told is None or told.endswith("."), said
+            assert told is None or (told.endswith(".") and len(told) < 1600), said
 
 
 @ASKING
 @given(data=st.data())
 def test_questions_of_the_page(place: Place, data: st.DataObject) -> None:
-    if place.over():
-        return
     event = data.draw(st.sampled_from(["start", "picture", "block", "row", "save"]))
     question: dict[str, Any] = {
         "question": 1,
@@ -167,7 +154,7 @@ def test_questions_of_the_page(place: Place, data: st.DataObject) -> None:
     for answer in answers:
         found = json.loads(answer)[0]
         if found is not None and found["kind"] == "error":
-            assert found["message"].endswith("."), found
+            assert found["message"].endswith(".") and len(found["message"]) < 1600, found
             assert "went wrong on the server" not in found["message"], question
 
 
@@ -196,7 +183,13 @@ def test_questions_of_the_page(place: Place, data: st.DataObject) -> None:
             ),
             *(
                 f"/{API}/{name}"
-                for name in ("file=/etc/passwd", "file=a.png", "heartbeat/x", "call/v2/x")
+                for name in (
+                    "file=/etc/passwd",
+                    "file=a.png",
+                    "heartbeat/x",
+                    "call/v2/x",
+                    "call/v2/affinity",
+                )
             ),
             *(
                 f"/{API}/{name}"
@@ -230,7 +223,7 @@ def test_anything_at_any_route(
     place: Place, method: str, path: str, body: bytes, query: dict[str, str], kind: str
 ) -> None:
     streams = method == "GET" and path.endswith(("queue/data", "heartbeat/x", "upload_progress"))
-    if place.over() or streams:
+    if streams:
         return  # they stay open for as long as somebody listens
     headers = {"content-type": kind}
     place.ask(method, path, content=body, params=query, headers=headers)
