@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 from nonlocal_viz.web import rules
 from nonlocal_viz.web.gradio_private import QueueState
@@ -49,6 +49,8 @@ class House:
         uploads: files that may be on their way at once.
         upload_bytes: of the largest file.
         ready: whether pictures can be looked at.
+        admits: whether whoever sent these cookies may come in.
+        proxies: whose word is taken for where a browser thinks that it is.
     """
 
     queue: QueueState
@@ -57,6 +59,8 @@ class House:
     uploads: int
     upload_bytes: int
     ready: Callable[[], bool]
+    admits: Callable[[dict[str, str]], bool]
+    proxies: tuple[rules.Network, ...]
 
 
 class Door:
@@ -68,11 +72,16 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            # Neither the page nor a program has use for a websocket.
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
+            else:
+                # Neither the page nor a program has use for a websocket.
+                await send({"type": "websocket.close", "code": 1008})
             return
         path, method = _path(scope), scope["method"]
+        peer = scope.get("client") or ("",)
+        headers = rules.believed(list(scope["headers"]), str(peer[0]), self.house.proxies)
+        scope = {**scope, "headers": headers}
         self.house.queue.revive()
         if path in ("/health", "/ready"):
             await self._tell(path, send)
@@ -85,9 +94,13 @@ class Door:
 
     def _refused(self, scope: Scope, path: str, method: str) -> rules.Refusal | None:
         headers = dict(scope["headers"])
-        if not rules.host_allowed(headers.get(b"host", b"").decode("latin-1"), self.house.hosts):
-            return rules.Refusal(400, "This server does not answer to that name.")
-        return rules.route(method, path)
+        said = headers.get(b"x-forwarded-host", b"").split(b",")[0]
+        for name in (headers.get(b"host", b""), *([said] if said else [])):
+            if not rules.host_allowed(name.decode("latin-1"), self.house.hosts):
+                return rules.Refusal(400, "This server does not answer to that name.")
+        if rules.open_to_all(path) or self.house.admits(HTTPConnection(scope).cookies):
+            return rules.route(method, path)
+        return rules.route(method, path) or rules.Refusal(401, "Sign in first.")
 
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, path: str, method: str

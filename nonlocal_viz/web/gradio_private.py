@@ -51,6 +51,16 @@ def scripted_html(markup: str, script: str, element: str, config: dict[str, Any]
     return html
 
 
+def admitted(blocks: gr.Blocks, cookies: dict[str, str]) -> bool:
+    """Whether whoever sent these cookies has signed in, or nobody has to. Gradio asks this of most of its
+    routes, not of all. ``App.auth``, ``tokens`` and ``cookie_id`` are not documented."""
+    app = getattr(blocks, "app", None)
+    if app is None or app.auth is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(app.tokens.get(cookies.get(name)) is not None for name in names)
+
+
 class QueueState:
     """Gradio's queue, seen from outside: one asyncio task takes every event, and where it dies nothing is
     answered any more, though pages are served as ever. Nothing of ``Blocks._queue`` is documented."""

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from nonlocal_viz.encoding import Encoding
+from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.web import rules
 from nonlocal_viz.web import serve as server
 from nonlocal_viz.web.door import Door, House
@@ -75,6 +76,8 @@ def house(**changes: Any) -> House:
         "uploads": 2,
         "upload_bytes": 1000,
         "ready": lambda: True,
+        "admits": lambda cookies: True,
+        "proxies": rules.networks(("10.0.0.0/8", "::1")),
     }
     return House(**{**plain, **changes})
 
@@ -196,6 +199,55 @@ def test_names_that_are_not_ours_get_no_answer() -> None:
     assert foreign.status_code == 400 and len(inside.bodies) == 1
 
 
+def test_only_a_proxys_word_is_taken_for_where_a_browser_thinks_that_it_is() -> None:
+    sent = [(b"x-forwarded-host", b"a.b"), (b"x-gradio-server", b"c"), (b"forwarded", b"d")]
+    sent = [*sent, (b"x-forwarded-proto", b"https"), (b"accept", b"e")]
+    trusted = rules.networks(("10.0.0.0/8", "::1"))
+    for peer in ("10.2.3.4", "::1"):
+        assert rules.believed(sent, peer, trusted) == [sent[0], *sent[2:]]
+    for peer in ("11.2.3.4", "fe80::1%eth0", "", "testclient"):
+        assert rules.believed(sent, peer, trusted) == sent[-1:]
+    assert len(rules.believed(sent, "2001:db8::7", rules.networks(("*",)))) == 4
+    with pytest.raises(NonlocalVizError, match=r"10\.0\.0\.0/8, not 'here'"):
+        server.launch("default", port=free_port(), proxies=("here",))
+
+
+def test_a_proxy_cannot_give_the_server_a_name_that_it_does_not_answer_to() -> None:
+    def ask(peer: str) -> int:
+        async def run() -> int:
+            door = Door(Inside(), house(hosts=frozenset({"here"})))
+            transport = httpx.ASGITransport(app=door, client=(peer, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+                forged = {"x-forwarded-host": "evil.example"}
+                return (await client.get("/", headers=forged)).status_code
+
+        return int(awaited(run()))
+
+    # From anybody else it is not even read.
+    assert (ask("10.1.1.1"), ask("11.1.1.1")) == (400, 200)
+
+
+def test_whoever_has_not_signed_in_sees_where_one_does_and_nothing_else() -> None:
+    inside = Inside()
+    door = Door(inside, house(admits=lambda cookies: cookies.get("known") == "yes"))
+    for path in ("/", "/assets/a.js", "/theme.css", "/login", "/gradio_api/startup-events"):
+        method = "POST" if path == "/login" else "GET"
+        assert asked(door, method, path).status_code == 200, path
+    api = "/gradio_api"
+    for method, path in (
+        *(("GET", p) for p in ("/config", f"{api}/info", f"{api}/file=a", f"{api}/heartbeat/x")),
+        *(("GET", f"{api}/{p}") for p in ("app_id", "queue/data", "call/start/known", "token")),
+        *(
+            ("POST", f"{api}/{p}")
+            for p in ("upload", "cancel", "reset", "call/start", "queue/join")
+        ),
+    ):
+        refused = asked(door, method, path)
+        assert refused.status_code == 401 and refused.json()["detail"] == "Sign in first.", path
+        let_in = asked(door, method, path, headers={"cookie": "a=b; known=yes"})
+        assert let_in.status_code != 401, path
+
+
 def test_health_says_what_is_wrong() -> None:
     queue, ready = Queue(), [True]
     door = Door(Inside(), house(queue=queue, ready=lambda: ready[0]))
@@ -234,16 +286,20 @@ def test_a_proxys_prefix_is_taken_off() -> None:
 
 def test_nothing_but_pages_and_questions_gets_in() -> None:
     reached: list[str] = []
+    said: list[Any] = []
 
     async def inside(scope: Any, _receive: Any, _send: Any) -> None:
         reached.append(scope["type"])
 
-    async def nothing(*_: Any) -> Any:
+    async def nothing() -> Any:
         raise AssertionError
 
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
     for kind in ("websocket", "lifespan"):
-        awaited(Door(inside, house())({"type": kind, "path": "/"}, nothing, nothing))
-    assert reached == ["lifespan"]
+        awaited(Door(inside, house())({"type": kind, "path": "/"}, nothing, send))
+    assert (reached, said) == (["lifespan"], ["websocket.close"])
 
 
 @contextmanager
