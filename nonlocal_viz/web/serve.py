@@ -87,7 +87,7 @@ def launch(
         "max_file_size": limits.video_bytes,
     }
     try:
-        return demo.launch(**settings, **{**_PLAIN, **options})
+        return demo.launch(**{**_PLAIN, **settings, **options})
     except OSError as error:
         raise _refused(host, port, error) from None
 
