@@ -228,7 +228,16 @@ def test_the_desk_knows_no_gradio() -> None:
 
 def test_every_command_says_what_it_is() -> None:
     found = commands()
-    assert list(found) == ["serve", "overlay", "video", "sheet", "zoo", "train", "evaluate"]
+    assert list(found) == [
+        "serve",
+        "overlay",
+        "video",
+        "sheet",
+        "zoo",
+        "convert",
+        "train",
+        "evaluate",
+    ]
     assert len({command.ORDER for command in found.values()}) == len(found)
     for command in found.values():
         assert command.HELP and command.__doc__

@@ -22,6 +22,8 @@ from nonlocal_viz.zoo.pickles import LEGACY_HEAD, Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
+#: In that description, of a file that holds blocks and no network.
+ALONE = "blocks_alone"
 #: Where training scripts put the weights within a checkpoint, those that are most surely meant first.
 NESTED = (
     "state_dict",
