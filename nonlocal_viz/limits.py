@@ -52,7 +52,7 @@ class Limits:
     # names and shapes of a few hundred tensors take kilobytes.
     checkpoint_bytes: int = 1024 * MIB
     checkpoint_index_bytes: int = 4 * MIB
-    checkpoint_entries: int = 20_000
+    checkpoint_entries: int = 10_000
     manifest_bytes: int = 1 * MIB
 
     # Web: the picture (or frame of a clip) sent to the browser, the views kept for everyone together,
