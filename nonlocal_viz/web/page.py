@@ -45,7 +45,7 @@ def build(
         limits: bounds; see limits.py.
     """
     source = load_model(model, device) if isinstance(model, str | Path) else model
-    views = Views(Lens(source, short_side, limits), upload_folder())
+    views = Views(Lens(source, short_side, limits, apart=True), upload_folder())
     desk = Desk(views, into_cache)
     views.get({"example": next(iter(views.examples))}).affinity()
     demo: gr.Blocks = gr.Blocks(
