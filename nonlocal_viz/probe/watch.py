@@ -18,7 +18,7 @@ from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.records import Call, Capture, Step, relative
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail, turns
 
 _aten = torch.ops.aten
 #: {kernel: where its argument is_causal stands}
@@ -34,8 +34,8 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
-#: Rows that each capture is held to.
-_ROWS = 8
+#: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
+_ROWS, _WHOLE_ROW = 8, 1e-3
 
 
 class Watch(TorchDispatchMode):
@@ -50,6 +50,8 @@ class Watch(TorchDispatchMode):
         self.found: list[tuple[Capture, tuple[Call, ...]]] = []
         #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
         self.grids: dict[tuple[int, ...], None] = {}
+        #: (call, number of calls before it, shape of what it gave out) of convolutions, in order.
+        self.convolutions: list[tuple[Call, int, tuple[int, ...]]] = []
         #: Where the cells of such tensors lie in the picture.
         self.lattices = Lattices()
         #: Shapes of what convolutions take and give: features first, whatever else has that shape.
@@ -62,6 +64,7 @@ class Watch(TorchDispatchMode):
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
         self._prove = prove
+        self._weights = {_storage(parameter) for parameter in root.parameters()}
         self._stack: list[Call] = []
         self._made: dict[Any, Node] = {}
         self._kept: list[tuple[Any, Tensor, int]] = []
@@ -161,6 +164,9 @@ class Watch(TorchDispatchMode):
             self._mixed(node, first)
         elif "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
+            self.convolutions.append(
+                (self._stack[-1], len(self.calls), tuple(first.shape))
+            )
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         if self._prove:
             self.lattices.see(node.func, node.args, first)
@@ -195,6 +201,7 @@ class Watch(TorchDispatchMode):
             later = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).triu(1)
             steps.append(replace(scaled, kind="fill", operand=later[None, None], value=-math.inf))
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        steps.append(Step("softmax", torch.ones(1)))
         self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
 
     def _whole(self, node: Node) -> None:
@@ -224,7 +231,8 @@ class Watch(TorchDispatchMode):
         if layer:
             path = f"{path}.self_attn".lstrip(".")
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
-        self._add(Capture(path, q, k, (step,), True, v), None, y)
+        steps = (step, Step("softmax", torch.ones(1)))
+        self._add(Capture(path, q, k, steps, True, v), None, y)
 
     def _mixed(self, node: Node, y: Tensor) -> None:
         """A product: is one of its factors made of weights?"""
@@ -244,17 +252,12 @@ class Watch(TorchDispatchMode):
     def _traced(self, node: Node, side: int, made: Node | None, y: Tensor) -> bool:
         weights, value = node.args[side], node.args[1 - side]
         trail = Trail.of(weights, side)
-        made = _walk(trail, made, (*SOFTMAXES, *PRODUCTS))
+        made = _walk(trail, made, PRODUCTS)
         if made is None:
             return False
-        softmax = made.func in SOFTMAXES
-        dropped = trail.dropped
-        if softmax:
-            if trail.steps or made.args[1] % len(made.shape) != trail.column:
-                return False
-            made = _walk(trail, made.made[0], PRODUCTS)
-            if made is None:
-                return False
+        softmax = any(step.kind == "softmax" for step in trail.steps)
+        if not softmax and self._has_weights(made):
+            return True  # the parameters of a layer are no positions
         factors = _factors(made, trail)
         v = value if side == 0 else value.mT
         v, w, y = (t if t.ndim == 3 else t.unsqueeze(0) for t in (v, weights, y))
@@ -262,7 +265,20 @@ class Watch(TorchDispatchMode):
         if v.shape[1] != factors[1].shape[1]:
             return False
         steps = tuple(reversed(trail.steps))
-        self._add(Capture(self._owner().path, *factors, steps, softmax, v, dropped), w, y)
+        self._add(Capture(self._owner().path, *factors, steps, softmax, v, trail.dropped), w, y)
+        return True
+
+    def _has_weights(self, product: Node) -> bool:
+        """Whether a factor of a product is a parameter of the network, as it is or cast or turned."""
+        factors = product.args[-2:] if len(product.args) > 2 else product.args[:2]
+        known = product.made[-2:]
+        return any(map(self._is_weight, factors, known))
+
+    def _is_weight(self, tensor: Tensor, made: Node | None) -> bool:
+        while _storage(tensor) not in self._weights:
+            if made is None or not turns(made):
+                return False
+            tensor, made = made.tensors[0], made.made[0]
         return True
 
     def _add(self, seen: Capture, weights: Tensor | None, y: Tensor) -> None:
@@ -275,6 +291,7 @@ class Watch(TorchDispatchMode):
             groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
             slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
             rows = capture.weights(groups, slots)
+            capture.distribution = _are_shares(rows)
             used = rows if weights is None else wide(weights[groups, slots])
             if capture.dropped:
                 # Kept weights are all enlarged alike, the others are 0; which these are only the network
@@ -295,6 +312,13 @@ def _scaled(query: Tensor, scale: float) -> Step:
     lead = query.shape[0], query.shape[1]
     operand = torch.tensor(float(scale)).view(1, 1, 1, 1)
     return Step("mul", operand, lead, torch.arange(lead[0] * lead[1]))
+
+
+def _are_shares(rows: Tensor) -> bool:
+    """Whether rows (R, m) have no negative weights, and add up to 1 where they are not 0 altogether."""
+    total = rows.sum(-1)
+    whole = ((total - 1).abs() < _WHOLE_ROW) | (rows == 0).all(-1)
+    return bool(((rows >= 0).all(-1) & whole).all())
 
 
 def _is_weights(node: Node | None) -> bool:
@@ -337,7 +361,7 @@ def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
         rows = a.reshape(-1, a.shape[-1])
         return rows[trail.merged], b.mT[trail.merged[:, 0] // a.shape[1]]
     a, b = a[trail.group], b.mT[trail.group]
-    return (a, b) if trail.row[0] < trail.column else (b, a)
+    return (a, b) if trail.row < trail.column else (b, a)
 
 
 def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
@@ -347,11 +371,17 @@ def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
     return torch.get_autocast_dtype(device)
 
 
-def _key(tensor: Tensor) -> Any:
+def _storage(tensor: Tensor) -> int:
     try:
-        storage = tensor.untyped_storage()._cdata
+        return tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError):  # nested and sparse tensors have none
-        return id(tensor)
+        return -id(tensor)
+
+
+def _key(tensor: Tensor) -> Any:
+    storage = _storage(tensor)
+    if storage < 0:
+        return storage
     return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
