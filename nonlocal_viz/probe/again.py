@@ -47,15 +47,16 @@ class Again:
         change: Callable[[Tensor], Tensor],
         path: str,
         after: tuple[str, tuple[int, ...]] | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> Tensor:
-        """What the module at a relative path is first called with, where the first tensor is changed; what
-        comes after is not run. ``after``: (path, shape) of another module, what that first gives out in
-        this shape is changed instead."""
+        """What the module at a relative path is first called with (in this shape), where the first tensor is
+        changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
+        gives out in this shape is changed instead."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             first = first_tensor(args, kwargs)
-            if first is not None:
+            if first is not None and shape in (None, tuple(first[1].shape)):
                 seen.append(first[1].detach().clone())
                 raise _EnoughError
 
@@ -63,10 +64,10 @@ class Again:
         handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
         given: list[bool] = []
         if after is not None:
-            shape = after[1]
+            source = after[1]
 
             def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
-                if given or not isinstance(output, Tensor) or tuple(output.shape) != shape:
+                if given or not isinstance(output, Tensor) or tuple(output.shape) != source:
                     return output
                 given.append(True)
                 return change(output.detach())

@@ -14,6 +14,7 @@ from torch import Tensor
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.together import Joined, joined
 from nonlocal_viz.probe.windows import tables
 
 #: How many times as far one half of the positions moves a slot as the other, where it follows that half.
@@ -98,7 +99,7 @@ class Placing:
         self._like = like
         self.still = self._run(lambda x: x)
         #: Whether every query moved with every position in all readings that were tried.
-        self.hopeless = True
+        self.hopeless, self.tried = True, False
 
     def slots(self, axes: Axes) -> Slots | None:
         """The slots where the input is read in this way; None where that makes no sense of them."""
@@ -143,6 +144,7 @@ class Placing:
         for _ in range(_MASKS if positions >= _POSITIONS else _MASKS_OF_FEW):
             mask = torch.rand(images * positions, generator=draw) < 0.5
             bits = self._bits(axes, mask.view(images, positions))
+            self.tried = True
             self.hopeless &= bool((bits[0] == MIXED).all())
             if queries and bool((bits[0] == MIXED).any()):
                 return None
@@ -204,9 +206,14 @@ class Placing:
             capture
             for capture in self._again.captures(change).get(self._path, [])
             if capture.softmax == like.softmax
-            and capture.query.shape == like.query.shape
-            and capture.key.shape == like.key.shape
+            and capture.query.shape[1:] == like.query.shape[1:]
+            and capture.key.shape[1:] == like.key.shape[1:]
         ]
+        if isinstance(like, Joined):
+            count = len(like.parts)
+            whole = [found[i : i + count] for i in range(0, len(found), count)]
+            found = [joined(parts) for parts in whole if len(parts) == count]
+        found = [capture for capture in found if capture.groups == like.groups]
         return found[self._number] if self._number < len(found) else None
 
 

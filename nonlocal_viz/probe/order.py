@@ -35,13 +35,13 @@ class Convolved(NamedTuple):
 def found(
     again: Again,
     convolutions: Sequence[Convolved],
-    path: str,
+    given: tuple[str, tuple[int, ...]],
     axes: Axes,
     images: int,
     count: int,
     special: int,
 ) -> Positions | None:
-    """What ``count`` tokens are that the module at ``path`` is first given; None where no convolution before
+    """What ``count`` tokens are that a module, ``given`` by path and shape, is given; None where no convolution before
     it tells. At most ``special`` of them lie in front of the cells."""
     tried: set[tuple[str, GridShape]] = set()
     for convolved in reversed(convolutions):
@@ -49,7 +49,7 @@ def found(
             if len(tried) == _TRIED or (convolved.call.path, grid) in tried:
                 continue
             tried.add((convolved.call.path, grid))
-            moved = _Moved(again, convolved, path, axes, whole, grid)
+            moved = _Moved(again, convolved, given, axes, whole, grid)
             order = _order(moved, count, grid)
             if order is not None:
                 names = special_names(count - math.prod(grid))
@@ -76,10 +76,10 @@ class _Moved:
     """How far each token of the first image moves where cells of a feature map change."""
 
     def __init__(
-        self, again: Again, convolved: Convolved, path: str, axes: Axes,
+        self, again: Again, convolved: Convolved, given: tuple[str, tuple[int, ...]], axes: Axes,
         whole: GridShape, grid: GridShape,
     ) -> None:  # fmt: skip
-        self._again, self._convolved, self._path, self._axes = again, convolved, path, axes
+        self._again, self._convolved, self._given, self._axes = again, convolved, given, axes
         places = torch.unravel_index(torch.arange(math.prod(whole)), whole)
         t, h, w = (p * to // of for p, to, of in zip(places, grid, whole, strict=True))
         #: The coarser cell of each cell of the feature map.
@@ -103,7 +103,7 @@ class _Moved:
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
         path, shape = self._convolved.call.path, self._convolved.shape
-        return self._again.input(change, self._path, after=(path, shape))
+        return self._again.input(change, self._given[0], after=(path, shape), shape=self._given[1])
 
     def _far(self, changed: Tensor) -> Tensor:
         moved = (changed - self._still).float()

@@ -22,10 +22,13 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
 from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.together import kind
 from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
+#: Ways of reading inputs in which slots that mix positions are looked for.
+_LOST = 4
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
@@ -38,6 +41,8 @@ class Reader:
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
         self._watch, self._given = watch, grid
         self._positions: dict[tuple[int, int], Positions | None] = {}
+        #: Modules and shapes whose slots were not found: others of their kind are not searched again.
+        self._unplaced: set[tuple[object, ...]] = set()
         self._orders: dict[tuple[int, int], Positions | None] = {}
         #: {number of tokens: what those are that an attention gave out}
         self._asked: dict[int, Positions] = {}
@@ -101,9 +106,12 @@ class Reader:
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
         tried: set[tuple[int, int, Axes]] = set()
+        alike = type(calls[own].module), kind(capture), capture.groups
         lost: list[tuple[Placing, Axes, Call]] = []
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
+            if alike in self._unplaced:
+                break
             if batch is None:
                 found = self._by_strength(lost, calls)
                 if found is not None:
@@ -115,6 +123,7 @@ class Reader:
                 x = first[1]
                 path = capture.path[len(call.path) :].lstrip(".")
                 again = self._again.setdefault((id(call), 0), Again(call))
+                mixing = False
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
                     ways = list(self._readings(x, x.shape[0] if batch is None else batch))
@@ -127,6 +136,10 @@ class Reader:
                             return slots, placing, call
                         if batch is not None:
                             lost.append((placing, axes, call))
+                    mixing |= bool(ways) and placing.tried and placing.hopeless
+                if mixing:
+                    break  # what mixes positions inside of a module mixes those outside, too
+        self._unplaced.add(alike)
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
@@ -135,7 +148,7 @@ class Reader:
         self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...]
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots that mix positions, by how far they move; of the innermost call where that makes sense."""
-        for placing, axes, call in lost:
+        for placing, axes, call in lost[:_LOST]:
             count = axes.count(placing.x)[1]
             try:
                 positions = self._read_positions(placing.x, axes, count, _up_to(calls, call), [])
@@ -251,7 +264,7 @@ class Reader:
                 ]
                 again = self._again.setdefault((id(root), 0), Again(root))
                 self._orders[key] = order.found(
-                    again, before, call.path, axes, images, count, _SPECIAL
+                    again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
                 )
         return self._orders[key]
 
@@ -301,7 +314,8 @@ class Reader:
             return False
         again = self._again.setdefault((id(root), 0), Again(root))
         path = call.path[len(root.path) :].lstrip(".")
-        still = again.input(lambda x: x, path)
+        shape = _shape(call)
+        still = again.input(lambda x: x, path, shape=shape)
         height, width = positions.grid[1:]
         lattice = self._watch.lattices[height, width]
         # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
@@ -311,7 +325,9 @@ class Reader:
         cells = _telling(positions)
         for cell in cells:
             changed = again.input(
-                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice), path
+                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice),
+                path,
+                shape=shape,
             )
             moved = (changed - still).float()
             moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
@@ -417,6 +433,12 @@ def _at_cell(
     # A picture of one colour has no spread of its own.
     picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
     return picture
+
+
+def _shape(call: Call) -> tuple[int, ...]:
+    first = first_tensor(call.args, call.kwargs)
+    assert first is not None
+    return tuple(first[1].shape)
 
 
 def _is_picture(root: Call) -> bool:

@@ -92,6 +92,10 @@ class _Search:
 
     def _on(self, side: _Side, names: Positions) -> Tensor | None:
         tokens = len(names.names)
+        # Where one block moves every slot alike there is nothing to be found.
+        one = self._moved(names, self._cells[0], side).square()
+        if float(one.max()) < _FARTHER * float(one.median()):
+            return None
         codes = self._searched(side, names)
         if codes is not None and self._holds(side, names, codes, blocks=True):
             return codes

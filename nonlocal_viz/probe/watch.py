@@ -34,6 +34,7 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
+_SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
 
@@ -60,6 +61,8 @@ class Watch(TorchDispatchMode):
         self.lost: dict[str, str] = {}
         #: (call, what it gave out) of modules whose family reads them itself.
         self.outputs: list[tuple[Call, Any]] = []
+        #: Captures whose products with the values were put side by side.
+        self.together: list[list[Capture]] = []
         #: Every call of a module, in order.
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
@@ -68,6 +71,8 @@ class Watch(TorchDispatchMode):
         self._stack: list[Call] = []
         self._made: dict[Any, Node] = {}
         self._kept: list[tuple[Any, Tensor, int]] = []
+        #: {id of how a tensor was made: (that, the capture whose weights mixed it)}
+        self._mixes: dict[int, tuple[Node, Capture]] = {}
         self._marks: list[int] = []
         self._handles: list[Any] = []
         self._busy = False
@@ -90,6 +95,7 @@ class Watch(TorchDispatchMode):
             for handle in self._handles:
                 handle.remove()
             self._forget(0, -1)
+            self._mixes.clear()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         path = self._paths.get(id(module))
@@ -156,7 +162,10 @@ class Watch(TorchDispatchMode):
         first = out[0] if isinstance(out, tuple | list) else out
         if not isinstance(first, Tensor) or first.ndim < 2 or first.layout is not torch.strided:
             return
-        if node.func in _FUSED:
+        seen = len(self.found)
+        if node.func in _SIDE_BY_SIDE:
+            self._beside(node)
+        elif node.func in _FUSED:
             self._fused(node, first)
         elif node.func in _WHOLE:
             self._whole(node)
@@ -171,8 +180,23 @@ class Watch(TorchDispatchMode):
         if self._prove:
             self.lattices.see(node.func, node.args, first)
         key = _key(first)
-        self._made[key] = replace(node, shape=tuple(first.shape))
+        made = self._made[key] = replace(node, shape=tuple(first.shape))
+        if len(self.found) > seen:
+            self._mixes[id(made)] = made, self.found[-1][0]
         self._kept.append((key, first, self._depth()))
+
+    def _beside(self, node: Node) -> None:
+        """A concatenation: of what several maps made of the values?"""
+        captures = []
+        for tensor in node.args[0]:
+            made = self._made.get(_key(tensor))
+            while made is not None and id(made) not in self._mixes and turns(made):
+                made = made.made[0]
+            if made is None or id(made) not in self._mixes:
+                return
+            captures.append(self._mixes[id(made)][1])
+        if len(captures) > 1:
+            self.together.append(captures)
 
     def _owner(self) -> Call:
         """The innermost module that somebody wrote: Softmax, Dropout and their like are its parts."""
