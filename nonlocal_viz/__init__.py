@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from nonlocal_viz.compare import compare
     from nonlocal_viz.core import diagnostics
     from nonlocal_viz.core.affinity import Affinity
+    from nonlocal_viz.core.anatomy import Anatomy
+    from nonlocal_viz.core.ancestor import nonlocal_means
     from nonlocal_viz.core.block import NonLocalBlock
+    from nonlocal_viz.core.equivalent import as_attention
     from nonlocal_viz.core.factored import Factored
     from nonlocal_viz.core.geometry import Grid, Rect
     from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
@@ -33,6 +36,7 @@ _HOMES = {
     "INSTANTIATIONS": "core.pairwise",
     "About": "core.source",
     "Affinity": "core.affinity",
+    "Anatomy": "core.anatomy",
     "Factored": "core.factored",
     "Grid": "core.geometry",
     "Lens": "lens",
@@ -44,11 +48,13 @@ _HOMES = {
     "Row": "row",
     "Source": "core.source",
     "View": "view",
+    "as_attention": "core.equivalent",
     "attach": "probe.attach",
     "compare": "compare",
     "examples": "resources",
     "list_models": "zoo.manifest",
     "load_model": "zoo.opening",
+    "nonlocal_means": "core.ancestor",
     "save_model": "zoo.saving",
 }
 _MODULES = {
@@ -64,6 +70,7 @@ __all__ = [
     "INSTANTIATIONS",
     "About",
     "Affinity",
+    "Anatomy",
     "Factored",
     "Grid",
     "Lens",
@@ -75,6 +82,7 @@ __all__ = [
     "Row",
     "Source",
     "View",
+    "as_attention",
     "attach",
     "compare",
     "diagnostics",
@@ -84,6 +92,7 @@ __all__ = [
     "list_models",
     "load_model",
     "media",
+    "nonlocal_means",
     "render",
     "save_model",
     "zoo",

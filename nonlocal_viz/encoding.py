@@ -5,14 +5,15 @@ threads may ask at once: each step is taken once, by whichever comes first.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from torch import Tensor
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.anatomy import Anatomy
 from nonlocal_viz.core.source import Encoded, Found, Gradual, Lattice, Source, Step, Told
-from nonlocal_viz.errors import BlockError
+from nonlocal_viz.errors import BlockError, OptionError
 from nonlocal_viz.turns import Turns
 
 #: For every network of this process: they share its cores.
@@ -124,6 +125,51 @@ class Encoding:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _steps=None, _price=1, _failure=None)
         self._lock = threading.Lock()
+
+
+class Inside:
+    """What lies inside the blocks of one picture or clip, found when it is asked for; the newest is kept.
+
+    Args:
+        dissect: the way back to the network, see :class:`~nonlocal_viz.core.source.Dissectable`; None where
+            there is none.
+        price: frames that it costs, see :class:`~nonlocal_viz.turns.Turns`.
+    """
+
+    def __init__(self, dissect: Callable[[str], Anatomy] | None = None, price: int = 1) -> None:
+        self._dissect, self._price, self._lock = dissect, price, threading.Lock()
+        self._newest: tuple[str, Anatomy] | None = None
+
+    def anatomy(self, block: str) -> Anatomy:
+        """Of a block; without ``spacetime`` an image a frame.
+
+        Raises:
+            OptionError: there is no way back to a network whose blocks can be looked into.
+        """
+        if self._dissect is None:
+            raise OptionError(
+                "What lies between x and z is known only of non-local blocks in a NonLocalResNet, and only "
+                "while the view that its lens opened is there; this one has the maps alone."
+            )
+        with self._lock:
+            if self._newest is None or self._newest[0] != block:
+                # Room first: two of them would be twice as much.
+                self._newest = None
+                with _TURNS.turn(self._price):
+                    self._newest = block, self._dissect(block)
+            return self._newest[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is kept."""
+        newest = self._newest
+        return 0 if newest is None else newest[1].nbytes
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_price": self._price}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(None, state["_price"])  # type: ignore[misc]
 
 
 def encode(source: Source, pixels: Tensor, *, spacetime: bool, lazy: bool) -> Encoding:

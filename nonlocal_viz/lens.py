@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from nonlocal_viz.core.anatomy import Anatomy
 from nonlocal_viz.core.fitting import Fitted, Prepare
-from nonlocal_viz.core.source import Source, brief
-from nonlocal_viz.encoding import encode
+from nonlocal_viz.core.source import Dissectable, Source, brief
+from nonlocal_viz.encoding import Inside, encode
 from nonlocal_viz.errors import MediaError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.media import channels_last, is_video, open_image, open_video
@@ -142,6 +143,15 @@ class Lens:
         pixels = x[:, :, 0] if count == 1 else x
         encoding = encode(self.source, pixels, spacetime=spacetime, lazy=lazy)
         about = self.source.about
+
+        def dissect(block: str) -> Anatomy:
+            # Prepared again: what the network read is kept by nobody.
+            again = _prepared(images, fitted, prepare)
+            assert isinstance(self.source, Dissectable)
+            return self.source.anatomy(
+                again[:, :, 0] if count == 1 else again, block, spacetime=spacetime
+            )
+
         return View(
             images,
             times,
@@ -151,6 +161,7 @@ class Lens:
             spacetime=spacetime,
             name=name,
             notes=self._notes(fitted.resized),
+            inside=Inside(dissect if isinstance(self.source, Dissectable) else None, count),
         )
 
     def _encoded_size(

@@ -58,6 +58,8 @@ class Limits:
     # it as float16, which the browser unpacks to twice that; beyond factor_bytes it asks for single rows.
     single_factor_bytes: int = 8 * MIB
     factor_bytes: int = 64 * MIB
+    # Tensors that a page of the lesson fetches: as float32 up to this, beyond it as float16.
+    lesson_bytes: int = 2 * MIB
     # The normalisers of all queries cost a pass over all scores: .2 s of two cores for a photo of 2880
     # cells (8 million scores), 1.7 s for eight frames (125 million), which nobody should wait for
     # before a first row. A panorama of 5120 cells has 26 million.

@@ -6,10 +6,11 @@ one keeps no factors alive.
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,9 @@ from nonlocal_viz import export
 from nonlocal_viz.core.geometry import Cell, Grid, Rect
 from nonlocal_viz.errors import QueryError
 from nonlocal_viz.regions import Key, Region, key_at, regions, sizes_of
+
+if TYPE_CHECKING:
+    from nonlocal_viz.core.anatomy import Contribution
 
 Direction = Literal["row", "column"]
 
@@ -76,6 +80,7 @@ class Row:
             Empty where there is none.
         asked: the grid that ``query_cell`` is a cell of, where it is another than ``grid``.
         head: the head whose weights these are; None: the mean over all.
+        weigh: knows, while the row's view is there, what its keys carry; see :attr:`contribution`.
         token: the name of the token that looks, where it is none of the cells; ``query_rect`` is then
             all that the network saw.
     """
@@ -99,6 +104,30 @@ class Row:
     asked: Grid | None = None
     head: int | None = None
     token: str = ""
+    weigh: "Callable[[np.ndarray], Contribution | None] | None" = field(default=None, repr=False)
+
+    @cached_property
+    def contribution(self) -> "Contribution":
+        """What each cell of :attr:`map` has to do with what the block adds: ``size`` = |A_ij W_z g_j| and
+        ``share``, the signed part of z - x along it, both (T, H', W') float32.
+
+        A weight says where a block looks, this what it takes from there. The view has to be there still.
+
+        Raises:
+            QueryError: the row was kept without its view.
+            OptionError: the network is none whose blocks can be looked into.
+        """
+        found = None if self.weigh is None else self.weigh(self.map)
+        if found is None:
+            raise QueryError(
+                "What the keys carry is the view's to say, and this row was kept without it: ask the view "
+                "again, and keep it as long as the row."
+            )
+        size, share = (part.float().cpu().numpy().reshape(self.map.shape) for part in found)
+        return type(found)(size, share)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "weigh": None}
 
     @cached_property
     def stats(self) -> RowStats:

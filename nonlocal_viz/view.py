@@ -6,19 +6,22 @@ yet knows how to go on; pickling completes it.
 """
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from nonlocal_viz.canvas import document
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.anatomy import Anatomy, Contribution, contribution
 from nonlocal_viz.core.fitting import Fitted
 from nonlocal_viz.core.geometry import Grid
 from nonlocal_viz.core.source import About, Step, brief
-from nonlocal_viz.encoding import Encoding
+from nonlocal_viz.encoding import Encoding, Inside
 from nonlocal_viz.errors import BlockError, QueryError, WritingError
 from nonlocal_viz.files import write_atomically
 from nonlocal_viz.row import Direction, Row, frame_number
@@ -53,8 +56,10 @@ class View:
         spacetime: bool,
         name: str = "",
         notes: tuple[str, ...] = (),
+        inside: Inside | None = None,
     ) -> None:
         self.name, self.notes = name, notes
+        self._inside = Inside() if inside is None else inside
         self.frames, self.times, self.about = frames, times, about
         self.frames.setflags(write=False)
         self._encoding, self._fitted = encoding, fitted
@@ -101,8 +106,10 @@ class View:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this view keeps alive, roughly: the pictures and the factors that there are."""
-        return self.frames.nbytes + sum(a.nbytes for a in self._encoding.found.values())
+        """Bytes that this view keeps alive, roughly: the pictures, the factors that there are, and the
+        anatomy that was asked last."""
+        found = sum(affinity.nbytes for affinity in self._encoding.found.values())
+        return self.frames.nbytes + found + self._inside.nbytes
 
     def affinity(self, block: str | None = None, frame: int = 0) -> Affinity:
         """The map of a block, B = 1; without ``spacetime``, that of one frame.
@@ -117,6 +124,19 @@ class View:
     def whole(self, block: str | None = None) -> Affinity:
         """As :meth:`affinity`, but without ``spacetime`` the maps of all T frames, B = T."""
         return self._encoding.affinity(self._name(block))
+
+    def anatomy(self, block: str | None = None, frame: int = 0) -> Anatomy:
+        """Every tensor between x and z of a non-local block, B = 1; without ``spacetime``, of one frame.
+
+        The network runs once more as far as the block; the newest answer is kept.
+
+        Raises:
+            BlockError, QueryError: as :meth:`affinity`.
+            OptionError: the network is none whose blocks can be looked into, or the view was pickled
+                and knows no network any more.
+        """
+        whole = self._inside.anatomy(self._name(block))
+        return whole if self.spacetime else whole[self.frame_number(frame)]
 
     def query_grid(self, block: str | None = None) -> Grid:
         """Which cell of the block sees which pixel (of one frame, without ``spacetime``). Raises
@@ -234,10 +254,11 @@ class View:
         affinity = self._of_head(name, frame, head)
         ask = affinity.row if direction == "row" else affinity.column
         weights = ask(asked.flat(cell))[0]
+        weighed = Weighed(weakref.ref(self), name, frame, asked.flat(cell), direction)
         return self._answered(
             affinity, weights, direction, block=name, x=float(x), y=float(y),
             query_cell=(cell[0] + first, *cell[1:]), query_rect=asked.rect(cell), grid=answered,
-            first_frame=first, head=head, asked=asked,
+            first_frame=first, head=head, asked=asked, weigh=weighed,
         )  # fmt: skip
 
     def _answered(
@@ -354,3 +375,22 @@ class View:
         lines += [f"  {name}: {found.get(name, 'not asked for yet')!s}" for name in self.blocks]
         lines += [f"  note: {said}" for said in self.notes]
         return "\n".join(brief([*lines, *(f"  assumed: {s}" for s in self.about.assumptions)]))
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What a row asks for its :attr:`Row.contribution`: its view, which it does not keep alive."""
+
+    view: "weakref.ref[View]"
+    block: str
+    frame: int
+    cell: int
+    direction: Direction
+
+    def __call__(self, weights: np.ndarray) -> Contribution | None:
+        """For the weights of the row; None where its view is gone."""
+        view = self.view()
+        if view is None:
+            return None
+        anatomy = view.anatomy(self.block, self.frame)
+        return contribution(anatomy, from_numpy(weights).ravel(), self.cell, self.direction)

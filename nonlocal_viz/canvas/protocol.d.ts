@@ -136,6 +136,21 @@ export interface SaveQuestion {
   query: string;
 }
 
+/** What a page of the lesson needs beside the factors of a block. ``tensors``: those of the ``names`` (x, theta, phi, g, y, projected, added, z; ``weight`` and ``bias`` of W_z with its BatchNorm folded in; ``sizes``, |W_z g_j|). ``same``: the block as torch's attention. ``cousin``: the block of another ``model``, or of ``nonlocal_means``. ``code``: a dozen lines with what is chosen for the gaps ``product`` and ``softmax``, by its number. */
+export interface LessonQuestion {
+  question: number;
+  source: Source;
+  want: "tensors" | "same" | "cousin" | "code";
+  block: string;
+  x: number;
+  y: number;
+  frame: number;
+  names?: string[];
+  model?: string;
+  product?: number;
+  softmax?: number;
+}
+
 /** What the model says of itself; ``assumptions`` are sentences. */
 export interface About {
   name: string;
@@ -211,6 +226,33 @@ export interface ErrorAnswer {
   question?: number;
   message: string;
   why?: "busy" | "gone";
+}
+
+/** A tensor, little-endian, in raster order. */
+export interface Numbers {
+  file: File;
+  type: "float16" | "float32";
+  shape: number[];
+}
+
+/** What was wanted: ``tensors`` by their names; of ``same`` and ``code`` the ``weights`` of the query's row and how far all of the map and of z are off the block's own at most (``queries`` says how many rows were compared), beside the greatest of them; of ``code`` the ``text`` that was run and the choices of its ``gaps``; of ``cousin`` its ``model`` and its block. */
+export interface LessonAnswer {
+  kind: "lesson";
+  seq: number;
+  question?: number;
+  source: Source;
+  want: "tensors" | "same" | "cousin" | "code";
+  tensors?: Record<string, Numbers>;
+  weights?: Numbers;
+  map_difference?: number;
+  z_difference?: number;
+  map_greatest?: number;
+  z_greatest?: number;
+  queries?: number;
+  text?: string;
+  gaps?: Record<string, string[]>;
+  model?: string;
+  cousin?: Block;
 }
 
 /** A picture or clip that comes with the page; ``thumb`` is the address of a small picture. */

@@ -3,10 +3,10 @@
 The browser's code is checked against the same types: ``python -m tests.web.declare`` writes them as
 ``canvas/protocol.d.ts``, and a test holds that file to this one.
 
-The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``save``) with a
-question; the server answers with values whose ``kind`` says what each is, any number of ``progress`` before
-the last. Every question has a number, which its answers bring back unchanged; that of the first picture is
-0. A browser that hangs up ends its question.
+The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``save``,
+``lesson``) with a question; the server answers with values whose ``kind`` says what each is, any number of
+``progress`` before the last. Every question has a number, which its answers bring back unchanged; that of
+the first picture is 0. A browser that hangs up ends its question.
 """
 
 from typing import Literal, NotRequired, TypedDict
@@ -183,6 +183,27 @@ class SaveQuestion(TypedDict):
     query: str
 
 
+class LessonQuestion(TypedDict):
+    """What a page of the lesson needs beside the factors of a block.
+
+    ``tensors``: those of the ``names`` (x, theta, phi, g, y, projected, added, z; ``weight`` and ``bias``
+    of W_z with its BatchNorm folded in; ``sizes``, |W_z g_j|). ``same``: the block as torch's attention.
+    ``cousin``: the block of another ``model``, or of ``nonlocal_means``. ``code``: a dozen lines with what
+    is chosen for the gaps ``product`` and ``softmax``, by its number."""
+
+    question: int
+    source: Source
+    want: Literal["tensors", "same", "cousin", "code"]
+    block: str
+    x: float
+    y: float
+    frame: int
+    names: NotRequired[list[str]]
+    model: NotRequired[str]
+    product: NotRequired[int]
+    softmax: NotRequired[int]
+
+
 class About(TypedDict):
     """What the model says of itself; ``assumptions`` are sentences."""
 
@@ -270,6 +291,38 @@ class ErrorAnswer(TypedDict):
     question: NotRequired[int]
     message: str
     why: NotRequired[Literal["busy", "gone"]]
+
+
+class Numbers(TypedDict):
+    """A tensor, little-endian, in raster order."""
+
+    file: File
+    type: Literal["float16", "float32"]
+    shape: list[int]
+
+
+class LessonAnswer(TypedDict):
+    """What was wanted: ``tensors`` by their names; of ``same`` and ``code`` the ``weights`` of the query's
+    row and how far all of the map and of z are off the block's own at most (``queries`` says how many rows
+    were compared), beside the greatest of them; of ``code`` the ``text`` that was run and the choices of
+    its ``gaps``; of ``cousin`` its ``model`` and its block."""
+
+    kind: Literal["lesson"]
+    seq: int
+    question: NotRequired[int]
+    source: Source
+    want: Literal["tensors", "same", "cousin", "code"]
+    tensors: NotRequired[dict[str, Numbers]]
+    weights: NotRequired[Numbers]
+    map_difference: NotRequired[float]
+    z_difference: NotRequired[float]
+    map_greatest: NotRequired[float]
+    z_greatest: NotRequired[float]
+    queries: NotRequired[int]
+    text: NotRequired[str]
+    gaps: NotRequired[dict[str, list[str]]]
+    model: NotRequired[str]
+    cousin: NotRequired[Block]
 
 
 Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer

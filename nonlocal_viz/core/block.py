@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.aggregate import aggregate, in_parts
+from nonlocal_viz.core.anatomy import Anatomy, Followed, dissect, folded
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
 from nonlocal_viz.core.projections import (
@@ -23,7 +24,7 @@ from nonlocal_viz.core.projections import (
     PairScore,
     Projections,
 )
-from nonlocal_viz.core.tokens import GridShape
+from nonlocal_viz.core.tokens import grid_of, laid_out, tokens_of
 from nonlocal_viz.errors import ShapeError
 
 _CONV: dict[int, type[nn.Conv1d] | type[nn.Conv2d] | type[nn.Conv3d]] = {
@@ -159,7 +160,7 @@ class NonLocalBlock(nn.Module):
         return self.theta(x), self.phi(pooled if self.pool_first else x)
 
     def _relate(self, theta: Tensor, phi: Tensor, frames: int) -> Factored:
-        queries, keys = _tokens(theta, frames), _tokens(phi, frames)
+        queries, keys = tokens_of(theta, frames), tokens_of(phi, frames)
         pairwise = self.pairwise
         if pairwise.score == "sum":
             queries, keys = self.concat_project(queries, keys)
@@ -167,8 +168,8 @@ class NonLocalBlock(nn.Module):
             pairwise,
             queries.unsqueeze(1),
             keys.unsqueeze(1),
-            _grid(theta, self.dimension, frames),
-            _grid(phi, self.dimension, frames),
+            grid_of(theta, frames),
+            grid_of(phi, frames),
             instantiation=self.instantiation,
         )
 
@@ -185,11 +186,38 @@ class NonLocalBlock(nn.Module):
             ShapeError: x has another number of dimensions or channels, no positions, or its batch
                 is no multiple of ``frames``.
         """
+        followed = self.follow(x, frames)
+        return followed.added + x, followed.affinity
+
+    def follow(self, x: Tensor, frames: int = 1) -> Followed:
+        """All that :meth:`attend` computes on the way from x to z, as it computes it.
+
+        Raises:
+            ShapeError: see :meth:`attend`.
+        """
         self._check(x, frames)
-        theta, phi, g = self.project(x)
-        affinity = self._relate(theta, phi, frames)
-        y = aggregate(self.pairwise, affinity.query[:, 0], affinity.key[:, 0], _tokens(g, frames))
-        return self._residual(x, y, frames), affinity
+        projections = self.project(x)
+        affinity = self._relate(projections.theta, projections.phi, frames)
+        values = tokens_of(projections.g, frames)
+        y = aggregate(self.pairwise, affinity.query[:, 0], affinity.key[:, 0], values)
+        return Followed(projections, affinity, y, self._added(x, y, frames))
+
+    def anatomy(self, x: Tensor, frames: int = 1) -> Anatomy:
+        """Every tensor between x and z, as tokens; x and ``frames`` as for :meth:`attend`.
+
+        Raises:
+            ShapeError: see :meth:`attend`.
+        """
+        return dissect(self, x, frames)
+
+    def output_map(self) -> tuple[Tensor, Tensor]:
+        """W_z with its BatchNorm folded in, as it is at inference: weight (C, D) and bias (C,), so that
+        z = x + weight y + bias at every position.
+
+        Raises:
+            OptionError: W is no 1x1 convolution, with or without a BatchNorm behind it.
+        """
+        return folded(self.W)
 
     def attend_in_parts(
         self, x: Tensor, frames: int = 1
@@ -206,14 +234,14 @@ class NonLocalBlock(nn.Module):
         pooled = self._pooled(x)
         affinity = self._relate(*self._theta_phi(x, pooled), frames)
         yield affinity
-        values = _tokens(self.g(pooled if self.pool_first else x), frames)
+        values = tokens_of(self.g(pooled if self.pool_first else x), frames)
         query, parts = affinity.query[:, 0], []
         done = 0
         for part in in_parts(self.pairwise, query, affinity.key[:, 0], values):
             parts.append(part)
             done += part.shape[1]
             yield done, query.shape[1]
-        yield self._residual(x, torch.cat(parts, 1), frames)
+        yield self._added(x, torch.cat(parts, 1), frames) + x
 
     @overload
     def forward(
@@ -253,13 +281,10 @@ class NonLocalBlock(nn.Module):
             nn.Sequential(convolution) if self.pool_first else nn.Sequential(convolution, self.pool)
         )
 
-    def _residual(self, x: Tensor, y: Tensor, frames: int) -> Tensor:
-        batch = x.shape[0]
-        if frames > 1:
-            y = y.reshape(batch, -1, y.shape[-1])
-        spatial = y.transpose(1, 2).reshape(batch, -1, *x.shape[2:])
-        added: Tensor = self.W(spatial)
-        return added + x
+    def _added(self, x: Tensor, y: Tensor, frames: int) -> Tensor:
+        """What is added to x, of its shape."""
+        added: Tensor = self.W(laid_out(y, x, frames))
+        return added
 
     def _check(self, x: Tensor, frames: int) -> None:
         wanted = (
@@ -276,21 +301,6 @@ class NonLocalBlock(nn.Module):
                 f"{x.shape[0]} images cannot be read as clips of {frames} frames by a block of "
                 f"dimension {self.dimension}."
             )
-
-
-def _tokens(x: Tensor, frames: int) -> Tensor:
-    """(B*T, C, *spatial) -> (B, T*positions, C)."""
-    tokens = x.flatten(2).transpose(1, 2)
-    return tokens.reshape(x.shape[0] // frames, -1, x.shape[1])
-
-
-def _grid(x: Tensor, dimension: int, frames: int) -> GridShape:
-    """(T, H, W) of the cells of x. A 1D sequence lies along W: it has no height and no frames."""
-    if dimension == 3:
-        return x.shape[2], x.shape[3], x.shape[4]
-    if dimension == 2:
-        return frames, x.shape[2], x.shape[3]
-    return 1, 1, x.shape[2]
 
 
 def _zero(module: nn.Module) -> None:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
+from nonlocal_viz.core.anatomy import Anatomy
 from nonlocal_viz.core.architecture import block_options, padding_mode, refuse_difference
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.core.device import resolve_device
@@ -237,6 +238,28 @@ class NonLocalResNet(ResNet):
             if found is None:
                 return
             yield found
+
+    def anatomy(self, pixels: Tensor, name: str, *, spacetime: bool = True) -> Anatomy:
+        """What the block ``name`` computes of a prepared picture or clip; see
+        :meth:`nonlocal_viz.core.source.Dissectable.anatomy`.
+
+        Raises:
+            BlockError: there is no such block.
+            ShapeError: see :meth:`forward`.
+        """
+        self._refuse_empty()
+        block = self.block(name)
+        with in_eval_mode(self), torch.no_grad():
+            x, clip = self._frames(pixels.to(self.device, self.conv1.weight.dtype))
+            frames = clip if spacetime else 1
+            x = self.stem(x)
+            for place, residual_block in self.places():
+                x = residual_block(x)
+                if place == name:
+                    break
+                if block_key(place) in self.nl:
+                    x = self.block(place)(x, False, frames)
+            return block.anatomy(x, frames)
 
     def block(self, name: str) -> NonLocalBlock:
         """The non-local block behind the residual block ``name``.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nonlocal_viz.core.affinity import Affinity
+    from nonlocal_viz.core.anatomy import Anatomy
 
 
 @dataclass(frozen=True)
@@ -146,4 +147,14 @@ class Gradual(Protocol):
         ``about.blocks``, and the logits last. Between two steps the network is as it was, and nothing
         after the last step that was asked for is computed.
         """
+        ...
+
+
+@runtime_checkable
+class Dissectable(Protocol):
+    """A :class:`Source` whose blocks can be looked into."""
+
+    def anatomy(self, pixels: "Tensor", name: str, *, spacetime: bool = True) -> "Anatomy":
+        """Every tensor between x and z of a block, of a prepared picture or clip as :meth:`Source.run`
+        takes it: B = 1; without ``spacetime`` an image a frame."""
         ...

@@ -111,3 +111,26 @@ class Side:
                 f"{self.cells - 1}."
             )
         return int(asked)
+
+
+def tokens_of(x: Tensor, frames: int = 1) -> Tensor:
+    """What a convolution makes, as tokens: (B*T, C, *spatial) -> (B, T*positions, C)."""
+    tokens = x.flatten(2).transpose(1, 2)
+    return tokens.reshape(x.shape[0] // frames, -1, x.shape[1])
+
+
+def grid_of(x: Tensor, frames: int = 1) -> GridShape:
+    """(T, H, W) of the cells of x (B, C, *spatial), one to three dimensions of space and time; of two,
+    T = ``frames``. A 1D sequence lies along W: it has no height and no frames."""
+    sides = x.shape[2:]
+    if len(sides) == 3:
+        return sides[0], sides[1], sides[2]
+    return (frames, sides[0], sides[1]) if len(sides) == 2 else (1, 1, sides[0])
+
+
+def laid_out(tokens: Tensor, like: Tensor, frames: int = 1) -> Tensor:
+    """The way back of :func:`tokens_of`: (B, T*positions, C) -> (B*T, C, *spatial of ``like``)."""
+    batch = like.shape[0]
+    if frames > 1:
+        tokens = tokens.reshape(batch, -1, tokens.shape[-1])
+    return tokens.transpose(1, 2).reshape(batch, -1, *like.shape[2:])

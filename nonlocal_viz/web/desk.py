@@ -29,6 +29,7 @@ from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryErr
 from nonlocal_viz.export import metadata, suffixes, useful
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
+from nonlocal_viz.web import lesson
 from nonlocal_viz.web.views import Views, named
 
 Answers = Iterator[dict[str, Any]]
@@ -106,6 +107,19 @@ class Desk:
         with tempfile.TemporaryDirectory() as folder:
             found = self._with_files(row_payload(row, Path(folder)))
         yield {"kind": "row", "source": source, **found}
+
+    def lesson(self, request: dict[str, Any]) -> Answers:
+        """What a page of the lesson asks for; see lesson.py."""
+        source = named(request.get("source"))
+        view = self.views.get(source)
+        x, y, frame, block = pointed(request)
+        yield from progress(_steps(view, block))
+        view.frame_number(frame)
+        asked = lesson.Asked(source, view, block, x, y, frame, request)
+        want = request.get("want")
+        with tempfile.TemporaryDirectory() as folder:
+            found = self._with_files(lesson.answer(self.views, want, asked, Path(folder)))
+        yield {"kind": "lesson", "want": want, "source": source, **found}
 
     def save(self, request: dict[str, Any]) -> Answers:
         """A download of one row or column, exact, at the photo's size: ``suffix`` png, npz, csv, svg, pdf,

@@ -65,11 +65,14 @@ class Models:
         clear = scores[best] - scores[second] >= _CLEAR and measured.get(f"{best} ap_gain", 1.0) > 0
         return best if clear else None
 
+    def ships(self, name: str) -> bool:
+        """Whether it is a model of the package, and not one that only has the name of one."""
+        about, info = self._lenses[self.own].source.about, self._listed.get(name)
+        return info is not None and (name != self.own or about.title == info.title)
+
     def _measured(self, name: str) -> ModelInfo:
         """What the list says of a model: nothing, if the page's own only has the name of one in it."""
-        about, info = self._lenses[self.own].source.about, self._listed.get(name)
-        same = info is not None and (name != self.own or about.title == info.title)
-        return info if info is not None and same else ModelInfo(name)
+        return self._listed[name] if self.ships(name) else ModelInfo(name)
 
     def lens(self, name: object = None) -> Lens:
         """The lens of a model by its name; None is the page's own.

@@ -86,6 +86,7 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
         "block": block,
         "row": desk.row,
         "save": desk.save,
+        "lesson": desk.lesson,
     }.items():
         # A hidden button carries the endpoint: it has no use for the page's own events.
         gr.Button(visible=False).click(
