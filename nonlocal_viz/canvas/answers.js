@@ -14,9 +14,10 @@ export function answersFor(session) {
   return {
     view: (view, factors) => openView(session, view, new Block(view.first, factors)),
     block: (meta, factors) => addBlock(session, new Block(meta, factors)),
-    row: ({ block, index, direction }, weights) => {
+    field: (field, why) => session.layers.got(field, why),
+    row: ({ block, index, direction, head }, weights) => {
       const asked = session.open?.blocks.get(block);
-      if (asked) asked.got = { index, direction, weights };
+      if (asked) asked.got = { index, direction, weights, head };
       session.pinning.fill();
       session.refresh();
     },

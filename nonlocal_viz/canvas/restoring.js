@@ -9,9 +9,11 @@ import { sameView } from "./core/source.js";
 /** What is shown, as an address says it; null before there is anything. @param {Session} session */
 export function queryOf({ open, pointed, frame, look, pins }) {
   if (!open) return null;
-  return linkQuery({
+  const query = linkQuery({
     source: open.source, block: open.block.name, point: pointed.resting, held: pointed.held, frame, signed: open.block.meta.signed, look, pins: pins.pins,
   });
+  if (open.block.head !== null) query.set("head", String(open.block.head));
+  return query;
 }
 
 /** The same of the picture that is open, for a page that holds it and nothing else. @param {Session} session */
@@ -26,6 +28,8 @@ export function shownQuery(session) {
 export function restore(session, asked, view) {
   const offer = { scales: session.config.scales, ...session.scene.colours.names };
   const { point, held, frame, look, pins, missed } = restored(asked, view, offer), { resting } = session.pointed;
+  const head = asked.get("head");
+  session.layers.head = head && /^\d{1,4}$/.test(head) ? +head : null;
   session.pointed.start({ ...resting, ...point }, held);
   session.frame = frame ?? session.pointed.resting.t;
   Object.assign(session.look, look);

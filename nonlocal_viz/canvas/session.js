@@ -14,6 +14,7 @@ import { PinList } from "./core/pinlist.js";
 import { modelOf } from "./core/source.js";
 import { Choosing } from "./choosing.js";
 import { deedsOf, keyList } from "./keymap.js";
+import { Layers } from "./layers.js";
 import { Linked } from "./linked.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
@@ -81,6 +82,7 @@ export class Session {
     this.linked = new Linked(this);
     this.pinning = new Pinning(this);
     this.scene = new Scene(root, config.maps, heardOfScene(this));
+    this.layers = new Layers(this);
     this.look = plainLook(this.scene.colours.names);
     this.line = new StateLine(root, { pin: () => this.pinning.pin(), undo: () => this.pointing.undo(), letGo: () => this.pointing.letGo() });
     this.controls = new Controls(root, config.models, heardOfControls(this));
@@ -108,6 +110,7 @@ export class Session {
 
   draw() {
     if (!this.open) return;
+    this.open.block.head = this.layers.of(this.open.block);
     const { block } = this.open, { shown } = this.pointed, { direction } = this.look, answer = answerTo(block, shown, direction);
     this.showState();
     if (!answer) {
@@ -118,6 +121,7 @@ export class Session {
     const { resting, held, preview } = this.pointed, kept = preview && held ? block.asked(direction).rect(cellAsked(block, resting, direction)) : null;
     this.scene.draw(answer, this.peek ?? this.frame, this.look, { preview: preview !== null, held, kept, keptFrame: resting.t });
     this.draws++;
+    this.layers.want();
     this.pinning.wantRow();
   }
 
@@ -127,7 +131,8 @@ export class Session {
     const index = cellAsked(block, point, direction);
     if (!this.open || block.holds(direction) || index < 0) return;
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
-    this.desk.wantRow({ source: this.open.source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
+    const { source } = this.open, { name, head } = block;
+    this.desk.wantRow({ source, block: name, index, direction, x, y, frame: grid.unflat(index)[0], head });
   }
 
   /** Whether there is no server. */
@@ -170,6 +175,7 @@ export class Session {
   showFields() {
     this.controls.showLook(this.look);
     if (!this.open) return;
+    this.layers.show();
     const { block, picture } = this.open, { signed } = block.meta, { source, block: named } = /** @type {import("./choosing.js").Aim} */ (this.choosing.next);
     this.controls.showPicture({
       cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: named ?? block.name,
@@ -243,7 +249,7 @@ export class Session {
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
-      caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name), query: String(shownQuery(this) || ""),
+      head: open.block.head, caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name), query: String(shownQuery(this) || ""),
     });
   }
 

@@ -30,6 +30,7 @@ from nonlocal_viz.export import metadata, suffixes, useful
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
 from nonlocal_viz.web import lesson
+from nonlocal_viz.web.field import field
 from nonlocal_viz.web.views import Views, named
 
 Answers = Iterator[dict[str, Any]]
@@ -103,10 +104,24 @@ class Desk:
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
         direction = "column" if request.get("direction") == "column" else "row"
-        row = (view.column if direction == "column" else view.query)(x, y, frame, block=block)
+        head = head_of(request, view, block)
+        ask = view.column if direction == "column" else view.query
+        row = ask(x, y, frame, block=block, head=head)
         with tempfile.TemporaryDirectory() as folder:
             found = self._with_files(row_payload(row, Path(folder)))
-        yield {"kind": "row", "source": source, **found}
+        yield {"kind": "row", "source": source, "head": head, **found}
+
+    def field(self, request: dict[str, Any]) -> Answers:
+        """Small pictures of one row in all blocks and heads."""
+        source = named(request.get("source"))
+        view = self.views.get(source)
+        x, y, frame, block = pointed(request)
+        yield from progress(_steps(view, block))
+        token = request.get("token")
+        with tempfile.TemporaryDirectory() as folder:
+            asked = str(token) if isinstance(token, str) else None
+            found = self._with_files(field(view, (x, y, frame), asked, Path(folder)))
+        yield {"kind": "field", "source": source, **found}
 
     def lesson(self, request: dict[str, Any]) -> Answers:
         """What a page of the lesson asks for; see lesson.py."""
@@ -133,12 +148,14 @@ class Desk:
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
         column = request.get("direction") == "column"
-        row = (view.column if column else view.query)(x, y, frame, block=block)
+        head = head_of(request, view, block)
+        row = (view.column if column else view.query)(x, y, frame, block=block, head=head)
         options = _colours(request)
         at = f"x{math.floor(x)}-y{math.floor(y)}" + (f"-frame{frame}" if row.is_clip else "")
         model = stem(view.about.name)
+        of_head = "" if head is None else f"-head{head}"
         name = (
-            f"{stem(title_of(request.get('source')))}-{model}-{block}-{row.direction}-{at}.{suffix}"
+            f"{stem(title_of(request.get('source')))}-{model}-{block}{of_head}-{row.direction}-{at}.{suffix}"
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
@@ -199,6 +216,13 @@ def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
         return x, y, frame, str(request["block"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise QueryError("A question needs a place in numbers; point again.") from None
+
+
+def head_of(request: dict[str, Any], view: View, block: str) -> int | None:
+    """The head that a question is about; None for the mean, also where there is no such head."""
+    head = request.get("head")
+    known = type(head) is int and 0 <= head < view.whole(block).heads
+    return head if known and type(head) is int else None
 
 
 def said(words: str, done: float | None = None) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
         "picture": picture,
         "block": block,
         "row": desk.row,
+        "field": desk.field,
         "save": desk.save,
         "lesson": desk.lesson,
     }.items():

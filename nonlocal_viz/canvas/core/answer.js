@@ -26,8 +26,11 @@ export class Block {
     this.keys = new Grid(meta.keys);
     this.affinity = buffer && new Affinity(meta, buffer);
     this.bytes = buffer ? buffer.byteLength : 0;
-    /** Without factors: the last answer that the server sent. @type {{ index: number, direction: Direction, weights: Float32Array } | null} */
+    /** Without factors: the last answer that the server sent.
+     * @type {{ index: number, direction: Direction, weights: Float32Array, head: number | null } | null} */
     this.got = null;
+    /** The head whose weights are given; null: the mean over them. @type {number | null} */
+    this.head = null;
   }
 
   get held() { return this.affinity !== null; }
@@ -61,9 +64,12 @@ export class Block {
 
   /** All weights of one cell, or null where they are not here. @param {number} index @param {Direction} direction */
   weights(index, direction) {
-    const { affinity, got } = this;
-    if (affinity && this.holds(direction)) return direction === "row" ? affinity.row(index) : affinity.column(index);
-    return got && got.index === index && got.direction === direction ? got.weights : null;
+    const { affinity, got, head } = this;
+    if (affinity && this.holds(direction)) {
+      if (head !== null) return direction === "row" ? affinity.rowOfHead(index, head) : affinity.columnOfHead(index, head);
+      return direction === "row" ? affinity.row(index) : affinity.column(index);
+    }
+    return got && got.index === index && got.direction === direction && got.head === head ? got.weights : null;
   }
 }
 

@@ -1,0 +1,64 @@
+// All layers and heads of the place that is pointed at, and which of them is shown large.
+
+import { HEADS } from "./core/words-heads.js";
+import { FieldPart } from "./parts/field.js";
+
+export class Layers {
+  /** @param {import("./session.js").Session} session */
+  constructor(session) {
+    this.session = session;
+    /** The head that was chosen; null: their mean. @type {number | null} */
+    this.head = null;
+    /** The token that the field is about; null: the place that is pointed at. @type {string | null} */
+    this.token = null;
+    /** What the field was asked of last. */
+    this.asked = "";
+    this.part = new FieldPart(session.root, session.scene.colours, {
+      choose: (block, head) => this.choose(block, head),
+      token: (name) => { this.token = name; this.want(); },
+      opened: () => { this.part.draw(); this.want(); },
+    });
+  }
+
+  /** Of a block, the head that is shown. @param {import("./core/answer.js").Block} block */
+  of(block) { return this.head !== null && this.head < block.meta.heads && block.meta.heads > 1 ? this.head : null; }
+
+  /** @param {string} block @param {number | null} head */
+  choose(block, head) {
+    const { session } = this, { open } = session;
+    if (!open) return;
+    this.head = head;
+    if (block !== open.block.name) { session.choosing.chooseBlock(block); return; }
+    session.showFields();
+    session.draw();
+    session.announce(HEADS.chosen(block, head));
+    session.said();
+  }
+
+  /** Another block, head or colour is shown. */
+  show() {
+    const { open, look, isClip } = this.session;
+    if (!open) return;
+    open.block.head = this.of(open.block);
+    this.part.choose(open.block, open.block.head, isClip || this.session.alone, open.picture.blocks.length, { plain: look.cmap, signed: look.signedCmap });
+    this.want();
+  }
+
+  /** The field of what is shown now, where somebody looks at it. */
+  want() {
+    const { session, token } = this, { open } = session;
+    if (!open || !this.part.isOpen || session.alone || session.isClip) return;
+    const { x, y, t } = session.pointed.shown, { source } = open;
+    const asked = { source, block: open.block.name, x: open.block.queries.x.clamp(x), y: open.block.queries.y.clamp(y), frame: t, token };
+    const key = JSON.stringify([source, token ?? [asked.x, asked.y, t]]);
+    if (key === this.asked) return;
+    this.asked = key;
+    session.desk.fields.want(asked);
+  }
+
+  /** @param {import("./core/field.js").Field | null} field @param {string} why there is none */
+  got(field, why) {
+    if (!field) { this.asked = ""; this.token = null; }
+    this.part.show(field, field ? "" : HEADS.failed(why));
+  }
+}
