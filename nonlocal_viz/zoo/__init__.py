@@ -9,6 +9,7 @@ from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, list_models, read_manifest
 
 if TYPE_CHECKING:
+    from nonlocal_viz.zoo.conversion import load_blocks
     from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_apart, save_metrics, save_model
 
@@ -18,6 +19,7 @@ __all__ = [
     "Normalisation",
     "check_name",
     "list_models",
+    "load_blocks",
     "load_model",
     "read_manifest",
     "save_apart",
@@ -27,6 +29,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "load_blocks":
+        from nonlocal_viz.zoo.conversion import load_blocks
+
+        return load_blocks
     if name == "load_model":
         from nonlocal_viz.zoo.opening import load_model
 

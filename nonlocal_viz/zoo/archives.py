@@ -35,7 +35,7 @@ _KINDS = {
 #: Others may ask for much memory before they give a byte.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: Operations of a pickle a part of the file: a tensor with its name takes some 30.
-_OPERATIONS = 50
+OPERATIONS = 50
 
 
 class Archive(ABC):
@@ -117,7 +117,7 @@ class ZipArchive(Archive):
             if self._parts[index[0]].file_size > limits.checkpoint_index_bytes:
                 raise DamagedError("too large an index")
             pickled = archive.read(self._parts[index[0]])
-        self.content = Reader(pickled, _OPERATIONS * limits.checkpoint_entries).read()
+        self.content = Reader(pickled, OPERATIONS * limits.checkpoint_entries).read()
 
     def _bytes(self, storage: Storage, width: int) -> bytes:
         part = self._parts.get(f"{self._folder}data/{storage.key}")
@@ -134,7 +134,7 @@ class LegacyArchive(Archive):
         super().__init__(path)
         with path.open("rb") as file:
             head = file.read(limits.checkpoint_index_bytes)
-        reader = Reader(head, _OPERATIONS * limits.checkpoint_entries)
+        reader = Reader(head, OPERATIONS * limits.checkpoint_entries)
         # A number that says what it is, the version of the format, and words about the machine.
         if reader.read() != LEGACY_MAGIC or reader.read() != 1001:
             raise CheckpointError(

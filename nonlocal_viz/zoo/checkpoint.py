@@ -16,8 +16,9 @@ from torch import Tensor
 
 from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.zoo.archives import Archive, open_archive
-from nonlocal_viz.zoo.pickles import Opaque, Stored
+from nonlocal_viz.zoo.archives import OPERATIONS, Archive, open_archive
+from nonlocal_viz.zoo.arrays import read_arrays
+from nonlocal_viz.zoo.pickles import LEGACY_HEAD, Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
@@ -77,10 +78,14 @@ def read_checkpoint(path: Path, limits: Limits = LIMITS) -> Checkpoint:
 
 def _read(path: Path, limits: Limits) -> Checkpoint:
     with path.open("rb") as file:
-        head = file.read(9)
+        head = file.read(16)
     # A safetensors file begins with the length of its index, which is JSON.
-    if head[8:] == b"{":
+    if head[8:9] == b"{":
         return _read_safetensors(path, limits, struct.unpack("<Q", head[:8])[0])
+    if head[:1] == b"\x80" and not head.startswith(LEGACY_HEAD):
+        # A pickle of something else: Caffe2 has its arrays in one.
+        operations = OPERATIONS * limits.checkpoint_entries
+        return Checkpoint(read_arrays(path.read_bytes(), path.name, operations), None)
     archive = open_archive(path, limits)
     if archive is None:
         raise CheckpointError(

@@ -83,13 +83,17 @@ class Given:
                 raise OptionError(f"The option {name!r} cannot be {value!r}.")
         self.normalisation = _normalisation(self._options.get(_NORMALISATION))
 
+    @property
+    def block(self) -> dict[str, Any]:
+        """What was said of the blocks."""
+        return {k: v for k, v in self._options.items() if k in BLOCK_OPTIONS}
+
     def merged_into(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
         """The architecture with what was given in place of what it had."""
         network = {k: v for k, v in self._options.items() if k in NETWORK_OPTIONS}
-        block = {k: v for k, v in self._options.items() if k in BLOCK_OPTIONS}
         merged = {**architecture, **network}
-        if block:
-            merged["block"] = {**architecture.get("block", {}), **block}
+        if self.block:
+            merged["block"] = {**architecture.get("block", {}), **self.block}
         return merged
 
     def agree_with_proof(self, proved: Mapping[str, Any], name: str) -> None:

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.device import resolve_device
-from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.core.resnet import BLOCKS_PREFIX, NonLocalResNet
 from nonlocal_viz.core.source import About, Prepare
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.resources import models_dir
 from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
+from nonlocal_viz.zoo.conversion import network
 from nonlocal_viz.zoo.foreign import unwrapped
 from nonlocal_viz.zoo.given import Given
 from nonlocal_viz.zoo.inference import assumptions, read_architecture
@@ -138,19 +139,33 @@ def _from_file(path: Path, given: Given, limits: Limits) -> _Found:
     state, described, notes = read_checkpoint(path, limits)
     name = _entry_name(path)
     if described is None:
-        state, more = unwrapped(state, path.name)
-        told = read_architecture(state, path.name)
-        given.agree_with_proof(told, path.name)
-        merged = given.merged_into(told)
-        info = ModelInfo(name, architecture=merged, normalisation=given.normalisation)
-        said = assumptions(merged, given.names)
-        return _Found(info, state, path.parent, (*notes, *more, *said))
+        return _inferred(path, name, state, notes, given)
     info = parse_entry(name, described, shipped=False)
     given.agree_with(info)
     if info.backbone is not None:
         manifest = manifest_beside(path, info, limits)
         state = complete(state, path.name, info, manifest, limits)
     return _Found(info, state, path.parent, notes)
+
+
+def _inferred(
+    path: Path, name: str, state: dict[str, Tensor], notes: tuple[str, ...], given: Given
+) -> _Found:
+    """A file that says nothing of itself: ours by its keys, or one that a family knows."""
+    state, more = unwrapped(state, path.name)
+    settled = given.names
+    block: dict[str, Any] = {}
+    if not any(key.startswith(f"{BLOCKS_PREFIX}layer") for key in state):
+        converted = network(state, path.name, given.block)
+        if converted is not None:
+            state, block = converted.state, converted.block
+            more, settled = (*more, *converted.notes), settled | block.keys()
+    told = read_architecture(state, path.name)
+    given.agree_with_proof(told, path.name)
+    merged = given.merged_into({**told, "block": {**told["block"], **block}})
+    info = ModelInfo(name, architecture=merged, normalisation=given.normalisation)
+    said = assumptions(merged, settled)
+    return _Found(info, state, path.parent, (*notes, *more, *said))
 
 
 def _build(info: ModelInfo, state: Mapping[str, Tensor]) -> NonLocalResNet:

@@ -15,6 +15,8 @@ from typing import Any
 
 #: ``torch.save`` begins the format before PyTorch 1.6 with this number.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+#: The first bytes of such a file: that number, pickled.
+LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class DamagedError(ValueError):
@@ -66,7 +68,9 @@ class Opaque:
 
 
 @dataclass(frozen=True)
-class _Named:
+class Named:
+    """A class or function by its dotted name, which is not looked up."""
+
     name: str
 
 
@@ -80,6 +84,9 @@ class Reader:
         content: bytes; what lies behind the pickles is not touched.
         operations: how many operations are read at most, over all the pickles.
     """
+
+    #: What the pickle is a programme for.
+    machine: "type[Machine]"
 
     def __init__(self, content: bytes, operations: int) -> None:
         self._file = io.BytesIO(content)
@@ -96,7 +103,7 @@ class Reader:
         Raises:
             DamagedError: see there.
         """
-        machine = _Machine()
+        machine = self.machine()
         try:
             for operation, argument, _ in pickletools.genops(self._file):
                 self._left -= 1
@@ -110,18 +117,33 @@ class Reader:
             raise DamagedError(str(error)[:200]) from None
 
 
-class _Machine:
+class Machine:
     """The stack machine that a pickle is a programme for, with descriptions in place of objects."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
+    @property
+    def top(self) -> Any:
+        """What lies on the stack, uppermost."""
+        return self._stack[-1]
+
+    def pop(self) -> Any:
+        """Take it off."""
+        return self._stack.pop()
+
+    def push(self, value: Any) -> None:
+        """Lay a value on it."""
+        self._stack.append(value)
+
     def result(self) -> Any:
+        """The one value that is left."""
         (value,) = self._stack
         return value
 
     def step(self, name: str, argument: Any) -> None:
+        """One operation of the pickle."""
         if name in _IGNORED:
             return
         if name in _CONSTANTS:
@@ -200,11 +222,11 @@ class _Machine:
 
     def _global(self, name: str) -> None:
         # genops joins module and name with a space.
-        self._stack.append(_Named(name.replace(" ", ".")))
+        self._stack.append(Named(name.replace(" ", ".")))
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(_Named(f"{module}.{name}"))
+        self._stack.append(Named(f"{module}.{name}"))
 
     def _reduce(self, _: Any) -> None:
         arguments, made = self._stack.pop(), self._stack.pop()
@@ -225,8 +247,11 @@ class _Machine:
         self._stack.append(_storage(self._stack.pop()))
 
 
+Reader.machine = Machine
+
+
 def _described(made: Any, arguments: Any) -> Any:
-    name = made.name if isinstance(made, _Named) else type(made).__name__
+    name = made.name if isinstance(made, Named) else type(made).__name__
     if not isinstance(arguments, tuple):
         return Opaque(name)
     if name in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"):
@@ -259,7 +284,7 @@ def _storage(identity: Any) -> Storage | Opaque:
     if not isinstance(identity, tuple) or identity[:1] != ("storage",):
         return Opaque("a persistent object")
     kind, key, _, count, *view = identity[1:]
-    if not isinstance(kind, _Named) or not isinstance(key, str) or not _is_count(count):
+    if not isinstance(kind, Named) or not isinstance(key, str) or not _is_count(count):
         raise DamagedError("a storage without type, key and size")
     plain = kind.name.rpartition(".")[2]
     if view and view[0] is not None:
@@ -301,36 +326,36 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 }
 #: Operations that put their own argument on the stack.
 _LITERAL = re.compile(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES)\d?")
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "MARK": _Machine._mark,
-    "TUPLE": _Machine._tuple,
+_STEPS: dict[str, Callable[[Machine, Any], None]] = {
+    "MARK": Machine._mark,
+    "TUPLE": Machine._tuple,
     "TUPLE1": lambda machine, _: machine._tuple_of(1),
     "TUPLE2": lambda machine, _: machine._tuple_of(2),
     "TUPLE3": lambda machine, _: machine._tuple_of(3),
-    "LIST": _Machine._list,
-    "DICT": _Machine._dict,
-    "SETITEM": _Machine._set_item,
-    "SETITEMS": _Machine._set_items,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "ADDITEMS": _Machine._appends,
-    "FROZENSET": _Machine._list,
-    "POP": _Machine._pop,
-    "POP_MARK": _Machine._pop_mark,
-    "DUP": _Machine._duplicate,
-    "PUT": _Machine._put,
-    "BINPUT": _Machine._put,
-    "LONG_BINPUT": _Machine._put,
-    "MEMOIZE": _Machine._memoise,
-    "GET": _Machine._get,
-    "BINGET": _Machine._get,
-    "LONG_BINGET": _Machine._get,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "REDUCE": _Machine._reduce,
-    "NEWOBJ": _Machine._reduce,
-    "NEWOBJ_EX": _Machine._new_with,
-    "OBJ": _Machine._object,
-    "BUILD": _Machine._build,
-    "BINPERSID": _Machine._persistent,
+    "LIST": Machine._list,
+    "DICT": Machine._dict,
+    "SETITEM": Machine._set_item,
+    "SETITEMS": Machine._set_items,
+    "APPEND": Machine._append,
+    "APPENDS": Machine._appends,
+    "ADDITEMS": Machine._appends,
+    "FROZENSET": Machine._list,
+    "POP": Machine._pop,
+    "POP_MARK": Machine._pop_mark,
+    "DUP": Machine._duplicate,
+    "PUT": Machine._put,
+    "BINPUT": Machine._put,
+    "LONG_BINPUT": Machine._put,
+    "MEMOIZE": Machine._memoise,
+    "GET": Machine._get,
+    "BINGET": Machine._get,
+    "LONG_BINGET": Machine._get,
+    "GLOBAL": Machine._global,
+    "STACK_GLOBAL": Machine._stack_global,
+    "REDUCE": Machine._reduce,
+    "NEWOBJ": Machine._reduce,
+    "NEWOBJ_EX": Machine._new_with,
+    "OBJ": Machine._object,
+    "BUILD": Machine._build,
+    "BINPERSID": Machine._persistent,
 }
