@@ -1,5 +1,7 @@
 // All layers and heads of the place that is pointed at, and which of them is shown large.
 
+import { indexOfToken } from "./core/answer.js";
+import { headSaid } from "./core/source.js";
 import { HEADS } from "./core/words-heads.js";
 import { FieldPart } from "./parts/field.js";
 
@@ -15,13 +17,47 @@ export class Layers {
     this.asked = "";
     this.part = new FieldPart(session.root, session.scene.colours, {
       choose: (block, head) => this.choose(block, head),
-      token: (name) => { this.token = name; this.want(); },
+      token: (name) => { this.token = name; this.told(); },
       opened: () => { this.part.draw(); this.want(); },
     });
   }
 
   /** Of a block, the head that is shown. @param {import("./core/answer.js").Block} block */
   of(block) { return this.head !== null && this.head < block.meta.heads && block.meta.heads > 1 ? this.head : null; }
+
+  /** The token that is looked from: not while a place is previewed, nor where the block has none. @param {import("./core/answer.js").Block} block */
+  tokenOf(block) {
+    const { token, session } = this;
+    return token !== null && !session.pointed.preview && !session.isClip && indexOfToken(block, token) !== null ? token : null;
+  }
+
+  /** The same, as a question says it. @returns {{ token?: string }} */
+  get tokenSaid() {
+    const { open } = this.session, token = open && this.tokenOf(open.block);
+    return token === null ? {} : { token };
+  }
+
+  /** No token is looked from any more. @returns {boolean} whether one was */
+  letGo() {
+    const was = this.token !== null;
+    this.token = null;
+    return was;
+  }
+
+  /** Another token, or a place again, is looked from. */
+  told() {
+    const { session } = this;
+    session.draw();
+    session.speak();
+    session.said();
+  }
+
+  /** What a token looks at, of the server. @param {import("./core/answer.js").Block} block @param {string} token */
+  wantRow(block, token) {
+    const { session } = this, index = indexOfToken(block, token), { open } = session, { x, y, t } = session.pointed.shown;
+    if (!open || index === null || block.held) return;
+    session.desk.wantRow({ source: open.source, block: block.name, index, direction: "row", x, y, frame: t, token, ...headSaid(block.head) });
+  }
 
   /** @param {string} block @param {number | null} head */
   choose(block, head) {
@@ -46,7 +82,7 @@ export class Layers {
 
   /** The field of what is shown now, where somebody looks at it. */
   want() {
-    const { session, token } = this, { open } = session;
+    const { session } = this, { open } = session, token = session.pointed.preview ? null : this.token;
     if (!open || !this.part.isOpen || session.alone || session.isClip) return;
     const { x, y, t } = session.pointed.shown, { source } = open;
     const asked = { source, block: open.block.name, x: open.block.queries.x.clamp(x), y: open.block.queries.y.clamp(y), frame: t, token };

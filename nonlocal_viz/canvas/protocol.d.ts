@@ -113,7 +113,8 @@ export interface RowQuestion {
   x: number;
   y: number;
   frame: number;
-  head?: number | null;
+  head?: number;
+  token?: string;
 }
 
 /** The row of a pixel, or of a ``token`` that lies on no cell, in all blocks and heads at once. */
@@ -146,7 +147,8 @@ export interface SaveQuestion {
   caption: boolean;
   blocks: string[];
   query: string;
-  head?: number | null;
+  head?: number;
+  token?: string;
 }
 
 /** What a page of the lesson needs beside the factors of a block. ``tensors``: those of the ``names`` (x, theta, phi, g, y, projected, added, z; ``weight`` and ``bias`` of W_z with its BatchNorm folded in; ``sizes``, |W_z g_j|). ``same``: the block as torch's attention. ``cousin``: the block of another ``model``, or of ``nonlocal_means``. ``code``: a dozen lines with what is chosen for the gaps ``product`` and ``softmax``, by its number. */
@@ -322,13 +324,14 @@ export interface Model {
   expect: string;
 }
 
-/** What the browser is told once. The first model is the page's own. */
+/** What the browser is told once. The first model is the page's own; ``opens``: whether others can be named that are not among them. */
 export interface Config {
   examples: Example[];
   maps: ColourMaps;
   scales: ("linear" | "gamma" | "log")[];
   bounds: Bounds;
   models: Model[];
+  opens?: boolean;
 }
 
 /** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */

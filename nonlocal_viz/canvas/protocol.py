@@ -4,9 +4,9 @@ The browser's code is checked against the same types: ``python -m tests.web.decl
 ``canvas/protocol.d.ts``, and a test holds that file to this one.
 
 The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``field``,
-``save``, ``lesson``) with a question; the server answers with values whose ``kind`` says what each is, any number of
-``progress`` before the last. Every question has a number, which its answers bring back unchanged; that of
-the first picture is 0. A browser that hangs up ends its question.
+``save``, ``lesson``) with a question; the server answers with values whose ``kind`` says what each is, any
+number of ``progress`` before the last. Every question has a number, which its answers bring back
+unchanged; that of the first picture is 0. A browser that hangs up ends its question.
 """
 
 from typing import Literal, NotRequired, TypedDict
@@ -156,7 +156,8 @@ class RowQuestion(TypedDict):
     x: float
     y: float
     frame: int
-    head: NotRequired[int | None]
+    head: NotRequired[int]
+    token: NotRequired[str]
 
 
 class FieldQuestion(TypedDict):
@@ -194,7 +195,8 @@ class SaveQuestion(TypedDict):
     caption: bool
     blocks: list[str]
     query: str
-    head: NotRequired[int | None]
+    head: NotRequired[int]
+    token: NotRequired[str]
 
 
 class LessonQuestion(TypedDict):
@@ -405,13 +407,15 @@ class Model(TypedDict):
 
 
 class Config(TypedDict):
-    """What the browser is told once. The first model is the page's own."""
+    """What the browser is told once. The first model is the page's own; ``opens``: whether others can be
+    named that are not among them."""
 
     examples: list[Example]
     maps: ColourMaps
     scales: list[Literal["linear", "gamma", "log"]]
     bounds: Bounds
     models: list[Model]
+    opens: NotRequired[bool]
 
 
 class Shelf(TypedDict):

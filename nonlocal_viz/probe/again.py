@@ -49,7 +49,7 @@ class Again:
         after: tuple[str, tuple[int, ...]] | None = None,
         shape: tuple[int, ...] | None = None,
     ) -> Tensor:
-        """What the module at a relative path is first called with (in this shape), where the first tensor is
+        """What the module at a relative path is first called with (in this shape), where its first input is
         changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
         gives out in this shape is changed instead."""
         seen: list[Tensor] = []

@@ -46,9 +46,7 @@ class Axes:
             positions *= x.shape[axis]
         return x.shape[self.batch], positions
 
-    def shifted(
-        self, x: Tensor, where: Tensor, seed: int = 5, alike: bool = False
-    ) -> Tensor:
+    def shifted(self, x: Tensor, where: Tensor, seed: int = 5, alike: bool = False) -> Tensor:
         """x with noise at the positions (images, positions) where ``where`` holds; ``alike``: the same at
         all of them, which no mean of positions takes away."""
         axes = (self.batch, *self.positions)

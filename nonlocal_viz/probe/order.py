@@ -1,12 +1,13 @@
-"""The grid and the order of tokens that are made of a feature map, in whatever order their network has them.
+"""The grid and the order of tokens that are made of a feature map, in whatever order the network has them.
 
-The cells of what a convolution gave out lie in raster order; half of them are changed there, and which tokens
+The cells of what a convolution gave out lie in raster order; half of them are changed, and which tokens
 move says what each is made of. Found so are also orders that only a network knows (mask units, merges), and
 grids deep in a network, where a change of the picture moves all tokens.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from nonlocal_viz.probe.records import Call
 
 #: Cells whose change is looked at, and how much farther than the middlemost token the right one moves.
 _CELLS, _FARTHER = 6, 3.0
-#: Convolutions that are tried, the last before the tokens first, and how many cells of one a token may hold.
+#: Convolutions that are tried, the last before the tokens first; how many cells of one a token may hold.
 _TRIED, _MERGED = 3, (1, 2, 4, 8)
 
 
@@ -41,8 +42,8 @@ def found(
     count: int,
     special: int,
 ) -> Positions | None:
-    """What ``count`` tokens are that a module, ``given`` by path and shape, is given; None where no convolution before
-    it tells. At most ``special`` of them lie in front of the cells."""
+    """What ``count`` tokens are that a module, ``given`` by path and shape, is given; None where no
+    convolution before it tells. At most ``special`` of them lie in front of the cells."""
     tried: set[tuple[str, GridShape]] = set()
     for convolved in reversed(convolutions):
         for whole, grid in _grids(convolved.shape, images, count, special):
@@ -108,7 +109,16 @@ class _Moved:
     def _far(self, changed: Tensor) -> Tensor:
         moved = (changed - self._still).float()
         axes = (self._axes.batch, *self._axes.positions)
-        return moved.movedim(axes, (0, 1)).flatten(2).norm(dim=2)[0]
+        far: Tensor = moved.movedim(axes, (0, 1)).flatten(2).norm(dim=2)[0]
+        return far
+
+
+def _has_bit(bit: int, value: int, cells: Tensor) -> Tensor:
+    return (cells >> bit & 1) == value
+
+
+def _is_cell(one: int, cells: Tensor) -> Tensor:
+    return cells == one
 
 
 def _order(moved: _Moved, count: int, grid: GridShape) -> Tensor | None:
@@ -117,13 +127,13 @@ def _order(moved: _Moved, count: int, grid: GridShape) -> Tensor | None:
     special = count - cells
     code = torch.zeros(cells, dtype=torch.long)
     for bit in range(max(1, (cells - 1).bit_length())):
-        on, off = (moved(lambda c, b=bit, s=s: (c >> b & 1) == s)[special:] for s in (1, 0))
+        on, off = (moved(partial(_has_bit, bit, value))[special:] for value in (1, 0))
         code += (on > off).long().cpu() << bit
     if not torch.equal(code.sort().values, torch.arange(cells)):
         return None
     draw = torch.Generator().manual_seed(6)
     for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
-        far = moved(lambda c, one=cell: c == one)[special:]
+        far = moved(partial(_is_cell, cell))[special:]
         token = int(far.argmax())
         if int(code[token]) != cell or float(far[token]) < _FARTHER * float(far.median()):
             return None

@@ -259,9 +259,7 @@ class Reader:
             call = self._earliest(count, axes, images)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
-                before = [
-                    order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number
-                ]
+                before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
                 again = self._again.setdefault((id(root), 0), Again(root))
                 self._orders[key] = order.found(
                     again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL

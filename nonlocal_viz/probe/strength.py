@@ -2,7 +2,7 @@
 moves.
 
 Two ways, and each is held against single cells afterwards: a slot that is made of one block of cells moves
-more with the half of the cells that the block is in (a search, any order); and a slot that is made of a cell
+more with the half of the cells that the block is in (a search, any order); and a slot made of a cell
 and its neighbours has the cell in the middle of what moves with it (layouts that are known).
 """
 
@@ -19,7 +19,7 @@ from nonlocal_viz.probe.places import coarser
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.windows import tables
 
-#: Cells whose change is looked at, how many of them must be found, and how near, in cells of the slots' grid.
+#: Cells whose change is looked at, how many of them must be found, how near, in cells of the slots' grid.
 _CELLS, _ENOUGH, _NEAR = 6, 5, 0.8
 #: Moves of less than this share of the farthest are none.
 _STILL = 1e-4
@@ -189,8 +189,8 @@ class _Search:
 
 
 def _hit(energy: Tensor, grid: GridShape, place: tuple[int, ...], blocks: bool) -> bool | None:
-    """Whether the cell at ``place`` is the one that moves most, or the middle of those that move; None where
-    the edge is too near to tell a middle."""
+    """Whether the cell at ``place`` is the one that moves most, or the middle of those that move; None
+    where the edge is too near to tell a middle."""
     field = (energy - energy.median()).clamp_min(0).view(grid)
     total = field.sum()
     at = float(energy.view(grid)[place])

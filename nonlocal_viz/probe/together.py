@@ -1,6 +1,6 @@
 """Maps that a module computes one after the other and puts side by side: its heads, images or chunks.
 
-Side by side means that what they make of the values goes into one concatenation; then they are groups of one
+Side by side means that what they make of the values goes into one concatenation; they are groups of one
 map, and where their slots lie says which image and head each is.
 """
 

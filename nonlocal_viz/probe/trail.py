@@ -23,7 +23,17 @@ _LOGARITHM = _aten._log_softmax.default
 #: Functions of every score by itself.
 _EACH = {
     *("exp", "exp2", "log", "log2", "tanh", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu"),
-    *("softplus", "hardtanh", "hardsigmoid", "clamp", "clamp_min", "clamp_max", "neg", "abs", "sqrt"),
+    *(
+        "softplus",
+        "hardtanh",
+        "hardsigmoid",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "neg",
+        "abs",
+        "sqrt",
+    ),
     *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold"),
 }
 DROPOUTS = {_aten.native_dropout.default}

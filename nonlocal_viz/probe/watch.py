@@ -173,9 +173,7 @@ class Watch(TorchDispatchMode):
             self._mixed(node, first)
         elif "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
-            self.convolutions.append(
-                (self._stack[-1], len(self.calls), tuple(first.shape))
-            )
+            self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         if self._prove:
             self.lattices.see(node.func, node.args, first)
@@ -397,7 +395,7 @@ def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
 
 def _storage(tensor: Tensor) -> int:
     try:
-        return tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):  # nested and sparse tensors have none
         return -id(tensor)
 

@@ -18,6 +18,9 @@ from nonlocal_viz.web.page import build
 from nonlocal_viz.web.temporary import own_folder
 from nonlocal_viz.web.theme import PAGE_CSS, THEME
 
+#: Names of this machine for itself.
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+
 
 def launch(
     model: Source | str | Path = "default",
@@ -41,15 +44,21 @@ def launch(
     Raises:
         NonlocalVizError: the model cannot be loaded, the port is taken, or nothing can be written.
     """
-    # What cannot work is said before a model is loaded.
-    try_port(host, port)
+    try_port(host, port)  # what cannot work is said before a model is loaded
     own_folder(limits)
     if not options.get("prevent_thread_lock"):
         _leave_when_told()
-    demo = build(model, device=device, short_side=short_side, limits=limits)
+    names = _hosts(host, hosts, options)
+    demo = build(
+        model,
+        device=device,
+        short_side=short_side,
+        limits=limits,
+        opens=_alone(names, hosts, options),
+    )
     house = House(
         queue=QueueState(demo),
-        hosts=_hosts(host, hosts, options),
+        hosts=names,
         waiting=limits.queue_size,
         uploads=limits.uploads,
         upload_bytes=limits.video_bytes,
@@ -79,16 +88,23 @@ def launch(
         raise _refused(host, port, error) from None
 
 
+def _alone(
+    names: frozenset[str] | None, given: Sequence[str] | None, options: dict[str, Any]
+) -> bool:
+    """Whether who asks is who runs it: no name but this machine's, and nobody let in by a password."""
+    return given is None and names == _LOCAL and not options.get("auth")
+
+
 def _hosts(
     host: str, given: Sequence[str] | None, options: dict[str, Any]
 ) -> frozenset[str] | None:
     if given is not None:
         return frozenset(name.lower() for name in given)
-    if host not in ("127.0.0.1", "localhost", "::1") or options.get("root_path"):
+    if host not in _LOCAL or options.get("root_path"):
         return None
     # A site that gives its own name this machine's address must not be let in by it.
     shared = {"*.gradio.live"} if options.get("share") else set()
-    return frozenset({"127.0.0.1", "localhost", "::1", *shared})
+    return frozenset({*_LOCAL, *shared})
 
 
 def try_port(host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Thirty networks that look like attention over positions and have none: what a map must never be made of."""
+"""Thirty networks that look like attention over positions and have none: no map is made of these."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """What merely looks like attention over positions is never shown as it."""
 
+import contextlib
+
 import pytest
 
 import nonlocal_viz as nv
@@ -10,11 +12,8 @@ from tests.probe.lookalikes import LOOKALIKES
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_lookalike_is_not_shown(name: str) -> None:
     net, x = LOOKALIKES[name]()
-    try:
-        with nv.attach(net) as probe:
-            net(x)
-    except ProbeError as error:
-        assert "No attention over positions" in str(error)
-        return
+    probe = nv.attach(net)
+    with contextlib.suppress(ProbeError), probe:
+        net(x)
     assert not probe.maps, probe
     assert all(probe.refused.values())

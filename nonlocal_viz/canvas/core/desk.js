@@ -15,7 +15,8 @@ import { BRINGING, waitedFor } from "./waited.js";
 /** @typedef {import("../protocol.js").Block} Meta */
 /** @typedef {import("./answer.js").Direction} Direction */
 /** @typedef {import("./patience.js").Kind} Kind */
-/** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number, head: number | null }} RowAsked */
+/** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number, head?: number,
+ *   token?: string }} RowAsked */
 /** @typedef {import("./line.js").Host} Host */
 /** @typedef {{ view: (view: import("../protocol.js").View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,

@@ -11,7 +11,7 @@ import { contextOf, make, makeButton, one, say } from "./elements.js";
 /** Pixels of a small tile, its gap, and of one of the shown layer's. */
 const SMALL = 30;
 const GAP = 3;
-const LARGE = 72;
+const LARGE = 88;
 
 export class FieldPart {
   /** @param {HTMLElement} root @param {import("../core/colours.js").Colours} colours @param {Listener} on */
@@ -23,6 +23,8 @@ export class FieldPart {
     this.tokens = one(root, ".nlv-tokens");
     this.own = one(root, ".nlv-multiples");
     this.shares = one(root, ".nlv-shares");
+    this.ownLead = one(root, ".nlv-ownlead");
+    this.proven = one(root, ".nlv-proven");
     this.names = one(root, ".nlv-fieldnames");
     this.canvas = /** @type {HTMLCanvasElement} */ (one(root, ".nlv-fieldcanvas"));
     this.heads = /** @type {HTMLSelectElement} */ (one(root, '[data-head]'));
@@ -35,6 +37,8 @@ export class FieldPart {
     this.cmaps = { plain: "", signed: "" };
     say(one(root, ".nlv-heads > summary"), HEADS.summary);
     say(one(root, ".nlv-headname"), HEADS.headField);
+    say(one(this.proven, "summary"), HEADS.fold);
+    this.canvas.setAttribute("role", "img");
     this.details.addEventListener("toggle", () => { if (this.details.open) on.opened(); });
     this.heads.addEventListener("change", () => on.choose(this.block, this.heads.value === "" ? null : +this.heads.value));
     this.canvas.addEventListener("click", (event) => {
@@ -58,8 +62,9 @@ export class FieldPart {
   /** What is shown large. @param {import("../core/answer.js").Block} block @param {number | null} head @param {boolean} clip
    * @param {number} layers how many blocks there are @param {{ plain: string, signed: string }} cmaps */
   choose(block, head, clip, layers, cmaps) {
-    const { heads } = block.meta;
-    this.details.hidden = clip || heads * layers < 2;
+    const { heads, about } = block.meta;
+    // The package's own blocks have one head each, and are few: a list does.
+    this.details.hidden = clip || (heads < 2 && (about !== null || layers < 2));
     this.headField.hidden = heads < 2;
     if (this.block !== block.name || this.heads.length !== heads + 1) {
       this.heads.replaceChildren(new Option(HEADS.mean, ""), ...Array.from({ length: heads }, (_, h) => new Option(HEADS.head(h), String(h))));
@@ -86,10 +91,17 @@ export class FieldPart {
     const layer = field.layer(this.block);
     this.drawOwn(field, layer);
     this.drawAll(field);
-    const parts = layer ? field.shares(layer, this.head) : [];
-    const proof = layer ? Object.entries(layer.proof) : [];
-    const shares = !layer || layer.signed ? "" : parts.length ? HEADS.shares(parts) : HEADS.noShares;
-    say(this.shares, [shares, proof.length ? HEADS.proven(proof) : ""].filter(Boolean).join(" "));
+    this.drawWords(field, layer);
+  }
+
+  /** What stands beside the heads. @param {Field} field @param {FieldLayer | undefined} layer */
+  drawWords(field, layer) {
+    const parts = layer ? field.shares(layer, this.head) : [], proof = layer ? Object.entries(layer.proof) : [];
+    const said = [...(proof.length ? [HEADS.proven(proof)] : []), ...(layer ? layer.notes : [])];
+    say(this.ownLead, layer ? HEADS.ofLayer(layer.block, layer.heads) : HEADS.notHere(this.block));
+    say(this.shares, !layer || layer.signed ? "" : parts.length ? HEADS.shares(parts) : HEADS.noShares);
+    this.proven.hidden = !said.length;
+    one(this.proven, "ul").replaceChildren(...said.map((words) => Object.assign(make("li"), { textContent: words })));
   }
 
   /** @param {Field} field */
