@@ -39,6 +39,8 @@ export class FieldPart {
     say(one(root, ".nlv-headname"), HEADS.headField);
     say(one(this.proven, "summary"), HEADS.fold);
     this.canvas.setAttribute("role", "img");
+    // A phone shows the picture first.
+    this.details.open = !matchMedia("(max-width: 900px)").matches;
     this.details.addEventListener("toggle", () => { if (this.details.open) on.opened(); });
     this.heads.addEventListener("change", () => on.choose(this.block, this.heads.value === "" ? null : +this.heads.value));
     this.canvas.addEventListener("click", (event) => {
