@@ -5,6 +5,12 @@ import { headSaid } from "./core/source.js";
 import { HEADS } from "./core/words-heads.js";
 import { FieldPart } from "./parts/field.js";
 
+/** @typedef {{ source: import("./protocol.js").Source, block: string, x: number, y: number, frame: number, token: string | null }} Asked */
+
+/** Whether two questions have one answer: a token looks at the same whatever is pointed at. @param {Asked} a @param {Asked | null} b */
+const sameField = (a, b) => b !== null && a.source === b.source && a.token === b.token
+  && (a.token !== null || (a.x === b.x && a.y === b.y && a.frame === b.frame));
+
 export class Layers {
   /** @param {import("./session.js").Session} session */
   constructor(session) {
@@ -13,8 +19,8 @@ export class Layers {
     this.head = null;
     /** The token that the field is about; null: the place that is pointed at. @type {string | null} */
     this.token = null;
-    /** What the field was asked of last. */
-    this.asked = "";
+    /** What the field was asked of last. @type {Asked | null} */
+    this.asked = null;
     this.part = new FieldPart(session.root, session.scene.colours, {
       choose: (block, head) => this.choose(block, head),
       token: (name) => { this.token = name; this.told(); },
@@ -86,15 +92,14 @@ export class Layers {
     if (!open || !this.part.isOpen || session.alone || session.isClip) return;
     const { x, y, t } = session.pointed.shown, { source } = open;
     const asked = { source, block: open.block.name, x: open.block.queries.x.clamp(x), y: open.block.queries.y.clamp(y), frame: t, token };
-    const key = JSON.stringify([source, token ?? [asked.x, asked.y, t]]);
-    if (key === this.asked) return;
-    this.asked = key;
+    if (sameField(asked, this.asked)) return;
+    this.asked = asked;
     session.desk.fields.want(asked);
   }
 
   /** @param {import("./core/field.js").Field | null} field @param {string} why there is none */
   got(field, why) {
-    if (!field) { this.asked = ""; this.token = null; }
+    if (!field) { this.asked = null; this.token = null; }
     this.part.show(field, field ? "" : HEADS.failed(why));
   }
 }

@@ -13,7 +13,7 @@ export const HEADS = {
   short: (/** @type {number | undefined} */ head) => (head === undefined ? "mean of the heads" : `head ${head}`),
   asked: (/** @type {number | undefined} */ head) => (head === undefined ? "the mean of the heads" : `head ${head}`),
   place: "The place you point at",
-  nowhere: "on none",
+  nowhere: "none",
   itself: "on no cell",
   the: (/** @type {string} */ name) => tokenName(name),
   begins: (/** @type {string} */ name) => `The ${tokenName(name)}`,

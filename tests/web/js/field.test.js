@@ -79,7 +79,7 @@ test("rows that the server sent are of one head", () => {
 
 test("words of a token, and of a head", () => {
   const block = blockOf(aside), answer = answerOf(block, "class", { x: 1, y: 1, t: 0 }), words = readoutWords(answer);
-  assert.deepEqual([words.headline, words.cell, words.pixel, words.self], ["The class token looks most at", "class token", "on none", "on no cell"]);
+  assert.deepEqual([words.headline, words.cell, words.pixel, words.self], ["The class token looks most at", "class token", "none", "on no cell"]);
   assert.match(spokenWords(answer), /^The class token looks most at the cell in row/);
   assert.match(pairWords(answer, true), /^The query is the class token; its strongest key/);
   block.head = 1;
