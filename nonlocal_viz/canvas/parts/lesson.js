@@ -13,6 +13,8 @@ export class Lesson {
     /** What is written now. @type {import("../core/answer.js").Block | null} */
     this.block = null;
     this.direction = "";
+    /** @type {number | null} */
+    this.head = null;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -25,10 +27,11 @@ export class Lesson {
       this.body.textContent = TOO_BIG;
       return;
     }
-    if (this.block !== answer.block || this.direction !== answer.direction) {
+    if (this.block !== answer.block || this.direction !== answer.direction || this.head !== answer.block.head) {
       this.body.innerHTML = lessonHtml(answer.block, answer.direction);
       this.block = answer.block;
       this.direction = answer.direction;
+      this.head = answer.block.head;
     }
     /** @type {Record<string, string>} */
     const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
