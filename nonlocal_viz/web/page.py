@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from nonlocal_viz.canvas import canvas_html, canvas_js
+from nonlocal_viz.canvas import canvas_html, canvas_js, canvas_words
 from nonlocal_viz.canvas.payload import looks
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.lens import Lens
@@ -120,6 +120,7 @@ def page_config(views: Views) -> dict[str, Any]:
     return {
         "examples": [_shown(example) for example in views.examples.values()],
         **looks(),
+        "words": canvas_words(),
         "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
         "models": [
             {"name": n, "title": t, "expect": views.models.expectations[n]}

@@ -5,7 +5,7 @@ import { lessonHtml, pairWords } from "../core/lesson.js";
 import { TOO_BIG } from "../core/words.js";
 import { all, contextOf, one } from "./elements.js";
 
-export class Lesson {
+export class LessonPanel {
   /** @param {HTMLElement} root @param {() => void} onOpen */
   constructor(root, onOpen) {
     this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-lesson"));
@@ -37,6 +37,11 @@ export class Lesson {
     const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
     for (const element of all(this.body, "[data-live]")) element.textContent = said[element.dataset.live || ""];
     if (found.products) this.draw(found.products);
+  }
+
+  clear() {
+    this.block = null;
+    this.body.replaceChildren();
   }
 
   /** @param {Float32Array} products */
