@@ -11,7 +11,8 @@ export function shownBy(session) {
     get answer() {
       const a = session.answer;
       return a && { block: a.block.name, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y, t: a.t,
-        weights: Array.from(a.weights), grid: [...a.grid.cells] };
+        weights: Array.from(a.weights), grid: [...a.grid.cells],
+        head: a.head ?? null, token: a.token ?? null };
     },
     get frame() { return session.frame; },
     get model() { return modelOf(session.open && session.open.source, session.ownModel); },

@@ -33,6 +33,7 @@ export class Pointing {
     const { session } = this;
     if (!session.open || session.host.fixed || session.guest?.hold(point)) return;
     session.remember("the query was moved");
+    session.layers.letGo();
     session.pointed.hold(point);
     session.draw();
     session.news = `Held at ${placeWords(session.pointed.resting, session.isClip)}.`;
@@ -44,6 +45,7 @@ export class Pointing {
   /** Escape: the query stays where it is, nobody holds it there. */
   letGo() {
     const { session } = this, { resting, held } = session.pointed;
+    if (session.layers.letGo()) { session.layers.told(); return; }
     if (!held) { session.announce("Nothing is held."); return; }
     session.remember("the query was let go");
     session.pointed.letGo();
@@ -61,6 +63,7 @@ export class Pointing {
     if (at < 0) return;
     const to = grid.beside(at, dh, dw), [x, y] = middle(grid.rect(to)), [t] = grid.unflat(to);
     session.remember("the query was moved by keys", true);
+    session.layers.letGo();
     session.pointed.hold({ x, y, t });
     session.frame = t;
     session.draw();

@@ -39,6 +39,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--root-path", metavar="PATH", help="what a proxy puts before every address, such as /viz"
     )
     parser.add_argument(
+        "--proxy",
+        metavar="ADDRESS",
+        action="extend",
+        type=several,
+        help="whose X-Forwarded headers are believed: addresses, networks such as 10.0.0.0/8, or * "
+        "(default: a proxy on this machine)",
+    )
+    parser.add_argument(
         "--auth",
         metavar="FILE",
         type=Path,
@@ -56,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         options["auth"] = _people(arguments.auth)
     if arguments.root_path:
         options["root_path"] = f"/{arguments.root_path.strip('/')}"
+    if arguments.proxy:
+        options["proxies"] = arguments.proxy
     from nonlocal_viz.web import launch
     from nonlocal_viz.web.serve import try_port
 

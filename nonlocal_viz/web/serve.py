@@ -1,5 +1,6 @@
 """How the page is served."""
 
+import os
 import signal
 import socket
 import threading
@@ -13,10 +14,26 @@ from nonlocal_viz.core.source import Source
 from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.web.door import Door, House
-from nonlocal_viz.web.gradio_private import QueueState
+from nonlocal_viz.web.gradio_private import QueueState, admitted
 from nonlocal_viz.web.page import build
+from nonlocal_viz.web.rules import Network, networks
 from nonlocal_viz.web.temporary import own_folder
 from nonlocal_viz.web.theme import PAGE_CSS, THEME
+
+#: What gradio is always told, unless somebody says otherwise.
+_PLAIN: dict[str, Any] = {
+    "share": False,
+    "show_error": False,
+    "enable_monitoring": False,
+    "run_history": False,
+    "footer_links": [],
+    "state_session_capacity": 100,
+    "theme": THEME,
+    "css": PAGE_CSS,
+    "ssr_mode": False,
+}
+#: Names of this machine for itself.
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def launch(
@@ -29,6 +46,7 @@ def launch(
     inbrowser: bool = False,
     limits: Limits = LIMITS,
     hosts: Sequence[str] | None = None,
+    proxies: Sequence[str] = ("127.0.0.1", "::1"),
     **options: Any,
 ) -> Any:
     """Build the page and serve it until interrupted; arguments as :func:`build`.
@@ -36,24 +54,38 @@ def launch(
     Args:
         hosts: names that the server answers to, ``"*.example.org"`` for all below one; default any, but
             where it is bound to this machine alone and stands behind no proxy, this machine's.
+        proxies: addresses or networks whose ``X-Forwarded-`` headers are believed; ``"*"``: everybody's.
         options: go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
 
     Raises:
-        NonlocalVizError: the model cannot be loaded, the port is taken, or nothing can be written.
+        NonlocalVizError: the model cannot be loaded, the port is taken, nothing can be written, or a proxy
+            is no address.
     """
     # What cannot work is said before a model is loaded.
     try_port(host, port)
+    trusted = _networks(proxies)
+    # The door decides whom to believe; uvicorn would hide from it who is at the other end.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     own_folder(limits)
     if not options.get("prevent_thread_lock"):
         _leave_when_told()
-    demo = build(model, device=device, short_side=short_side, limits=limits)
+    names = _hosts(host, hosts, options)
+    demo = build(
+        model,
+        device=device,
+        short_side=short_side,
+        limits=limits,
+        opens=_alone(names, hosts, options),
+    )
     house = House(
         queue=QueueState(demo),
-        hosts=_hosts(host, hosts, options),
+        hosts=names,
         waiting=limits.queue_size,
         uploads=limits.uploads,
         upload_bytes=limits.video_bytes,
         ready=lambda: bool(demo.is_running),
+        admits=lambda cookies: admitted(demo, cookies),
+        proxies=trusted,
     )
     settings: dict[str, Any] = {
         "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
@@ -61,22 +93,19 @@ def launch(
         "server_name": f"[{host}]" if ":" in host else host,
         "server_port": port,
         "inbrowser": inbrowser,
-        "share": False,
         "max_file_size": limits.video_bytes,
-        "show_error": False,
-        "enable_monitoring": False,
-        "run_history": False,
-        "footer_links": [],
-        "state_session_capacity": 100,
-        "theme": THEME,
-        "css": PAGE_CSS,
-        "ssr_mode": False,
-        **options,
     }
     try:
-        return demo.launch(**settings)
+        return demo.launch(**{**_PLAIN, **settings, **options})
     except OSError as error:
         raise _refused(host, port, error) from None
+
+
+def _alone(
+    names: frozenset[str] | None, given: Sequence[str] | None, options: dict[str, Any]
+) -> bool:
+    """Whether who asks is who runs it: no name but this machine's, and nobody let in by a password."""
+    return given is None and names == _LOCAL and not options.get("auth")
 
 
 def _hosts(
@@ -84,11 +113,20 @@ def _hosts(
 ) -> frozenset[str] | None:
     if given is not None:
         return frozenset(name.lower() for name in given)
-    if host not in ("127.0.0.1", "localhost", "::1") or options.get("root_path"):
+    if host not in _LOCAL or options.get("root_path"):
         return None
     # A site that gives its own name this machine's address must not be let in by it.
     shared = {"*.gradio.live"} if options.get("share") else set()
-    return frozenset({"127.0.0.1", "localhost", "::1", *shared})
+    return frozenset({*_LOCAL, *shared})
+
+
+def _networks(proxies: Sequence[str]) -> tuple[Network, ...]:
+    try:
+        return networks(tuple(proxies))
+    except ValueError:
+        raise NonlocalVizError(
+            f"A proxy is named by its address or network, such as 10.0.0.0/8, not {', '.join(proxies)!r}."
+        ) from None
 
 
 def try_port(host: str, port: int) -> None:

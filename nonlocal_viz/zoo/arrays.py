@@ -61,6 +61,7 @@ class _ArrayMachine(Machine):
     def step(self, name: str, argument: Any) -> None:
         if name in ("REDUCE", "NEWOBJ"):
             arguments, made = self.pop(), self.pop()
+            self._copy(arguments[:1] if isinstance(arguments, tuple) else ())
             found = _made(made, arguments)
             if found is not None:
                 self.push(found)
@@ -69,11 +70,16 @@ class _ArrayMachine(Machine):
             self.push(arguments)
         elif name == "BUILD":
             state, built = self.pop(), self.top
+            self._copy(state[-1:] if isinstance(state, tuple) else ())
             if isinstance(built, Array | _Kind):
                 _fill(built, state)
                 return
             self.push(state)
         super().step(name, argument)
+
+    def _copy(self, contents: tuple[Any, ...]) -> None:
+        """What is named again and again must not be copied as often."""
+        self.spend(sum(len(one) for one in contents if isinstance(one, str | bytearray)))
 
 
 class ArrayReader(Reader):
@@ -92,6 +98,9 @@ def read_arrays(content: bytes, name: str, operations: int) -> dict[str, Tensor]
         value = ArrayReader(content, operations).read()
         blobs = value.get(_BLOBS, value) if isinstance(value, dict) else None
         if isinstance(blobs, dict):
+            arrays = [one for one in blobs.values() if isinstance(one, Array)]
+            if sum(len(one.content) for one in arrays) > len(content):
+                raise DamagedError("the same numbers in several arrays")
             found = {
                 key: array.tensor()
                 for key, array in blobs.items()

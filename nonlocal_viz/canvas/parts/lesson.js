@@ -13,6 +13,8 @@ export class LessonPanel {
     /** What is written now. @type {import("../core/answer.js").Block | null} */
     this.block = null;
     this.direction = "";
+    /** @type {number | null} */
+    this.head = null;
     /** Whether there are pages that explain more. */
     this.door = false;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
@@ -27,12 +29,13 @@ export class LessonPanel {
       this.body.textContent = TOO_BIG;
       return;
     }
-    if (this.block !== answer.block || this.direction !== answer.direction) {
+    if (this.block !== answer.block || this.direction !== answer.direction || this.head !== answer.block.head) {
       const open = this.body.querySelector("details")?.open;
       this.body.innerHTML = lessonHtml(answer.block, answer.direction, this.door);
       if (open) one(this.body, "details").setAttribute("open", "");
       this.block = answer.block;
       this.direction = answer.direction;
+      this.head = answer.block.head;
     }
     /** @type {Record<string, string>} */
     const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
