@@ -223,7 +223,7 @@ def test_a_door_leads_from_the_picture_to_its_page_and_its_link_back(visit: Any)
     seen = visit(query="?example=rocket&block=layer3.1&x=100&y=60", locale="en")
     one = Learner(seen)
     one.page.locator(".nlv-lesson > summary").click()
-    one.page.locator(".nlv-door a").click()
+    one.page.locator(".nlv-door button").click()
     one.ready(4)
     state = one.lesson()
     assert state["neutral"] and state["state"]["block"] == "layer3.1" and state["veiled"]
