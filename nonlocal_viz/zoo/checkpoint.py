@@ -18,7 +18,7 @@ from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.zoo.archives import OPERATIONS, Archive, open_archive
 from nonlocal_viz.zoo.arrays import read_arrays
-from nonlocal_viz.zoo.pickles import LEGACY_HEAD, Opaque, Stored
+from nonlocal_viz.zoo.pickles import LEGACY_MAGIC, Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
@@ -80,11 +80,13 @@ def read_checkpoint(path: Path, limits: Limits = LIMITS) -> Checkpoint:
 
 def _read(path: Path, limits: Limits) -> Checkpoint:
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(32)
     # A safetensors file begins with the length of its index, which is JSON.
     if head[8:9] == b"{":
         return _read_safetensors(path, limits, struct.unpack("<Q", head[:8])[0])
-    if head[:1] == b"\x80" and not head.startswith(LEGACY_HEAD):
+    # torch.save's old format begins with a number of its own; the oldest protocols with the dict itself.
+    legacy = LEGACY_MAGIC.to_bytes(10, "little") in head
+    if head.startswith((b"\x80", b"(d", b"}q")) and not legacy:
         # A pickle of something else: Caffe2 has its arrays in one.
         operations = OPERATIONS * limits.checkpoint_entries
         return Checkpoint(read_arrays(path.read_bytes(), path.name, operations), None)

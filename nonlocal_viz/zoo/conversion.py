@@ -65,8 +65,6 @@ def recognise(state: Mapping[str, Tensor], name: str) -> Recognised | None:
 def told_of(found: Found, given: Mapping[str, Any]) -> Found:
     """A block with what its owner said of it in place of what was inferred."""
     options = {**found.options, **{k: v for k, v in given.items() if k in BLOCK_OPTIONS}}
-    if options == found.options and not given:
-        return found
     behind = ".0" if options["sub_sample"] else ""
     state = {
         re.sub(r"^(g|phi)(?:\.0)?\.", rf"\1{behind}.", key): value

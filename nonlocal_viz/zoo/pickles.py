@@ -16,8 +16,6 @@ from typing import Any
 
 #: ``torch.save`` begins the format before PyTorch 1.6 with this number.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-#: The first bytes of such a file: that number, pickled.
-LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class DamagedError(ValueError):
@@ -358,7 +356,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 _LITERALS = frozenset(
     code.name
     for code in pickletools.opcodes
-    if re.fullmatch(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES)\d?", code.name)
+    if re.fullmatch(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES|BYTEARRAY)\d?", code.name)
 )
 _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "MARK": Machine._mark,
