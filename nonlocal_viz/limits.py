@@ -65,7 +65,7 @@ class Limits:
     single_factor_bytes: int = 8 * MIB
     factor_bytes: int = 64 * MIB
     # Tensors that a page of the lesson fetches: as float32 up to this, beyond it as float16.
-    lesson_bytes: int = 2 * MIB
+    lesson_bytes: int = 2_000_000
     # The normalisers of all queries cost a pass over all scores: .2 s of two cores for a photo of 2880
     # cells (8 million scores), 1.7 s for eight frames (125 million), which nobody should wait for
     # before a first row. A panorama of 5120 cells has 26 million.

@@ -2,7 +2,7 @@
 
 import { Block } from "./core/answer.js";
 import { PinList } from "./core/pinlist.js";
-import { modelOf, nearestFrame, sameFile } from "./core/source.js";
+import { headSaid, modelOf, nearestFrame, sameFile } from "./core/source.js";
 import { download } from "./parts/elements.js";
 import { restore } from "./restoring.js";
 
@@ -14,9 +14,10 @@ export function answersFor(session) {
   return {
     view: (view, factors) => openView(session, view, new Block(view.first, factors)),
     block: (meta, factors) => addBlock(session, new Block(meta, factors)),
-    row: ({ block, index, direction }, weights) => {
+    field: (field, why) => session.layers.got(field, why),
+    row: ({ block, index, direction, head = null }, weights) => {
       const asked = session.open?.blocks.get(block);
-      if (asked) asked.got = { index, direction, weights };
+      if (asked) asked.got = { index, direction, weights, ...headSaid(head) };
       session.pinning.fill();
       session.refresh();
     },
@@ -63,6 +64,7 @@ function openView(session, view, block) {
     session.frame = session.pointed.resting.t;
   }
   session.choosing.over();
+  session.controls.offerModel(modelOf(view.source, session.ownModel), view.about.title);
   session.open = { source: view.source, picture: view, blocks: new Map([[block.name, block]]), block };
   session.answer = session.peek = null;
   session.wanted = block.name;

@@ -11,7 +11,8 @@ export function shownBy(session) {
     get answer() {
       const a = session.answer;
       return a && { block: a.block.name, direction: a.direction, index: a.index, cell: [...a.at], x: a.x, y: a.y, t: a.t,
-        weights: Array.from(a.weights), grid: [...a.grid.cells] };
+        weights: Array.from(a.weights), grid: [...a.grid.cells],
+        head: a.head ?? null, token: a.token ?? null };
     },
     get frame() { return session.frame; },
     get model() { return modelOf(session.open && session.open.source, session.ownModel); },
@@ -27,13 +28,16 @@ export function shownBy(session) {
       return query && session.address.of(query).href;
     },
     get draws() { return session.draws; },
+    get lesson() { return session.guest && session.guest.shown; },
   };
 }
 
-/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host */
-export function mount(element, host) {
+/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host @param {(session: Session) => void} [join] lets others in, before
+ * anything is asked */
+export function mount(element, host, join = () => {}) {
   const root = /** @type {HTMLElement} */ (element.querySelector(".nlv") || element);
   const session = new Session(root, host);
+  join(session);
   Object.assign(root, { nonlocalViz: shownBy(session) });
   session.desk.listen(Object.fromEntries(session.asked || []));
 }

@@ -3,7 +3,7 @@
 import { answerTo } from "./core/answer.js";
 import { placeWords } from "./core/held.js";
 import { askWords, ofWords, pinPlace, sampled, sameOf, samplingOf } from "./core/pinlist.js";
-import { modelOf, nearestFrame, withModel } from "./core/source.js";
+import { headSaid, modelOf, nearestFrame, withModel } from "./core/source.js";
 
 /** @typedef {import("./core/pinlist.js").Pin} Pin */
 /** @typedef {import("./core/pinlist.js").Of} Of */
@@ -24,7 +24,7 @@ export class Pinning {
     const { open, look, ownModel } = this.session;
     if (!open) return { model: "", sampling: "", block: "", direction: "row" };
     return { model: modelOf(open.source, ownModel), sampling: samplingOf(open.source, open.picture.times.length > 1),
-      block: open.block.name, direction: look.direction };
+      block: open.block.name, direction: look.direction, ...headSaid(open.block.head) };
   }
 
   /** The frame that is nearest to a pin. @param {Pin} pin */
@@ -34,7 +34,7 @@ export class Pinning {
   answer(of, point) {
     const { open } = this.session, block = open?.blocks.get(of.block), now = this.of;
     if (!open || !block || of.model !== now.model || of.sampling !== now.sampling) return null;
-    const answer = answerTo(block, point, of.direction);
+    const answer = answerTo(block, point, of.direction, of.head ?? null);
     return answer && { ...answer, weights: answer.weights.slice() };
   }
 
@@ -112,6 +112,8 @@ export class Pinning {
     session.pointed.hold({ x: pin.x, y: pin.y, t });
     session.news = `Pin ${pin.number}.`;
     session.look.direction = pin.direction;
+    session.layers.letGo();
+    session.layers.head = pin.head ?? null;
     if (pin.model !== now.model || pin.sampling !== now.sampling) {
       const source = { ...withModel(open.source, pin.model, session.ownModel), ...(pin.sampling ? { spacetime: true, ...sampled(pin.sampling) } : {}) };
       session.openSource(source, `Going to pin ${pin.number}`, pin.block);
@@ -149,7 +151,7 @@ export class Pinning {
     const pin = this.list.pins.find((one) => !one.answer && one.model === now.model && one.sampling === now.sampling
       && open?.blocks.get(one.block)?.holds(one.direction) === false);
     const block = pin && open?.blocks.get(pin.block);
-    if (pin && block) session.wantRow(block, { x: pin.x, y: pin.y, t: this.frameOf(pin) }, pin.direction);
+    if (pin && block) session.wantRow(block, { x: pin.x, y: pin.y, t: this.frameOf(pin) }, pin.direction, pin.head ?? null);
   }
 
   /** The list is another one. */

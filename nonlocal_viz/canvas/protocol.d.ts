@@ -113,6 +113,19 @@ export interface RowQuestion {
   x: number;
   y: number;
   frame: number;
+  head?: number;
+  token?: string;
+}
+
+/** The row of a pixel, or of a ``token`` that lies on no cell, in all blocks and heads at once. */
+export interface FieldQuestion {
+  question: number;
+  source: Source;
+  block: string;
+  x: number;
+  y: number;
+  frame: number;
+  token: string | null;
 }
 
 /** A download, painted as the page is. ``scale`` is that of the colours; ``colour`` is of the photo; ``veil``: a colour is the more solid the greater its weight; ``blocks`` are those of a page that works alone, ``query`` what it shows; ``caption``: with a colour bar and a line that says what is shown, where the file can have them. */
@@ -134,6 +147,8 @@ export interface SaveQuestion {
   caption: boolean;
   blocks: string[];
   query: string;
+  head?: number;
+  token?: string;
 }
 
 /** What a page of the lesson needs beside the factors of a block. ``tensors``: those of the ``names`` (x, theta, phi, g, y, projected, added, z; ``weight`` and ``bias`` of W_z with its BatchNorm folded in; ``sizes``, |W_z g_j|). ``same``: the block as torch's attention. ``cousin``: the block of another ``model``, or of ``nonlocal_means``. ``code``: a dozen lines with what is chosen for the gaps ``product`` and ``softmax``, by its number. */
@@ -199,6 +214,32 @@ export interface RowAnswer {
   direction: "row" | "column";
   cell: number[];
   weights: File;
+  head?: number | null;
+}
+
+/** One block of a field: its tiles (heads, rows, columns), a byte each, from ``offset`` of the file; ``shares`` of each head's row that lie on kinds of tokens which are no cells; how far rows were from the network's own, relative (``proof``). */
+export interface FieldLayer {
+  block: string;
+  heads: number;
+  rows: number;
+  columns: number;
+  offset: number;
+  signed: boolean;
+  shares: Record<string, number[]>;
+  proof: Record<string, number>;
+  notes: string[];
+}
+
+/** Small pictures of one row in all blocks and heads; ``tokens``: what else can be asked about. */
+export interface FieldAnswer {
+  kind: "field";
+  seq: number;
+  question?: number;
+  source: Source;
+  token: string | null;
+  tokens: string[];
+  layers: FieldLayer[];
+  tiles: File;
 }
 
 /** How far an answer is, in words and as a part of the whole, 0 to 1; null where nobody knows. */
@@ -283,13 +324,15 @@ export interface Model {
   expect: string;
 }
 
-/** What the browser is told once. The first model is the page's own. */
+/** What the browser is told once. The first model is the page's own; ``opens``: whether others can be named that are not among them; ``words`` are sentences by language and key. */
 export interface Config {
   examples: Example[];
   maps: ColourMaps;
   scales: ("linear" | "gamma" | "log")[];
   bounds: Bounds;
   models: Model[];
+  opens?: boolean;
+  words: Record<string, Record<string, string>>;
 }
 
 /** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */
@@ -302,4 +345,4 @@ export interface Shelf {
 }
 
 /** Whatever the server sends. */
-export type Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer;
+export type Answer = View | BlockAnswer | RowAnswer | FieldAnswer | ProgressAnswer | FileAnswer | ErrorAnswer;

@@ -3,10 +3,10 @@
 The browser's code is checked against the same types: ``python -m tests.web.declare`` writes them as
 ``canvas/protocol.d.ts``, and a test holds that file to this one.
 
-The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``save``,
-``lesson``) with a question; the server answers with values whose ``kind`` says what each is, any number of
-``progress`` before the last. Every question has a number, which its answers bring back unchanged; that of
-the first picture is 0. A browser that hangs up ends its question.
+The browser asks by the name of an endpoint (``start``, ``picture``, ``block``, ``row``, ``field``,
+``save``, ``lesson``) with a question; the server answers with values whose ``kind`` says what each is, any
+number of ``progress`` before the last. Every question has a number, which its answers bring back
+unchanged; that of the first picture is 0. A browser that hangs up ends its question.
 """
 
 from typing import Literal, NotRequired, TypedDict
@@ -156,6 +156,20 @@ class RowQuestion(TypedDict):
     x: float
     y: float
     frame: int
+    head: NotRequired[int]
+    token: NotRequired[str]
+
+
+class FieldQuestion(TypedDict):
+    """The row of a pixel, or of a ``token`` that lies on no cell, in all blocks and heads at once."""
+
+    question: int
+    source: Source
+    block: str
+    x: float
+    y: float
+    frame: int
+    token: str | None
 
 
 class SaveQuestion(TypedDict):
@@ -181,6 +195,8 @@ class SaveQuestion(TypedDict):
     caption: bool
     blocks: list[str]
     query: str
+    head: NotRequired[int]
+    token: NotRequired[str]
 
 
 class LessonQuestion(TypedDict):
@@ -260,6 +276,36 @@ class RowAnswer(TypedDict):
     direction: Literal["row", "column"]
     cell: list[int]
     weights: File
+    head: NotRequired[int | None]
+
+
+class FieldLayer(TypedDict):
+    """One block of a field: its tiles (heads, rows, columns), a byte each, from ``offset`` of the file;
+    ``shares`` of each head's row that lie on kinds of tokens which are no cells; how far rows were from the
+    network's own, relative (``proof``)."""
+
+    block: str
+    heads: int
+    rows: int
+    columns: int
+    offset: int
+    signed: bool
+    shares: dict[str, list[float]]
+    proof: dict[str, float]
+    notes: list[str]
+
+
+class FieldAnswer(TypedDict):
+    """Small pictures of one row in all blocks and heads; ``tokens``: what else can be asked about."""
+
+    kind: Literal["field"]
+    seq: int
+    question: NotRequired[int]
+    source: Source
+    token: str | None
+    tokens: list[str]
+    layers: list[FieldLayer]
+    tiles: File
 
 
 class ProgressAnswer(TypedDict):
@@ -325,7 +371,7 @@ class LessonAnswer(TypedDict):
     cousin: NotRequired[Block]
 
 
-Answer = View | BlockAnswer | RowAnswer | ProgressAnswer | FileAnswer | ErrorAnswer
+Answer = View | BlockAnswer | RowAnswer | FieldAnswer | ProgressAnswer | FileAnswer | ErrorAnswer
 
 
 class Example(TypedDict):
@@ -361,13 +407,16 @@ class Model(TypedDict):
 
 
 class Config(TypedDict):
-    """What the browser is told once. The first model is the page's own."""
+    """What the browser is told once. The first model is the page's own; ``opens``: whether others can be
+    named that are not among them; ``words`` are sentences by language and key."""
 
     examples: list[Example]
     maps: ColourMaps
     scales: list[Literal["linear", "gamma", "log"]]
     bounds: Bounds
     models: list[Model]
+    opens: NotRequired[bool]
+    words: dict[str, dict[str, str]]
 
 
 class Shelf(TypedDict):

@@ -7,11 +7,14 @@ import { sameView } from "./core/source.js";
 /** @typedef {import("./protocol.js").View} View */
 
 /** What is shown, as an address says it; null before there is anything. @param {Session} session */
-export function queryOf({ open, pointed, frame, look, pins }) {
+export function queryOf({ open, pointed, frame, look, pins, layers }) {
   if (!open) return null;
-  return linkQuery({
+  const query = linkQuery({
     source: open.source, block: open.block.name, point: pointed.resting, held: pointed.held, frame, signed: open.block.meta.signed, look, pins: pins.pins,
   });
+  if (open.block.head !== null) query.set("head", String(open.block.head));
+  if (layers.token !== null) query.set("token", layers.token);
+  return query;
 }
 
 /** The same of the picture that is open, for a page that holds it and nothing else. @param {Session} session */
@@ -26,6 +29,9 @@ export function shownQuery(session) {
 export function restore(session, asked, view) {
   const offer = { scales: session.config.scales, ...session.scene.colours.names };
   const { point, held, frame, look, pins, missed } = restored(asked, view, offer), { resting } = session.pointed;
+  const head = asked.get("head");
+  session.layers.head = head && /^\d{1,4}$/.test(head) ? +head : null;
+  session.layers.token = asked.get("token");
   session.pointed.start({ ...resting, ...point }, held);
   session.frame = frame ?? session.pointed.resting.t;
   Object.assign(session.look, look);
@@ -37,7 +43,7 @@ export function restore(session, asked, view) {
 /** Somebody went back, or forth. @param {Session} session @param {URLSearchParams} asked */
 export function revisit(session, asked) {
   const { open } = session, source = sourceAsked(asked), block = asked.get("block");
-  if (!open || !session.root.isConnected) return;
+  if (!open || !session.root.isConnected || session.guest?.returned()) return;
   if (source && !sameView(source, open.source)) {
     session.openSource(source, "Going back", block || open.block.name, asked);
     return;

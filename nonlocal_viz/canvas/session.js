@@ -3,7 +3,7 @@
 
 import { Address } from "./address.js";
 import { answersFor } from "./answers.js";
-import { answerTo, cellAsked, fileSize } from "./core/answer.js";
+import { answerOf, answerTo, cellAsked, fileSize } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { Pointed, stateWords } from "./core/held.js";
@@ -11,9 +11,10 @@ import { changed, cmapOf, plainLook } from "./core/look.js";
 import { megabytes } from "./core/numbers.js";
 import { Past } from "./core/past.js";
 import { PinList } from "./core/pinlist.js";
-import { modelOf } from "./core/source.js";
+import { headSaid, modelOf } from "./core/source.js";
 import { Choosing } from "./choosing.js";
 import { deedsOf, keyList } from "./keymap.js";
+import { Layers } from "./layers.js";
 import { Linked } from "./linked.js";
 import { Company } from "./parts/company.js";
 import { Controls } from "./parts/controls.js";
@@ -21,6 +22,7 @@ import { ownIds } from "./parts/elements.js";
 import { Intake } from "./parts/intake.js";
 import { KeyList, listenToKeys } from "./parts/keys.js";
 import { Notice } from "./parts/notice.js";
+import { OpenModel } from "./parts/openmodel.js";
 import { Scene } from "./parts/scene.js";
 import { Screen } from "./parts/screen.js";
 import { StateLine } from "./parts/stateline.js";
@@ -43,11 +45,9 @@ export class Session {
   /** @param {HTMLElement} root @param {import("./core/desk.js").Host} host */
   constructor(root, host) {
     const { config } = host.props;
-    this.root = root;
-    this.host = host;
+    this.root = root; this.host = host;
     this.config = config;
-    this.pointed = new Pointed();
-    this.pins = new PinList();
+    this.pointed = new Pointed(); this.pins = new PinList();
     /** Pins of the pictures that were open before, by file. @type {Map<string, PinList>} */
     this.shelf = new Map();
     /** @type {Past<Kept>} */
@@ -69,6 +69,8 @@ export class Session {
     this.returning = false;
     /** What is to be spoken before the next answer. */
     this.news = "";
+    /** Who leads: says what may be seen and what pointing means. @type {import("./guest.js").Guest | null} */
+    this.guest = null;
     /** The browser's number of a drawing that is due. */
     this.due = 0;
     this.company = new Company(root);
@@ -81,9 +83,11 @@ export class Session {
     this.linked = new Linked(this);
     this.pinning = new Pinning(this);
     this.scene = new Scene(root, config.maps, heardOfScene(this));
+    this.layers = new Layers(this);
     this.look = plainLook(this.scene.colours.names);
     this.line = new StateLine(root, { pin: () => this.pinning.pin(), undo: () => this.pointing.undo(), letGo: () => this.pointing.letGo() });
     this.controls = new Controls(root, config.models, heardOfControls(this));
+    this.openModel = new OpenModel(root, Boolean(config.opens), (name) => this.choosing.chooseModel(name));
     this.notice = new Notice(root, () => this.scene.stage.picture.focus());
     this.waits = new Waits(root, heardOfWaits(this));
     this.intake = new Intake(root, this.scene.stage.picture, this.company, config.examples, {
@@ -108,10 +112,18 @@ export class Session {
 
   draw() {
     if (!this.open) return;
-    const { block } = this.open, { shown } = this.pointed, { direction } = this.look, answer = answerTo(block, shown, direction);
+    this.open.block.head = this.layers.of(this.open.block);
+    const { block } = this.open, { shown } = this.pointed, { direction } = this.look, token = this.layers.tokenOf(block);
     this.showState();
+    if (this.guest?.veiled) {
+      this.drawVeiled(block, shown);
+      return;
+    }
+    const answer = token === null ? answerTo(block, shown, direction) : answerOf(block, token, shown);
+    this.layers.want();
     if (!answer) {
-      this.wantRow(block, shown, direction);
+      if (token === null) this.wantRow(block, shown, direction);
+      else this.layers.wantRow(block, token);
       return;
     }
     this.answer = answer;
@@ -119,15 +131,27 @@ export class Session {
     this.scene.draw(answer, this.peek ?? this.frame, this.look, { preview: preview !== null, held, kept, keptFrame: resting.t });
     this.draws++;
     this.pinning.wantRow();
+    this.guest?.drawn(answer);
+  }
+
+  /** The photo and what is asked about, and nothing of the answer: neither a pixel nor a number of it. @param {Block} block
+   * @param {import("./core/answer.js").Point} point */
+  drawVeiled(block, point) {
+    const index = cellAsked(block, point, "row");
+    this.answer = null;
+    this.scene.drawVeiled(index < 0 ? null : block.queries.rect(index), point.t, this.frame);
+    this.draws++;
+    this.guest?.drawn(null);
   }
 
   /** Weights that are not here come from the server. @param {Block} block @param {import("./core/answer.js").Point} point
-   * @param {import("./core/answer.js").Direction} direction */
-  wantRow(block, point, direction) {
+   * @param {import("./core/answer.js").Direction} direction @param {number | null} [head] */
+  wantRow(block, point, direction, head = block.head) {
     const index = cellAsked(block, point, direction);
     if (!this.open || block.holds(direction) || index < 0) return;
     const grid = block.asked(direction), [x, y] = middle(grid.rect(index));
-    this.desk.wantRow({ source: this.open.source, block: block.name, index, direction, x, y, frame: grid.unflat(index)[0] });
+    const { source } = this.open, { name } = block;
+    this.desk.wantRow({ source, block: name, index, direction, x, y, frame: grid.unflat(index)[0], ...headSaid(head) });
   }
 
   /** Whether there is no server. */
@@ -142,7 +166,10 @@ export class Session {
   remember(words, run) { this.past.remember(words, this.kept, run); }
 
   /** The line at the picture. */
-  showState() { this.line.show(stateWords(this.pointed, this.isClip, this.scene.stage.touched), this.pointed.held, this.past.words); }
+  showState() {
+    const { pointed, open } = this, token = open && this.layers.tokenOf(open.block);
+    this.line.show(stateWords(pointed, this.isClip, this.scene.stage.touched, token), pointed.held || token !== null, this.past.words);
+  }
 
   /** What the address says of the state, in a moment, or as an entry of its own. @param {boolean} [entry] */
   said(entry = false) {
@@ -170,6 +197,7 @@ export class Session {
   showFields() {
     this.controls.showLook(this.look);
     if (!this.open) return;
+    this.layers.show();
     const { block, picture } = this.open, { signed } = block.meta, { source, block: named } = /** @type {import("./choosing.js").Aim} */ (this.choosing.next);
     this.controls.showPicture({
       cmaps: this.scene.colours.fitting(signed), cmap: cmapOf(this.look, signed), view: picture, block: named ?? block.name,
@@ -243,6 +271,7 @@ export class Session {
     this.desk.save({
       source: open.source, block: open.block.name, x: x.clamp(subject.x), y: y.clamp(subject.y), frame: subject.t, suffix, colour: look.colour,
       direction: look.direction, cmap: cmapOf(look, open.block.meta.signed), alpha: look.alpha, scale: look.colourScale, smooth: look.smooth, veil: look.veil,
+      ...headSaid(open.block.head), ...this.layers.tokenSaid,
       caption: this.controls.caption.checked, blocks: this.opened.map((one) => one.name), query: String(shownQuery(this) || ""),
     });
   }

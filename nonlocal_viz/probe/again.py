@@ -42,24 +42,44 @@ class Again:
             found.setdefault(capture.path, []).append(capture)
         return found
 
-    def input(self, change: Callable[[Tensor], Tensor], path: str) -> Tensor:
-        """What the module at a relative path is first called with, where the first tensor is changed; what
-        comes after is not run."""
+    def input(
+        self,
+        change: Callable[[Tensor], Tensor],
+        path: str,
+        after: tuple[str, tuple[int, ...]] | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> Tensor:
+        """What the module at a relative path is first called with (in this shape), where its first input is
+        changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
+        gives out in this shape is changed instead."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             first = first_tensor(args, kwargs)
-            if first is not None:
+            if first is not None and shape in (None, tuple(first[1].shape)):
                 seen.append(first[1].detach().clone())
                 raise _EnoughError
 
-        handle = self._twin.get_submodule(path).register_forward_pre_hook(look, with_kwargs=True)
+        looked_at = self._twin.get_submodule(path)
+        handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
+        given: list[bool] = []
+        if after is not None:
+            source = after[1]
+
+            def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
+                if given or not isinstance(output, Tensor) or tuple(output.shape) != source:
+                    return output
+                given.append(True)
+                return change(output.detach())
+
+            handles.append(self._twin.get_submodule(after[0]).register_forward_hook(changed))
         try:
-            self._run(change)
+            self._run(change if after is None else lambda x: x)
         except _EnoughError:
             pass
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
         if not seen:
             raise UnprovenError("Run again, its module was not called.")
         return seen[0]

@@ -24,6 +24,7 @@ from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.reading import Reader, own_call, three
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.shown import ITSELF, grouped, logits_of, over_picture, reads_clips
+from nonlocal_viz.probe.together import alike, joined
 from nonlocal_viz.probe.watch import Watch
 
 _NONE_FOUND = (
@@ -169,6 +170,7 @@ class Probe:
         known = self._read_families(watch, reader)
         numbers: Counter[tuple[int, str]] = Counter()
         seen = [(c, calls) for c, calls in _with_softmax(watch.found) if c.path not in known]
+        seen = _side_by_side(seen, watch.together)
         own = [calls[own_call(capture, calls)] for capture, calls in seen]
         times = Counter(map(id, own))
         for (capture, calls), call in zip(seen, own, strict=True):
@@ -261,6 +263,26 @@ def _with_softmax(
     return [
         (c, calls) for c, calls in found if c.softmax or id(calls[own_call(c, calls)]) not in soft
     ]
+
+
+def _side_by_side(
+    found: list[tuple[Capture, tuple[Call, ...]]], together: list[list[Capture]]
+) -> list[tuple[Capture, tuple[Call, ...]]]:
+    """Of captures that one call puts side by side, all as one where the first of them stood."""
+    owner = {id(c): calls[own_call(c, calls)] for c, calls in found}
+    part_of: dict[int, Capture] = {}
+    for captures in together:
+        whose = {id(owner.get(id(c))) for c in captures}
+        in_call = [c for c, _ in found if id(owner[id(c)]) in whose]
+        if len(whose) == 1 and {*map(id, in_call)} == {*map(id, captures)} and alike(in_call):
+            whole: Capture = joined(in_call)
+            part_of.update(dict.fromkeys(map(id, in_call), whole))
+    made: list[tuple[Capture, tuple[Call, ...]]] = []
+    for capture, calls in found:
+        whole = part_of.get(id(capture), capture)
+        if not made or made[-1][0] is not whole:
+            made.append((whole, calls))
+    return made
 
 
 def _refuse_whole(model: nn.Module) -> None:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.together import Joined, joined
 from nonlocal_viz.probe.windows import tables
 
 #: How many times as far one half of the positions moves a slot as the other, where it follows that half.
@@ -44,14 +46,16 @@ class Axes:
             positions *= x.shape[axis]
         return x.shape[self.batch], positions
 
-    def shifted(self, x: Tensor, where: Tensor, seed: int = 5) -> Tensor:
-        """x with noise at the positions (images, positions) where ``where`` holds."""
+    def shifted(self, x: Tensor, where: Tensor, seed: int = 5, alike: bool = False) -> Tensor:
+        """x with noise at the positions (images, positions) where ``where`` holds; ``alike``: the same at
+        all of them, which no mean of positions takes away."""
         axes = (self.batch, *self.positions)
         mask = where.view([x.shape[a] for a in axes])
         shape = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
         order = sorted(range(len(axes)), key=lambda i: axes[i])
         mask = mask.permute(order).reshape(shape)
-        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x)
+        sides = [1 if alike and a in self.positions else s for a, s in enumerate(x.shape)]
+        noise = torch.randn(sides, generator=torch.Generator().manual_seed(seed)).to(x)
         size = _NOISE * x.float().std().clamp_min(1e-3).to(x.dtype)
         return torch.where(mask.to(x.device), x + noise * size, x)
 
@@ -68,7 +72,10 @@ def readings(x: Tensor, batch: int) -> Iterator[Axes]:
 
 @dataclass(frozen=True)
 class Slots:
-    """The position of every slot: query (L, n), key (L, m), numbers image * positions + position."""
+    """The position of every slot: query (L, n), key (L, m), numbers image * positions + position.
+
+    Where a slot mixes positions, ``query_side`` and ``key_side`` are the coarser tokens that are numbered.
+    """
 
     axes: Axes
     query: Tensor
@@ -76,20 +83,26 @@ class Slots:
     images: int
     positions: int
     key_positions: int
+    query_side: Positions | None = None
+    key_side: Positions | None = None
 
 
 class Placing:
     """Finds the slots of one attention of a module that can run again."""
 
     def __init__(self, again: Again, path: str, number: int, x: Tensor, like: Capture) -> None:
-        self._again, self._path, self._number, self._x = again, path, number, x
+        self._again, self._path, self._number = again, path, number
+        #: What the module was given, and the capture of what it makes of that.
+        self.x = x
         self._like = like
-        self._still = self._run(lambda x: x)
+        self.still = self._run(lambda x: x)
+        #: Whether every query moved with every position in all readings that were tried.
+        self.hopeless, self.tried = True, False
 
     def slots(self, axes: Axes) -> Slots | None:
         """The slots where the input is read in this way; None where that makes no sense of them."""
-        images, positions = axes.count(self._x)
-        if self._still is None or images * positions < 2:
+        images, positions = axes.count(self.x)
+        if self.still is None or images * positions < 2:
             return None
         known = self._known(axes, images, positions)
         if known is None:
@@ -106,8 +119,8 @@ class Placing:
     def keys(self, axes: Axes) -> tuple[Tensor, int] | None:
         """(positions of the key slots, how many there are in an image) where the keys are made of another
         input than the queries; None where that makes no sense of them."""
-        images, positions = axes.count(self._x)
-        if self._still is None or images * positions < 2:
+        images, positions = axes.count(self.x)
+        if self.still is None or images * positions < 2:
             return None
         known = self._known(axes, images, positions, queries=False)
         key = None if known is None else known[1]
@@ -122,18 +135,20 @@ class Placing:
     ) -> tuple[Tensor | None, Tensor | None] | None:
         """The layouts of queries and keys that are known and agree with what moves, where one does; None,
         where queries mix positions, which no search will mend."""
-        assert self._still is not None
-        sides = tuple(self._x.shape[a] for a in axes.positions)
+        assert self.still is not None
+        sides = tuple(self.x.shape[a] for a in axes.positions)
         draw = torch.Generator().manual_seed(11)
         seen: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
         for _ in range(_MASKS if positions >= _POSITIONS else _MASKS_OF_FEW):
             mask = torch.rand(images * positions, generator=draw) < 0.5
             bits = self._bits(axes, mask.view(images, positions))
+            self.tried = True
+            self.hopeless &= bool((bits[0] == MIXED).all())
             if queries and bool((bits[0] == MIXED).any()):
                 return None
             seen.append((mask, bits))
         found: list[Tensor | None] = []
-        for side, factor in enumerate((self._still.query, self._still.key)):
+        for side, factor in enumerate((self.still.query, self.still.key)):
             groups, slots = factor.shape[:2]
             told = [(mask, bits[side]) for mask, bits in seen]
             known = (t for t in tables(groups, slots, images, sides) if _agrees(t, told))
@@ -173,11 +188,13 @@ class Placing:
             bits = tuple(map(_followed, on, off))
         return bits[0], bits[1]
 
-    def strength(self, axes: Axes, where: Tensor, seed: int = 5) -> tuple[Tensor, Tensor]:
+    def strength(
+        self, axes: Axes, where: Tensor, seed: int = 5, alike: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """How far each query slot (L, n) and key slot (L, m) moves where the input does."""
-        found = self._run(lambda x: axes.shifted(x, where, seed))
-        assert self._still is not None and found is not None
-        pairs = ((found.query, self._still.query), (found.key, self._still.key))
+        found = self._run(lambda x: axes.shifted(x, where, seed, alike))
+        assert self.still is not None and found is not None
+        pairs = ((found.query, self.still.query), (found.key, self.still.key))
         query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
         return query, key
 
@@ -187,9 +204,14 @@ class Placing:
             capture
             for capture in self._again.captures(change).get(self._path, [])
             if capture.softmax == like.softmax
-            and capture.query.shape == like.query.shape
-            and capture.key.shape == like.key.shape
+            and capture.query.shape[1:] == like.query.shape[1:]
+            and capture.key.shape[1:] == like.key.shape[1:]
         ]
+        if isinstance(like, Joined):
+            count = len(like.parts)
+            whole = [found[i : i + count] for i in range(0, len(found), count)]
+            found = [joined(parts) for parts in whole if len(parts) == count]
+        found = [capture for capture in found if capture.groups == like.groups]
         return found[self._number] if self._number < len(found) else None
 
 

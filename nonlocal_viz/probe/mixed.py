@@ -15,7 +15,7 @@ from nonlocal_viz.core.precision import wide
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.errors import QueryError
 from nonlocal_viz.probe.again import lowered, twin_of
-from nonlocal_viz.probe.places import Positions
+from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
 
 #: What the tokens (B, N, C) of a module's input are, with notes about it.

@@ -1,36 +1,15 @@
 """From slots to the tokens of a map: heads, special tokens, cells in raster order, padding behind them."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
+from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
-
-
-@dataclass(frozen=True)
-class Positions:
-    """What the positions of a module's input are: names before the cells, the grid, names after."""
-
-    grid: GridShape
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-    @property
-    def cells(self) -> int:
-        return self.grid[0] * self.grid[1] * self.grid[2]
-
-    @property
-    def aside(self) -> OffGrid:
-        return OffGrid(self.before, self.after)
-
-
-def special_names(count: int) -> tuple[str, ...]:
-    """Names of the tokens in front of the cells: a class token, then registers."""
-    return ("class", *(f"register {i}" for i in range(1, count)))[:count]
 
 
 def laid_out(
@@ -46,9 +25,15 @@ def laid_out(
     Raises:
         UnprovenError: queries or keys cannot be placed.
     """
+    slots = _in_raster_order(slots, positions)
     slot, image, head = _queries(slots)
-    query_grid, query_aside = _side(slots, slot, positions)
-    if keys is not None:
+    query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
+    if slots.key_side is not None:
+        key_grid = slots.key_side.grid
+        token, padding = _keys(slots, image, head, key_grid)
+        named = tuple(f"padding {i + 1}" for i in range(padding))
+        key_aside = OffGrid(slots.key_side.before, named)
+    elif keys is not None:
         token = slots.key % slots.key_positions
         key_grid, key_aside = keys.grid, keys.aside
     elif bool((slots.key == MIXED).any()):
@@ -59,6 +44,20 @@ def laid_out(
         key_grid = positions.grid
         key_aside = OffGrid(positions.before, positions.after + named)
     return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside)
+
+
+def _in_raster_order(slots: Slots, positions: Positions) -> Slots:
+    """The slots numbered in raster order, where the network has an order of its own."""
+    if positions.order is None or slots.query_side is not None:
+        return slots
+
+    def ordered(code: Tensor) -> Tensor:
+        assert positions.order is not None
+        image, token = code // slots.positions, code % slots.positions
+        placed = image * slots.positions + positions.order[token]
+        return torch.where(code >= 0, placed, code)
+
+    return replace(slots, query=ordered(slots.query), key=ordered(slots.key))
 
 
 def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,7 +86,7 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
 
 def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, OffGrid]:
     """The grid and the names of the tokens that ask: all positions, or the special ones alone."""
-    if slot.shape[2] == slots.positions:
+    if slot.shape[2] == len(positions.names):
         return positions.grid, positions.aside
     n = slots.query.shape[1]
     asking = slots.query.reshape(-1)[slot[0, 0]] % slots.positions
@@ -116,17 +115,18 @@ def _spread_evenly(asking: list[int], positions: Positions) -> GridShape | None:
 
 def _keys(slots: Slots, image: Tensor, head: Tensor, grid: GridShape) -> tuple[Tensor, int]:
     """(token (L, m) of every key slot, how many lie outside the picture)."""
-    token = torch.where(slots.key >= 0, slots.key % slots.positions, torch.full_like(slots.key, -1))
+    count = slots.key_positions
+    token = torch.where(slots.key >= 0, slots.key % count, torch.full_like(slots.key, -1))
     outside = 0
     pairs = {(int(b), int(h)) for b, h in zip(image, head, strict=True) if b >= 0}
     for b, h in pairs:
         groups = torch.nonzero((image == b) & (head == h))[:, 0]
         part = token[groups]
         if bool((part == NOWHERE).any()):
-            places = _planes(part, grid, slots.positions)
+            places = _planes(part, grid, count)
             nowhere = part == NOWHERE
             numbers = places[nowhere].unique()
-            part[nowhere] = slots.positions + torch.searchsorted(numbers, places[nowhere])
+            part[nowhere] = count + torch.searchsorted(numbers, places[nowhere])
             token[groups] = part
             outside = max(outside, len(numbers))
     return token, outside
@@ -189,22 +189,25 @@ def _mixed_keys(
     m = capture.key.shape[1]
     if positions.before or positions.after:
         raise UnprovenError("Its keys mix positions, special tokens among them.")
-    for grid in _coarser(positions.grid, m):
+    for grid in coarser(positions.grid, m):
         if _lies_on(grid, slots, positions, placing, image):
             return grid, NONE_ASIDE, torch.arange(m).repeat(len(slots.key), 1)
     raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
 
 
-def _coarser(grid: GridShape, count: int) -> list[GridShape]:
+def coarser(grid: GridShape, count: int | None = None) -> list[GridShape]:
+    """The grid, and grids of ``count`` cells (any number: every pitch) that are coarser than it."""
     found: dict[GridShape, None] = {}
+    if count is None:
+        found[grid] = None
     for t in sorted({grid[0] // s for s in range(1, grid[0] + 1)}, reverse=True):
         for s in range(1, max(grid[1:]) + 1):
             for h in (grid[1] // s, -(-grid[1] // s)):
                 for w in (grid[2] // s, -(-grid[2] // s)):
-                    if t * h * w == count:
+                    if t * h * w == count or (count is None and t * h * w):
                         found[(t, h, w)] = None
     for h in range(1, grid[1] + 1):
-        if count % h == 0 and count // h <= grid[2]:
+        if count is not None and count % h == 0 and count // h <= grid[2]:
             found[(1, h, count // h)] = None
     return list(found)
 
@@ -223,7 +226,8 @@ def _lies_on(
             for at, n, k in zip((t, h, w), positions.grid, grid, strict=True)
         ]
         where[0, ranges[0], ranges[1], ranges[2]] = True
-        moved = placing.strength(slots.axes, where.view(slots.images, -1))[1][first]
+        strength = placing.strength(slots.axes, where.view(slots.images, -1), alike=True)
+        moved = strength[1][first]
         if not bool((moved.argmax(1) == key).all()):
             return False
     return True

@@ -14,15 +14,21 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.fitting import Lattice
+from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
-from nonlocal_viz.probe.places import Positions, laid_out, special_names
+from nonlocal_viz.probe.places import laid_out
+from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
+from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.together import kind
 from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
+#: Ways of reading inputs in which slots that mix positions are looked for.
+_LOST = 4
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
@@ -35,6 +41,11 @@ class Reader:
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
         self._watch, self._given = watch, grid
         self._positions: dict[tuple[int, int], Positions | None] = {}
+        #: Modules and shapes whose slots were not found: others of their kind are not searched again.
+        self._unplaced: set[tuple[object, ...]] = set()
+        self._orders: dict[tuple[int, int], Positions | None] = {}
+        #: {number of tokens: what those are that an attention gave out}
+        self._asked: dict[int, Positions] = {}
         self._again: dict[tuple[int, int], Again] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
@@ -61,6 +72,9 @@ class Reader:
                 first[1], slots.axes, slots.positions, _up_to(calls, call), notes
             )
         found = laid_out(capture, slots, positions, placing, keys)
+        if found.query_grid != (0, 0, 0) and _in_order(found):
+            asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
+            self._asked.setdefault(len(asked.names), asked)
         notes += _beside(found)
         if capture.dropped:
             notes.append("Dropout changed the weights that were used; these are those before it.")
@@ -92,8 +106,16 @@ class Reader:
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
         tried: set[tuple[int, int, Axes]] = set()
+        alike = type(calls[own].module), kind(capture), capture.groups
+        lost: list[tuple[Placing, Axes, Call]] = []
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
+            if alike in self._unplaced:
+                break
+            if batch is None:
+                found = self._by_strength(lost, calls)
+                if found is not None:
+                    return found
             for call in reversed(calls[: own + 1]):
                 first = first_tensor(call.args, call.kwargs)
                 if first is None or not capture.path.startswith(call.path):
@@ -101,18 +123,41 @@ class Reader:
                 x = first[1]
                 path = capture.path[len(call.path) :].lstrip(".")
                 again = self._again.setdefault((id(call), 0), Again(call))
+                mixing = False
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
-                    for axes in self._readings(x, x.shape[0] if batch is None else batch):
+                    ways = list(self._readings(x, x.shape[0] if batch is None else batch))
+                    for axes in ways:
                         if (id(call), nth, axes) in tried:
                             continue
                         tried.add((id(call), nth, axes))
                         slots = placing.slots(axes)
                         if slots is not None and self._sensible(slots, call):
                             return slots, placing, call
+                        if batch is not None:
+                            lost.append((placing, axes, call))
+                    mixing |= bool(ways) and placing.tried and placing.hopeless
+                if mixing:
+                    break  # what mixes positions inside of a module mixes those outside, too
+        self._unplaced.add(alike)
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
+
+    def _by_strength(
+        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...]
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots that mix positions, by how far they move; of the innermost call where that makes sense."""
+        for placing, axes, call in lost[:_LOST]:
+            count = axes.count(placing.x)[1]
+            try:
+                positions = self._read_positions(placing.x, axes, count, _up_to(calls, call), [])
+            except UnprovenError:
+                continue
+            slots = placed(placing, axes, positions)
+            if slots is not None:
+                return slots, placing, call
+        return None
 
     def _readings(self, x: Tensor, batch: int) -> Iterator[Axes]:
         """The ways of reading x that its convolutions leave open: their channels are no positions."""
@@ -166,6 +211,11 @@ class Reader:
         found = self._positions[count, images]
         if found is None and len(calls) > 1:
             found = self._of_feature_map(calls, axes, count, images)
+        if found is None:
+            found = self._ordered(root, axes, count, images)
+        if found is None and axes.positions == (1,):
+            # What an attention gave out has a token for each of its queries.
+            found = self._asked.get(count)
         if found is None and not _is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
@@ -200,6 +250,21 @@ class Reader:
                 if self._follows(outer, calls[-1], axes, of_map, positions):
                     return positions
         return None
+
+    def _ordered(self, root: Call, axes: Axes, count: int, images: int) -> Positions | None:
+        """The grid and order of tokens by the convolutions before the first call that is given them."""
+        key = count, images
+        if key not in self._orders:
+            self._orders[key] = None
+            call = self._earliest(count, axes, images)
+            if call is not None and not root.path and axes.positions != (2,):
+                number = next(i for i, c in enumerate(self._watch.calls) if c is call)
+                before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
+                again = self._again.setdefault((id(root), 0), Again(root))
+                self._orders[key] = order.found(
+                    again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
+                )
+        return self._orders[key]
 
     def _follows(
         self, outer: Call, call: Call, axes: Axes, of_map: Axes, positions: Positions
@@ -247,7 +312,8 @@ class Reader:
             return False
         again = self._again.setdefault((id(root), 0), Again(root))
         path = call.path[len(root.path) :].lstrip(".")
-        still = again.input(lambda x: x, path)
+        shape = _shape(call)
+        still = again.input(lambda x: x, path, shape=shape)
         height, width = positions.grid[1:]
         lattice = self._watch.lattices[height, width]
         # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
@@ -257,7 +323,9 @@ class Reader:
         cells = _telling(positions)
         for cell in cells:
             changed = again.input(
-                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice), path
+                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice),
+                path,
+                shape=shape,
             )
             moved = (changed - still).float()
             moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
@@ -277,6 +345,13 @@ class Reader:
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
                 return call
         return None
+
+
+def _in_order(found: Recorded) -> bool:
+    """Whether the queries of a map stand in raster order in one group of every head."""
+    n = found.capture.query.shape[1]
+    tokens = found.slot.shape[2]
+    return n == tokens and bool((found.slot % n == torch.arange(tokens)).all())
 
 
 def _up_to(calls: tuple[Call, ...], call: Call) -> tuple[Call, ...]:
@@ -356,6 +431,12 @@ def _at_cell(
     # A picture of one colour has no spread of its own.
     picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
     return picture
+
+
+def _shape(call: Call) -> tuple[int, ...]:
+    first = first_tensor(call.args, call.kwargs)
+    assert first is not None
+    return tuple(first[1].shape)
 
 
 def _is_picture(root: Call) -> bool:

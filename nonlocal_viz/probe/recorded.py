@@ -48,11 +48,11 @@ class Recorded(Affinity):
 
     @property
     def is_distribution(self) -> bool:
-        return self.capture.softmax
+        return self.capture.distribution
 
     @property
     def signed(self) -> bool:
-        return not self.capture.softmax
+        return not self.capture.distribution
 
     @property
     def dtype(self) -> torch.dtype:

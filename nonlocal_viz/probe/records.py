@@ -7,6 +7,7 @@ key slots.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.precision import wide
 
-#: What can happen to a score on its way to the softmax.
-Kind = Literal["mul", "add", "fill"]
+#: What can happen to a score on its way to a weight.
+Kind = Literal["mul", "add", "fill", "each", "softmax"]
 
 
 #: How far rows may be from the network's own, relative, by the type that it computed in.
@@ -36,7 +37,8 @@ class UnprovenError(Exception):
 class Step:
     """One operation on the scores.
 
-    ``mul``: s * operand; ``add``: s + value * operand; ``fill``: ``value`` where the operand is True.
+    ``mul``: s * operand; ``add``: s + value * operand; ``fill``: ``value`` where the operand is True;
+    ``each``: a function of every score by itself; ``softmax``: over the keys.
 
     Attributes:
         operand: (*lead, n, m), any of these 1 where all are alike.
@@ -49,6 +51,7 @@ class Step:
     lead: tuple[int, ...] = ()
     group: Tensor | None = None
     value: float = 1.0
+    function: Callable[[Tensor], Tensor] | None = None
 
     def at(self, groups: Tensor, slots: Tensor) -> Tensor:
         """The operand at rows (group, slot), (R, m) or (R, 1)."""
@@ -72,10 +75,11 @@ class Capture:
     Attributes:
         path: of the module that computed it.
         query (L, n, D), key (L, m, D): the factors of the product.
-        steps: from the product to the scores.
-        softmax: whether the scores went through one, over the keys; else they are the weights.
+        steps: from the product to the weights.
+        softmax: whether one of them is a softmax over the keys.
         value: (L, m, E), what the weights mixed.
         dropped: whether dropout changed the weights that were used.
+        distribution: whether every row is of shares: none negative, 1 together.
         error: how far rows recomputed from this are from the network's own, at rows drawn at random.
     """
 
@@ -86,6 +90,7 @@ class Capture:
     softmax: bool
     value: Tensor
     dropped: bool = False
+    distribution: bool = True
     error: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -98,6 +103,14 @@ class Capture:
         query = wide(self.query[groups, slots]).unsqueeze(1)
         score = (query @ wide(self.key)[groups].mT)[:, 0]
         for step in self.steps:
+            if step.kind == "softmax":
+                # A query that may look at nothing has no weight; PyTorch says NaN, or 0 in newer kernels.
+                alone = torch.isneginf(score).all(-1, keepdim=True)
+                score = score.masked_fill(alone, 0.0).softmax(-1).masked_fill(alone, 0.0)
+                continue
+            if step.function is not None:
+                score = step.function(score)
+                continue
             operand = step.at(groups, slots)
             if step.kind == "mul":
                 score = score * operand
@@ -105,11 +118,7 @@ class Capture:
                 score = score + step.value * operand
             else:
                 score = score.masked_fill(operand, step.value)
-        if not self.softmax:
-            return score
-        # A query that may look at nothing has no weight; PyTorch says NaN, or 0 in newer kernels.
-        alone = torch.isneginf(score).all(-1, keepdim=True)
-        return score.masked_fill(alone, 0.0).softmax(-1).masked_fill(alone, 0.0)
+        return score
 
 
 def relative(found: Tensor, wanted: Tensor) -> float:

@@ -62,11 +62,12 @@ def factored(found: Affinity) -> Affinity:
         return found
     capture, heads = found.capture, found.heads
     groups, keys, _ = capture.key.shape
-    plain = capture.softmax and all(
-        step.kind == "mul" and step.operand.numel() == 1 for step in capture.steps
+    scales, last = capture.steps[:-1], capture.steps[-1:]
+    plain = all(step.kind == "softmax" for step in last) and all(
+        step.kind == "mul" and step.operand.numel() == 1 for step in scales
     )
     # Every group is one head of one image, and has each key once.
-    if not plain or keys != found.keys.tokens or bool((found.token < 0).any()):
+    if not last or not plain or keys != found.keys.tokens or bool((found.token < 0).any()):
         return found
     n = capture.query.shape[1]
     group = found.slot // n
@@ -74,7 +75,7 @@ def factored(found: Affinity) -> Affinity:
     if not whole or groups < len(found) * heads or not _permuted(found.token, keys):
         return found
     scale = 1.0
-    for step in capture.steps:
+    for step in scales:
         scale *= float(step.operand)
     at = group[:, :, 0]
     order = found.token.argsort(1)[at]

@@ -6,7 +6,9 @@ rows and columns ends the trail: nothing is guessed.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +19,23 @@ from nonlocal_viz.probe.records import Kind, Step
 _aten = torch.ops.aten
 PRODUCTS = {_aten.bmm.default, _aten.mm.default, _aten.baddbmm.default}
 SOFTMAXES = {_aten._softmax.default, _aten._safe_softmax.default}
+_LOGARITHM = _aten._log_softmax.default
+#: Functions of every score by itself.
+_EACH = {
+    *("exp", "exp2", "log", "log2", "tanh", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu"),
+    *(
+        "softplus",
+        "hardtanh",
+        "hardsigmoid",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "neg",
+        "abs",
+        "sqrt",
+    ),
+    *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold"),
+}
 DROPOUTS = {_aten.native_dropout.default}
 _SAME = {
     _aten.clone.default,
@@ -60,7 +79,7 @@ class Trail:
     Attributes:
         shape: of the tensor.
         row: the axes that rows run over, in order: one, or several where heads share their keys.
-        column: its axis of columns.
+        column: the axes of columns, in order.
         group: (L,) the flat index in its other axes, in order, of each of the L groups.
         steps: what happened to the scores on the way, the last first.
         dropped: whether dropout did.
@@ -70,7 +89,7 @@ class Trail:
 
     shape: tuple[int, ...]
     row: tuple[int, ...]
-    column: int
+    column: tuple[int, ...]
     group: Tensor
     steps: list[Step] = field(default_factory=list)
     dropped: bool = False
@@ -82,17 +101,22 @@ class Trail:
         axes = weights.ndim - 2, weights.ndim - 1
         row, column = axes if side == 0 else axes[::-1]
         groups = math.prod(weights.shape[:-2])
-        return cls(tuple(weights.shape), (row,), column, torch.arange(groups))
+        return cls(tuple(weights.shape), (row,), (column,), torch.arange(groups))
 
     @property
     def lead(self) -> tuple[int, ...]:
         """The shape without rows and columns."""
-        return tuple(s for a, s in enumerate(self.shape) if a not in (*self.row, self.column))
+        return tuple(s for a, s in enumerate(self.shape) if a not in (*self.row, *self.column))
 
     @property
     def rows(self) -> int:
         """n, the number of rows of a group."""
         return math.prod(self.shape[a] for a in self.row)
+
+    @property
+    def columns(self) -> int:
+        """m, the number of columns."""
+        return math.prod(self.shape[a] for a in self.column)
 
     def back(self, node: Node) -> Node | None:
         """Through one operation; None where rows and columns cannot be followed through it."""
@@ -118,29 +142,54 @@ class Trail:
                 return node.made[1]
         if name in _ARITHMETIC:
             return self._arithmetic(name, node)
-        return None
+        return self._function(name, node)
+
+    def _function(self, name: str, node: Node) -> Node | None:
+        """Through a function of every score by itself, or a softmax over the columns."""
+        if node.func in SOFTMAXES or node.func is _LOGARITHM:
+            if self.column != (node.args[1] % len(node.shape),):
+                return None
+            if node.func is _LOGARITHM:
+                self._noted(Step("each", torch.ones(1), function=torch.log))
+            self._noted(Step("softmax", torch.ones(1)))
+            return node.made[0]
+        if name == "rsub":
+            self.add_step("add", torch.tensor(float(node.args[1])))
+            self.add_step("mul", torch.tensor(-float(node.kwargs.get("alpha", 1))))
+            return node.made[0]
+        if name not in _EACH or len(node.tensors) != 1 or node.args[0] is not node.tensors[0]:
+            return None
+        # What works in place would change the row that it is asked for.
+        overloads = getattr(_aten, name)
+        call = getattr(overloads, str(node.func).split(".")[2])
+        apply = partial(_applied, call, node.args[1:], node.kwargs)
+        self._noted(Step("each", torch.ones(1), function=apply))
+        return node.made[0]
+
+    def _noted(self, step: Step) -> None:
+        self.steps.append(step)
 
     def _regrouped(self, before: tuple[int, ...]) -> bool:
         if math.prod(before) != math.prod(self.shape):
             return False
-        column = _run(before, self.shape[self.column], math.prod(self.shape[self.column + 1 :]))
-        if len(column) != 1:
+        column = _run(before, self.columns, math.prod(self.shape[self.column[-1] + 1 :]))
+        if not column:
             return False
         row = _run(before, self.rows, math.prod(self.shape[self.row[-1] + 1 :]))
         if not row:
-            return self._merge(before) if column[0] == len(before) - 1 else False
-        self.shape, self.row, self.column = before, row, column[0]
-        return column[0] not in row
+            return self._merge(before) if column == (len(before) - 1,) else False
+        self.shape, self.row, self.column = before, row, column
+        return not set(column) & set(row)
 
     def _merge(self, before: tuple[int, ...]) -> bool:
         """Rows and groups become one axis (heads whose keys are shared): only a product may come before."""
-        if self.column != len(self.shape) - 1:
+        if self.column != (len(self.shape) - 1,):
             return False
         rest = self.shape[:-1]
         order = [a for a in range(len(rest)) if a not in self.row] + list(self.row)
         numbers = torch.arange(math.prod(rest)).view(rest).permute(order)
         self.merged = numbers.reshape(-1, self.rows)[self.group]
-        self.shape, self.row, self.column = before, (len(before) - 2,), len(before) - 1
+        self.shape, self.row, self.column = before, (len(before) - 2,), (len(before) - 1,)
         return True
 
     def _permuted(self, node: Node) -> Node | None:
@@ -152,8 +201,8 @@ class Trail:
             a, b = node.args[1:3] if node.func is _aten.transpose.int else (0, 1)
             a, b = a % source.ndim, b % source.ndim
             dims[a], dims[b] = dims[b], dims[a]
-        row, column = tuple(dims[a] for a in self.row), dims[self.column]
-        lead = [d for a, d in enumerate(dims) if a not in (*self.row, self.column)]
+        row, column = (tuple(dims[a] for a in axes) for axes in (self.row, self.column))
+        lead = [d for a, d in enumerate(dims) if a not in (*self.row, *self.column)]
         others = sorted(lead)
         sizes = [source.shape[d] for d in others]
         index = torch.arange(math.prod(sizes)).view(sizes)
@@ -200,20 +249,39 @@ class Trail:
         operand = operand.detach()
         while operand.ndim < len(self.shape):
             operand = operand.unsqueeze(0)
-        lead = [a for a in range(len(self.shape)) if a not in (*self.row, self.column)]
-        operand = operand.permute([*lead, *self.row, self.column])
+        lead = [a for a in range(len(self.shape)) if a not in (*self.row, *self.column)]
+        operand = operand.permute([*lead, *self.row, *self.column])
         first = len(lead)
-        if math.prod(operand.shape[first:-1]) > 1:
-            sizes = [self.shape[a] for a in self.row]
-            operand = operand.expand(*operand.shape[:first], *sizes, operand.shape[-1])
-        operand = operand.flatten(first, -2).clone()
-        self.steps.append(Step(kind, operand, self.lead, self.group, value))
+        sizes = [[self.shape[a] for a in axes] for axes in (self.row, self.column)]
+        between = first + len(self.row)
+        parts = operand.shape[first:between], operand.shape[between:]
+        # What differs along one of several axes differs from row to row, or from column to column.
+        whole = [
+            size if math.prod(part) > 1 else list(part)
+            for size, part in zip(sizes, parts, strict=True)
+        ]
+        operand = operand.expand(*operand.shape[:first], *whole[0], *whole[1])
+        operand = operand.flatten(between).flatten(first, -2).clone()
+        self._noted(Step(kind, operand, self.lead, self.group, value))
+
+
+def _applied(
+    call: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], score: Tensor
+) -> Tensor:
+    return call(score, *args, **kwargs)
+
+
+def turns(node: Node) -> bool:
+    """Whether an operation only casts a tensor, or looks at it in another shape."""
+    turned = (_aten.transpose.int, _aten.permute.default, _aten.t.default)
+    return node.func in _SAME or node.func in _VIEWS or node.func in turned
 
 
 def _run(shape: tuple[int, ...], size: int, behind: int) -> tuple[int, ...]:
     """The neighbouring axes that together have ``size`` and ``behind`` elements after them; () if none."""
     if size == 1:
-        return ()
+        alone = [a for a, s in enumerate(shape) if s == 1 and math.prod(shape[a + 1 :]) == behind]
+        return tuple(alone[-1:])
     for last in reversed(range(len(shape))):
         if math.prod(shape[last + 1 :]) != behind or shape[last] == 1:
             continue

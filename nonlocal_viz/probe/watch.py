@@ -18,7 +18,7 @@ from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.records import Call, Capture, Step, relative
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail, turns
 
 _aten = torch.ops.aten
 #: {kernel: where its argument is_causal stands}
@@ -34,8 +34,9 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
-#: Rows that each capture is held to.
-_ROWS = 8
+_SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
+#: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
+_ROWS, _WHOLE_ROW = 8, 1e-3
 
 
 class Watch(TorchDispatchMode):
@@ -50,6 +51,8 @@ class Watch(TorchDispatchMode):
         self.found: list[tuple[Capture, tuple[Call, ...]]] = []
         #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
         self.grids: dict[tuple[int, ...], None] = {}
+        #: (call, number of calls before it, shape of what it gave out) of convolutions, in order.
+        self.convolutions: list[tuple[Call, int, tuple[int, ...]]] = []
         #: Where the cells of such tensors lie in the picture.
         self.lattices = Lattices()
         #: Shapes of what convolutions take and give: features first, whatever else has that shape.
@@ -58,13 +61,18 @@ class Watch(TorchDispatchMode):
         self.lost: dict[str, str] = {}
         #: (call, what it gave out) of modules whose family reads them itself.
         self.outputs: list[tuple[Call, Any]] = []
+        #: Captures whose products with the values were put side by side.
+        self.together: list[list[Capture]] = []
         #: Every call of a module, in order.
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
         self._prove = prove
+        self._weights = {_storage(parameter) for parameter in root.parameters()}
         self._stack: list[Call] = []
         self._made: dict[Any, Node] = {}
         self._kept: list[tuple[Any, Tensor, int]] = []
+        #: {id of how a tensor was made: (that, the capture whose weights mixed it)}
+        self._mixes: dict[int, tuple[Node, Capture]] = {}
         self._marks: list[int] = []
         self._handles: list[Any] = []
         self._busy = False
@@ -87,6 +95,7 @@ class Watch(TorchDispatchMode):
             for handle in self._handles:
                 handle.remove()
             self._forget(0, -1)
+            self._mixes.clear()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         path = self._paths.get(id(module))
@@ -153,7 +162,10 @@ class Watch(TorchDispatchMode):
         first = out[0] if isinstance(out, tuple | list) else out
         if not isinstance(first, Tensor) or first.ndim < 2 or first.layout is not torch.strided:
             return
-        if node.func in _FUSED:
+        seen = len(self.found)
+        if node.func in _SIDE_BY_SIDE:
+            self._beside(node)
+        elif node.func in _FUSED:
             self._fused(node, first)
         elif node.func in _WHOLE:
             self._whole(node)
@@ -161,12 +173,28 @@ class Watch(TorchDispatchMode):
             self._mixed(node, first)
         elif "conv" in str(node.func):
             self.grids[tuple(first.shape[2:])] = None
+            self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         if self._prove:
             self.lattices.see(node.func, node.args, first)
         key = _key(first)
-        self._made[key] = replace(node, shape=tuple(first.shape))
+        made = self._made[key] = replace(node, shape=tuple(first.shape))
+        if len(self.found) > seen:
+            self._mixes[id(made)] = made, self.found[-1][0]
         self._kept.append((key, first, self._depth()))
+
+    def _beside(self, node: Node) -> None:
+        """A concatenation: of what several maps made of the values?"""
+        captures = []
+        for tensor in node.args[0]:
+            made = self._made.get(_key(tensor))
+            while made is not None and id(made) not in self._mixes and turns(made):
+                made = made.made[0]
+            if made is None or id(made) not in self._mixes:
+                return
+            captures.append(self._mixes[id(made)][1])
+        if len(captures) > 1:
+            self.together.append(captures)
 
     def _owner(self) -> Call:
         """The innermost module that somebody wrote: Softmax, Dropout and their like are its parts."""
@@ -195,6 +223,7 @@ class Watch(TorchDispatchMode):
             later = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).triu(1)
             steps.append(replace(scaled, kind="fill", operand=later[None, None], value=-math.inf))
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
+        steps.append(Step("softmax", torch.ones(1)))
         self._add(Capture(self._owner().path, q, k, tuple(steps), True, v), None, y)
 
     def _whole(self, node: Node) -> None:
@@ -224,7 +253,8 @@ class Watch(TorchDispatchMode):
         if layer:
             path = f"{path}.self_attn".lstrip(".")
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
-        self._add(Capture(path, q, k, (step,), True, v), None, y)
+        steps = (step, Step("softmax", torch.ones(1)))
+        self._add(Capture(path, q, k, steps, True, v), None, y)
 
     def _mixed(self, node: Node, y: Tensor) -> None:
         """A product: is one of its factors made of weights?"""
@@ -244,17 +274,12 @@ class Watch(TorchDispatchMode):
     def _traced(self, node: Node, side: int, made: Node | None, y: Tensor) -> bool:
         weights, value = node.args[side], node.args[1 - side]
         trail = Trail.of(weights, side)
-        made = _walk(trail, made, (*SOFTMAXES, *PRODUCTS))
+        made = _walk(trail, made, PRODUCTS)
         if made is None:
             return False
-        softmax = made.func in SOFTMAXES
-        dropped = trail.dropped
-        if softmax:
-            if trail.steps or made.args[1] % len(made.shape) != trail.column:
-                return False
-            made = _walk(trail, made.made[0], PRODUCTS)
-            if made is None:
-                return False
+        softmax = any(step.kind == "softmax" for step in trail.steps)
+        if not softmax and self._has_weights(made):
+            return True  # the parameters of a layer are no positions
         factors = _factors(made, trail)
         v = value if side == 0 else value.mT
         v, w, y = (t if t.ndim == 3 else t.unsqueeze(0) for t in (v, weights, y))
@@ -262,7 +287,20 @@ class Watch(TorchDispatchMode):
         if v.shape[1] != factors[1].shape[1]:
             return False
         steps = tuple(reversed(trail.steps))
-        self._add(Capture(self._owner().path, *factors, steps, softmax, v, dropped), w, y)
+        self._add(Capture(self._owner().path, *factors, steps, softmax, v, trail.dropped), w, y)
+        return True
+
+    def _has_weights(self, product: Node) -> bool:
+        """Whether a factor of a product is a parameter of the network, as it is or cast or turned."""
+        factors = product.args[-2:] if len(product.args) > 2 else product.args[:2]
+        known = product.made[-2:]
+        return any(map(self._is_weight, factors, known))
+
+    def _is_weight(self, tensor: Tensor, made: Node | None) -> bool:
+        while _storage(tensor) not in self._weights:
+            if made is None or not turns(made):
+                return False
+            tensor, made = made.tensors[0], made.made[0]
         return True
 
     def _add(self, seen: Capture, weights: Tensor | None, y: Tensor) -> None:
@@ -275,6 +313,7 @@ class Watch(TorchDispatchMode):
             groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
             slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
             rows = capture.weights(groups, slots)
+            capture.distribution = _are_shares(rows)
             used = rows if weights is None else wide(weights[groups, slots])
             if capture.dropped:
                 # Kept weights are all enlarged alike, the others are 0; which these are only the network
@@ -295,6 +334,13 @@ def _scaled(query: Tensor, scale: float) -> Step:
     lead = query.shape[0], query.shape[1]
     operand = torch.tensor(float(scale)).view(1, 1, 1, 1)
     return Step("mul", operand, lead, torch.arange(lead[0] * lead[1]))
+
+
+def _are_shares(rows: Tensor) -> bool:
+    """Whether rows (R, m) have no negative weights, and add up to 1 where they are not 0 altogether."""
+    total = rows.sum(-1)
+    whole = ((total - 1).abs() < _WHOLE_ROW) | (rows == 0).all(-1)
+    return bool(((rows >= 0).all(-1) & whole).all())
 
 
 def _is_weights(node: Node | None) -> bool:
@@ -337,7 +383,7 @@ def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
         rows = a.reshape(-1, a.shape[-1])
         return rows[trail.merged], b.mT[trail.merged[:, 0] // a.shape[1]]
     a, b = a[trail.group], b.mT[trail.group]
-    return (a, b) if trail.row[0] < trail.column else (b, a)
+    return (a, b) if trail.row < trail.column else (b, a)
 
 
 def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
@@ -347,11 +393,17 @@ def _lowered(args: tuple[Any, ...]) -> torch.dtype | None:
     return torch.get_autocast_dtype(device)
 
 
-def _key(tensor: Tensor) -> Any:
+def _storage(tensor: Tensor) -> int:
     try:
-        storage = tensor.untyped_storage()._cdata
+        return int(tensor.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):  # nested and sparse tensors have none
-        return id(tensor)
+        return -id(tensor)
+
+
+def _key(tensor: Tensor) -> Any:
+    storage = _storage(tensor)
+    if storage < 0:
+        return storage
     return storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 

@@ -25,11 +25,20 @@ from nonlocal_viz.canvas.payload import (
     picture_payload,
     row_payload,
 )
-from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, QueryError, WritingError
+from nonlocal_viz.errors import BusyError, GoneError, NonlocalVizError, WritingError
 from nonlocal_viz.export import metadata, suffixes, useful
 from nonlocal_viz.media import WebmWriter
 from nonlocal_viz.view import View
 from nonlocal_viz.web import lesson
+from nonlocal_viz.web.asked import (
+    colours_asked,
+    file_name,
+    head_of,
+    pointed,
+    row_asked,
+    title_of,
+)
+from nonlocal_viz.web.field import field
 from nonlocal_viz.web.views import Views, named
 
 Answers = Iterator[dict[str, Any]]
@@ -102,11 +111,23 @@ class Desk:
         view = self.views.get(source)
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
-        direction = "column" if request.get("direction") == "column" else "row"
-        row = (view.column if direction == "column" else view.query)(x, y, frame, block=block)
+        head = head_of(request, view, block)
+        row = row_asked(request, view, (x, y, frame), block, head)
         with tempfile.TemporaryDirectory() as folder:
             found = self._with_files(row_payload(row, Path(folder)))
-        yield {"kind": "row", "source": source, **found}
+        yield {"kind": "row", "source": source, "head": head, **found}
+
+    def field(self, request: dict[str, Any]) -> Answers:
+        """Small pictures of one row in all blocks and heads."""
+        source = named(request.get("source"))
+        view = self.views.get(source)
+        x, y, frame, block = pointed(request)
+        yield from progress(_steps(view, block))
+        token = request.get("token")
+        with tempfile.TemporaryDirectory() as folder:
+            asked = str(token) if isinstance(token, str) else None
+            found = self._with_files(field(view, (x, y, frame), asked, Path(folder)))
+        yield {"kind": "field", "source": source, **found}
 
     def lesson(self, request: dict[str, Any]) -> Answers:
         """What a page of the lesson asks for; see lesson.py."""
@@ -132,14 +153,10 @@ class Desk:
             raise WritingError(f"Downloads are {', '.join(known[:-1])} or {known[-1]}.")
         x, y, frame, block = pointed(request)
         yield from progress(_steps(view, block))
-        column = request.get("direction") == "column"
-        row = (view.column if column else view.query)(x, y, frame, block=block)
-        options = _colours(request)
-        at = f"x{math.floor(x)}-y{math.floor(y)}" + (f"-frame{frame}" if row.is_clip else "")
-        model = stem(view.about.name)
-        name = (
-            f"{stem(title_of(request.get('source')))}-{model}-{block}-{row.direction}-{at}.{suffix}"
-        )
+        head = head_of(request, view, block)
+        row = row_asked(request, view, (x, y, frame), block, head)
+        options = colours_asked(request)
+        name = f"{file_name(request, view, row)}.{suffix}"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             if suffix == "webm" and row.is_clip:
@@ -188,19 +205,6 @@ class Desk:
         return kept(value, self._keep)
 
 
-def pointed(request: dict[str, Any]) -> tuple[float, float, int, str]:
-    """(x, y, frame, block) of a question of the page.
-
-    Raises:
-        QueryError: one of them is missing or is no number.
-    """
-    try:
-        x, y, frame = float(request["x"]), float(request["y"]), int(request.get("frame") or 0)
-        return x, y, frame, str(request["block"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise QueryError("A question needs a place in numbers; point again.") from None
-
-
 def said(words: str, done: float | None = None) -> dict[str, Any]:
     """How far an answer is, as the browser is told."""
     return {"kind": "progress", "words": words, "done": done}
@@ -228,40 +232,8 @@ def _steps(view: View, block: str) -> Iterable[Step]:
     return view.steps(block)
 
 
-def title_of(source: object) -> str:
-    """What a picture is called: an example by its name, an upload as its file was; letters that move others
-    about, or that nobody sees, are left out."""
-    given = source if isinstance(source, dict) else {}
-    name = str(
-        given.get("example")
-        or Path(str(given.get("upload") or given.get("path") or "picture")).name
-    )
-    seen = "".join(c for c in name if c.isprintable()).strip()
-    return seen if len(seen) <= 80 else f"{seen[:60]}\N{HORIZONTAL ELLIPSIS}{seen[-16:]}"
-
-
-def stem(title: str) -> str:
-    """A file name's first part from a picture's title; only tame characters survive."""
-    name = Path(title).stem if Path(title).suffix[1:].isalnum() else title
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40] or "picture"
-
-
 def _why(error: NonlocalVizError) -> dict[str, str]:
     """What a later try may mend."""
     if isinstance(error, BusyError):
         return {"why": "busy"}
     return {"why": "gone"} if isinstance(error, GoneError) else {}
-
-
-def _colours(request: dict[str, Any]) -> dict[str, Any]:
-    """How a download is painted; an alpha that is no number is as if nothing was said."""
-    alpha = request.get("alpha")
-    usable = isinstance(alpha, int | float) and math.isfinite(alpha)
-    return {
-        "cmap": str(request["cmap"]) if request.get("cmap") else None,
-        "alpha": alpha if usable else None,
-        "scale": str(request.get("scale", "linear")),
-        "smooth": bool(request.get("smooth")),
-        "grey": not request.get("colour"),
-        "veil": request.get("veil") is not False,
-    }

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from nonlocal_viz.errors import CheckpointError, NonlocalVizError
 from nonlocal_viz.lens import Lens
@@ -10,6 +11,8 @@ from nonlocal_viz.zoo import ModelInfo, load_model, read_manifest
 
 #: Average precision by which a block is better than another; half of a usual interval.
 _CLEAR = 0.02
+#: Models opened by name that are kept: each may be a large network.
+_OPENED = 3
 _log = logging.getLogger(__name__)
 
 
@@ -21,19 +24,22 @@ class Models:
             with the same short side and limits.
 
     Attributes:
+        opens: whether models that are not listed are opened when somebody names them: only where who
+            asks is who runs the page.
         titles: {name: words for the list}, the page's own model first. A model of the zoo that has
             no block, or the name of the page's own, is not among them.
         expectations: {name: a few words on what its rows are like}, "" where nobody knows.
     """
 
-    def __init__(self, lens: Lens) -> None:
-        about = lens.source.about
+    def __init__(self, lens: Lens, opens: bool = False) -> None:
+        about, self.opens = lens.source.about, opens
         self.own = about.name
         self._lenses = {self.own: lens}
         self._lock = threading.Lock()
+        self._given: set[str] = set()
         self._listed, self._former = _zoo()
         titles = {name: info.title or name for name, info in self._listed.items()}
-        self.titles: Mapping[str, str] = {
+        self.titles: dict[str, str] = {
             self.own: about.title or self.own,
             **{name: title for name, title in titles.items() if name != self.own},
         }
@@ -82,6 +88,8 @@ class Models:
         """
         asked = self.own if name is None else name
         name = self.called(asked)
+        if name is None and self.opens and isinstance(asked, str):
+            return self._opened(asked)
         if name is None:
             raise CheckpointError(
                 f"There is no model {str(asked)[:80]!r} here; choose one of {', '.join(self.titles)}."
@@ -93,6 +101,36 @@ class Models:
                 model = load_model(name, getattr(own.source, "device", "auto"))
                 self._lenses[name] = Lens(model, own.short_side, own.limits, apart=own.apart)
             return self._lenses[name]
+
+    def _opened(self, name: str) -> Lens:
+        """The lens of a model that is not listed, which is listed from then on; the newest few are kept.
+
+        Code is not run by a name: a network of one's own is opened by ``nonlocal-viz serve --module``.
+        """
+        library = name.partition(":")[0] in ("timm", "torchvision", "hf")
+        if not library and not _is_file(name):
+            raise CheckpointError(
+                f"There is no file {name[:80]!r} on this machine; a network of a library is named as "
+                "timm:NAME, torchvision:NAME or hf:NAME."
+            )
+        own = self._lenses[self.own]
+        model = load_model(name, getattr(own.source, "device", "auto"))
+        lens = Lens(model, own.short_side, own.limits)
+        with self._lock:
+            given = [other for other in self._lenses if other in self._given]
+            for former in given[: max(0, len(given) - _OPENED + 1)]:
+                del self._lenses[former], self.titles[former]
+            self._given.add(name)
+            self._lenses[name] = lens
+            self.titles[name] = model.about.title or model.about.name
+        return lens
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def _zoo() -> tuple[Mapping[str, ModelInfo], Mapping[str, str]]:

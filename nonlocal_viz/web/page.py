@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from nonlocal_viz.canvas import canvas_html, canvas_js
+from nonlocal_viz.canvas import canvas_html, canvas_js, canvas_words
 from nonlocal_viz.canvas.payload import looks
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.lens import Lens
@@ -35,6 +35,7 @@ def build(
     device: str = "auto",
     short_side: int | None = None,
     limits: Limits = LIMITS,
+    opens: bool = False,
 ) -> gr.Blocks:
     """The page for a model, with its first picture encoded already.
 
@@ -43,9 +44,10 @@ def build(
         device: where a named model is put.
         short_side: see :class:`nonlocal_viz.Lens`.
         limits: bounds; see limits.py.
+        opens: whether whoever sees the page may open other models by name, files of this machine too.
     """
     source = load_model(model, device) if isinstance(model, str | Path) else model
-    views = Views(Lens(source, short_side, limits, apart=True), upload_folder())
+    views = Views(Lens(source, short_side, limits, apart=True), upload_folder(), opens)
     desk = Desk(views, into_cache)
     views.get({"example": next(iter(views.examples))}).affinity()
     demo: gr.Blocks = gr.Blocks(
@@ -85,6 +87,7 @@ def _wire(page: gr.HTML, desk: Desk) -> None:
         "picture": picture,
         "block": block,
         "row": desk.row,
+        "field": desk.field,
         "save": desk.save,
         "lesson": desk.lesson,
     }.items():
@@ -117,11 +120,13 @@ def page_config(views: Views) -> dict[str, Any]:
     return {
         "examples": [_shown(example) for example in views.examples.values()],
         **looks(),
+        "words": canvas_words(),
         "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
         "models": [
             {"name": n, "title": t, "expect": views.models.expectations[n]}
             for n, t in views.models.titles.items()
         ],
+        **({"opens": True} if views.models.opens else {}),
     }
 
 

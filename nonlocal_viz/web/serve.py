@@ -33,6 +33,8 @@ _PLAIN: dict[str, Any] = {
     "css": PAGE_CSS,
     "ssr_mode": False,
 }
+#: Names of this machine for itself.
+_LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def launch(
@@ -70,10 +72,17 @@ def launch(
     own_folder(limits)
     if not options.get("prevent_thread_lock"):
         _leave_when_told()
-    demo = build(model, device=device, short_side=short_side, limits=limits)
+    names = _hosts(host, hosts, options)
+    demo = build(
+        model,
+        device=device,
+        short_side=short_side,
+        limits=limits,
+        opens=_alone(names, hosts, options),
+    )
     house = House(
         queue=QueueState(demo),
-        hosts=_hosts(host, hosts, options),
+        hosts=names,
         waiting=limits.queue_size,
         uploads=limits.uploads,
         upload_bytes=limits.video_bytes,
@@ -96,16 +105,23 @@ def launch(
         raise _refused(host, port, error) from None
 
 
+def _alone(
+    names: frozenset[str] | None, given: Sequence[str] | None, options: dict[str, Any]
+) -> bool:
+    """Whether who asks is who runs it: no name but this machine's, and nobody let in by a password."""
+    return given is None and names == _LOCAL and not options.get("auth")
+
+
 def _hosts(
     host: str, given: Sequence[str] | None, options: dict[str, Any]
 ) -> frozenset[str] | None:
     if given is not None:
         return frozenset(name.lower() for name in given)
-    if host not in ("127.0.0.1", "localhost", "::1") or options.get("root_path"):
+    if host not in _LOCAL or options.get("root_path"):
         return None
     # A site that gives its own name this machine's address must not be let in by it.
     shared = {"*.gradio.live"} if options.get("share") else set()
-    return frozenset({"127.0.0.1", "localhost", "::1", *shared})
+    return frozenset({*_LOCAL, *shared})
 
 
 def _networks(proxies: Sequence[str]) -> tuple[Network, ...]:

@@ -63,11 +63,12 @@ class Views:
     Args:
         lens: of the page's own model.
         uploads: the only folder that sources may lie in, besides the examples.
+        opens: see :class:`~nonlocal_viz.web.models.Models`.
     """
 
-    def __init__(self, lens: Lens, uploads: Path) -> None:
+    def __init__(self, lens: Lens, uploads: Path, opens: bool = False) -> None:
         self.limits = lens.limits
-        self.models = Models(lens)
+        self.models = Models(lens, opens)
         self.examples = {example.name: example for example in examples()}
         self._uploads = uploads.resolve()
         self._kept: OrderedDict[str, View] = OrderedDict()

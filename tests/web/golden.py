@@ -140,6 +140,7 @@ def case(
     weights = whole.to(torch.float64).dense(heads=True, off_grid=True)[0]  # (H, N', K)
     queries, keys = whole.queries.on_grid, whole.keys.on_grid
     aside = [k for k in range(weights.shape[2]) if not keys.start <= k < keys.stop]
+    others = [q for q in range(weights.shape[1]) if not queries.start <= q < queries.stop]
     return {
         "name": name,
         "meta": {
@@ -151,6 +152,7 @@ def case(
         "heads": packed(weights[:, queries, keys]),
         "aside": packed(weights[:, queries][..., aside].mean(0)),
         "asideNames": list(whole.key_aside.names),
+        "tokens": packed(weights[:, others][..., keys]),
     }
 
 

@@ -33,7 +33,8 @@ from nonlocal_viz.media import encode_webm
 from nonlocal_viz.view import View
 from nonlocal_viz.web import desk as desk_module
 from nonlocal_viz.web.api import _affinity
-from nonlocal_viz.web.desk import Desk, inline, pointed, progress, stem, title_of
+from nonlocal_viz.web.asked import pointed, stem, title_of
+from nonlocal_viz.web.desk import Desk, inline, progress
 from nonlocal_viz.web.views import Views, named
 
 CENTRE = {"block": "layer2.1", "x": 50, "y": 20}

@@ -179,14 +179,21 @@ export class Affinity {
   /** How much every query cell looks at one key cell, the mean over the heads. The array is reused by the next call. @param {number} k */
   column(k) {
     this.columnTokens.fill(0);
-    for (let head = 0; head < this.heads; head++) this.addColumn(k + this.aside.key.before.length, head);
+    for (let head = 0; head < this.heads; head++) this.addColumn(k + this.aside.key.before.length, head, this.heads);
     return this.columnCells;
   }
 
-  /** @param {number} token @param {number} head */
-  addColumn(token, head) {
+  /** The same in one head. The array is reused by the next call. @param {number} k @param {number} head */
+  columnOfHead(k, head) {
+    this.columnTokens.fill(0);
+    this.addColumn(k + this.aside.key.before.length, head, 1);
+    return this.columnCells;
+  }
+
+  /** @param {number} token @param {number} head @param {number} parts one of how many this head is */
+  addColumn(token, head, parts) {
     const out = this.columnTokens;
-    for (let q = 0; q < out.length; q++) out[q] += this.entry(q, token, head, this.normaliserOf(q, head)) / this.heads;
+    for (let q = 0; q < out.length; q++) out[q] += this.entry(q, token, head, this.normaliserOf(q, head)) / parts;
   }
 
   /** The weight of two tokens in one head. @param {number} q @param {number} k @param {number} head @param {number} normaliser of q */

@@ -9,9 +9,10 @@ import { summarise } from "./stats.js";
 /** @typedef {{ x: number, y: number, t: number }} Point a pixel of a frame */
 /** @typedef {{ block: Block, direction: Direction, index: number, at: [number, number, number], rect: import("./grid.js").Rect,
  *   weights: Float32Array, grid: Grid, own: number, x: number, y: number, t: number, px: number, py: number,
- *   span: number, stats: import("./stats.js").Stats }} Answer
+ *   span: number, head?: number, token?: string, stats: import("./stats.js").Stats }} Answer
  * index, at, rect: the cell asked about; grid: of the weights; own: the same pixel's cell there, -1 where there
- * is none; x, y, t: what was pointed at; px, py: the pixel that was answered for. */
+ * is none; x, y, t: what was pointed at; px, py: the pixel that was answered for; head: the one it is of, where it is
+ * not of their mean; token: what looks, where that is no cell: at and rect are then those of the whole. */
 
 /** The slot of the strongest single cell. */
 export const STRONGEST = 100;
@@ -26,8 +27,11 @@ export class Block {
     this.keys = new Grid(meta.keys);
     this.affinity = buffer && new Affinity(meta, buffer);
     this.bytes = buffer ? buffer.byteLength : 0;
-    /** Without factors: the last answer that the server sent. @type {{ index: number, direction: Direction, weights: Float32Array } | null} */
+    /** Without factors: the last answer that the server sent.
+     * @type {{ index: number, direction: Direction, weights: Float32Array, head?: number | null } | null} */
     this.got = null;
+    /** The head whose weights are given; null: the mean over them. @type {number | null} */
+    this.head = null;
   }
 
   get held() { return this.affinity !== null; }
@@ -59,11 +63,14 @@ export class Block {
     return direction === "row" ? this.meta.span : (this.queries.count * this.meta.span) / this.keys.count;
   }
 
-  /** All weights of one cell, or null where they are not here. @param {number} index @param {Direction} direction */
-  weights(index, direction) {
+  /** All weights of one cell, or null where they are not here. @param {number} index @param {Direction} direction @param {number | null} [head] */
+  weights(index, direction, head = this.head) {
     const { affinity, got } = this;
-    if (affinity && this.holds(direction)) return direction === "row" ? affinity.row(index) : affinity.column(index);
-    return got && got.index === index && got.direction === direction ? got.weights : null;
+    if (affinity && this.holds(direction)) {
+      if (head !== null) return direction === "row" ? affinity.rowOfHead(index, head) : affinity.columnOfHead(index, head);
+      return direction === "row" ? affinity.row(index) : affinity.column(index);
+    }
+    return got && got.index === index && got.direction === direction && (got.head ?? null) === head ? got.weights : null;
   }
 }
 
@@ -87,15 +94,35 @@ export function cellAsked(block, { x, y, t }, direction) {
 }
 
 /** The row or column of the cell that a point asks about; null where there is no such cell, or its weights
- * are not here. @param {Block} block @param {Point} point @param {Direction} direction @returns {Answer | null} */
-export function answerTo(block, point, direction) {
-  const index = cellAsked(block, point, direction), weights = index < 0 ? null : block.weights(index, direction);
+ * are not here. @param {Block} block @param {Point} point @param {Direction} direction @param {number | null} [head]
+ * @returns {Answer | null} */
+export function answerTo(block, point, direction, head = block.head) {
+  const index = cellAsked(block, point, direction), weights = index < 0 ? null : block.weights(index, direction, head);
   if (!weights) return null;
   const asked = block.asked(direction), grid = block.answered(direction), { x, y, t } = point;
   const span = block.span(direction === "row" ? index : 0);
   return {
     block, direction, index, at: asked.unflat(index), rect: asked.rect(index), weights, grid, own: grid.find(x, y, t),
-    x, y, t, px: asked.x.clamp(x), py: asked.y.clamp(y), span,
+    x, y, t, px: asked.x.clamp(x), py: asked.y.clamp(y), span, ...(head === null ? {} : { head }),
     stats: summarise(weights, grid, direction === "row" && block.sharesOut, span),
+  };
+}
+
+/** The number of a token that lies on no cell, counted as cells are; null where the block has none of that name. @param {Block} block @param {string} token */
+export function indexOfToken({ meta: { aside: { query: { before, after } } }, queries }, token) {
+  const first = before.indexOf(token), last = after.indexOf(token);
+  if (first >= 0) return first - before.length;
+  return last < 0 ? null : queries.count + last;
+}
+
+/** What a token that lies on no cell looks at; null where there is none, or its weights are not here.
+ * @param {Block} block @param {string} token @param {Point} point that is pointed at meanwhile @returns {Answer | null} */
+export function answerOf(block, token, { x, y, t }) {
+  const index = indexOfToken(block, token), weights = index === null ? null : block.weights(index, "row"), { head, keys } = block;
+  if (index === null || !weights) return null;
+  const span = block.span(index);
+  return {
+    block, direction: "row", index, at: [t, 0, 0], rect: block.queries.extent, weights, grid: keys, own: -1, x, y, t, px: x, py: y, span, token,
+    ...(head === null ? {} : { head }), stats: summarise(weights, keys, block.sharesOut, span),
   };
 }

@@ -2,7 +2,9 @@
 // answer whose question is no longer open, because something else was asked since, is dropped. A question
 // that brings no answer is asked again with patience (patience.js): none waits for ever, none is lost.
 
+import { broughtBy } from "./brought.js";
 import { fetched } from "./fetched.js";
+import { FieldLine } from "./field.js";
 import { SendingError } from "./line.js";
 import { gaveUp, Patience } from "./patience.js";
 import { readable, Sent } from "./sent.js";
@@ -14,13 +16,15 @@ import { BRINGING, waitedFor } from "./waited.js";
 /** @typedef {import("../protocol.js").Block} Meta */
 /** @typedef {import("./answer.js").Direction} Direction */
 /** @typedef {import("./patience.js").Kind} Kind */
-/** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number }} RowAsked */
+/** @typedef {{ source: Source, block: string, index: number, direction: Direction, x: number, y: number, frame: number, head?: number,
+ *   token?: string }} RowAsked */
 /** @typedef {import("./line.js").Host} Host */
 /** @typedef {{ view: (view: import("../protocol.js").View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
+ *   field: (field: import("./field.js").Field | null, why: string) => void,
  *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */
 /** @typedef {{ kind: Kind, question: any, patience: Patience, words: string, done: number | null, go: () => void, abort: AbortController,
- *   resent: boolean, stopped: () => void }} Open a question; go: one try of it; abort: ends what is fetched for it */
+ *   resent: boolean, stopped: () => void } & import("./brought.js").Aside} Open a question; go: one try of it; abort: ends what is fetched for it */
 
 const BROKEN = "The answer of the server could not be read; try again.";
 /** Milliseconds that the pointer has to rest before a row is asked of the server. */
@@ -29,8 +33,7 @@ const REST = 80;
 export class Desk {
   /** @param {Host} host @param {Listener} on */
   constructor(host, on) {
-    this.host = host;
-    this.on = on;
+    this.host = host; this.on = on;
     this.count = 0;
     /** Open questions by number. @type {Map<number, Open>} */
     this.open = new Map();
@@ -40,10 +43,10 @@ export class Desk {
     this.rowAsked = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.rowTimer = undefined;
+    this.fields = new FieldLine(this);
     /** Downloads are asked for one by one. @type {object[]} */
     this.saves = [];
-    this.seq = 0;
-    this.sent = new Sent();
+    this.seq = 0; this.sent = new Sent();
   }
 
   /** Hear the answers, also the one that is here already; where none is, ask for the first picture. It alone is
@@ -58,8 +61,8 @@ export class Desk {
   get waiting() { return this.has("picture"); }
   /** @param {...Kind} kinds */
   has(...kinds) { return this.of(...kinds).length > 0; }
-  /** @param {...Kind} kinds */
-  of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind)); }
+  /** Those that people see. @param {...Kind} kinds */
+  of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind) && !open.aside); }
 
   /** Whether the picture is on its way, or a part of it. */
   get looking() { return this.has(...BRINGING); }
@@ -93,13 +96,13 @@ export class Desk {
   send(number, open) {
     // A row that is asked again is the one that is wanted by now.
     if (open.kind === "row" && this.rowWanted) open.question = this.takeRow();
+    if (open.kind === "field") open.question = this.fields.take(open.question);
     this.host.trigger(open.kind, { ...open.question, question: number });
   }
 
   /** What was asked before is of no interest any more. */
   forget() {
-    this.rowWanted = null;
-    this.saves = [];
+    this.rowWanted = this.fields.wanted = null; this.saves = [];
     for (const number of [...this.open.keys()]) this.stop(number);
     this.report();
   }
@@ -185,16 +188,12 @@ export class Desk {
   }
 
   takeRow() {
-    const { index: _, ...question } = (this.rowAsked = /** @type {RowAsked} */ (this.rowWanted));
-    this.rowWanted = null;
+    const { index: _, ...question } = (this.rowAsked = /** @type {RowAsked} */ (this.rowWanted)); this.rowWanted = null;
     return question;
   }
 
   /** @param {object} question */
-  save(question) {
-    this.saves.push(question);
-    this.nextSave();
-  }
+  save(question) { this.saves.push(question); this.nextSave(); }
 
   nextSave() {
     const next = this.has("save") ? undefined : this.saves.shift();
@@ -256,6 +255,7 @@ export class Desk {
     }
     this.nextSave();
     this.askRow();
+    this.fields.ask();
   }
 
   /** Fetch what belongs to an answer; gives what shows it. @param {Exclude<Said, { kind: "progress" }>} said @param {Open} open
@@ -263,9 +263,11 @@ export class Desk {
   async arrived(said, open) {
     const bring = (/** @type {import("../protocol.js").File | null} */ file) => file && fetched(file.url, open.abort.signal, (share) => {
       open.patience.heard();
-      if (open.kind !== "row") this.working(open, open.words, share);
+      if (open.kind !== "row" && open.kind !== "field") this.working(open, open.words, share);
     });
+    if (open.brought) return broughtBy(said, open, bring);
     if (said.kind === "error") return () => this.failed(said.message, open);
+    if (said.kind === "field") return this.fields.arrived(said, await bring(said.tiles));
     if (said.kind === "file") {
       const content = /** @type {ArrayBuffer} */ (await bring(said.file));
       return () => this.on.file(said.name, URL.createObjectURL(new Blob([content])));
@@ -281,7 +283,8 @@ export class Desk {
 
   /** @param {string} message @param {Open} open */
   failed(message, open) {
-    this.on.failed(message, open.kind);
+    if (open.kind === "field") this.on.field(null, message);
+    else this.on.failed(message, open.kind);
     if (open.kind === "save") this.nextSave();
   }
 
@@ -293,5 +296,5 @@ export class Desk {
     return was;
   }
 
-  report() { this.on.waiting(waitedFor([...this.open.values()])); }
+  report() { this.on.waiting(waitedFor([...this.open.values()].filter(({ aside }) => !aside))); }
 }

@@ -17,19 +17,20 @@ function pairOf({ direction, index, stats }, { aside }) {
   return [query + aside.query.before.length, key + aside.key.before.length];
 }
 
-/** The strongest pair of an answer, worked out in its first head: its numbers by the names of their places, and the
+/** The strongest pair of an answer, worked out in its head, the first of several: its numbers by the names of their places, and the
  * product of every channel where the score is one. Null where the factors are not here. A pair out of reach has no
  * score that counts. @param {Answer} answer @returns {{ numbers: Printed, products: Float32Array | null, reached: boolean } | null} */
 export function workedOut(answer) {
   const { block, direction, stats, weights } = answer, { affinity } = block;
   if (!affinity) return null;
-  const { pairwise, aside, heads, unary, bias } = affinity, [q, k] = pairOf(answer, affinity);
-  const products = pairwise.score === "sum" ? null : affinity.products(q - aside.query.before.length, k - aside.key.before.length);
-  const normaliser = affinity.normaliserOf(q, 0), [a, b] = products ? [0, 0] : [affinity.query[q], affinity.key[k]];
-  const plain = products ? affinity.plain(q, k, 0) : a + b;
+  const { pairwise, aside, heads, unary, bias } = affinity, [q, k] = pairOf(answer, affinity), head = answer.head ?? 0;
+  const products = pairwise.score === "sum" ? null : affinity.products(q - aside.query.before.length, k - aside.key.before.length, head);
+  const normaliser = affinity.normaliserOf(q, head);
+  const at = head * affinity.queryTokens + q, to = head * affinity.keyTokens + k, [a, b] = products ? [0, 0] : [affinity.query[at], affinity.key[to]];
+  const plain = products ? affinity.plain(q, k, head) : a + b;
   const parts = {
-    plain, scale: affinity.scales[0], bias: bias && bias.at(q, k, 0), normaliser,
-    unary: unary && unary[k], weight: heads > 1 ? affinity.entry(q, k, 0, normaliser) : weights[stats.best],
+    plain, scale: affinity.scales[head], bias: bias && bias.at(q, k, head), normaliser,
+    unary: unary && unary[to], weight: heads > 1 ? affinity.entry(q, k, head, normaliser) : weights[stats.best],
   };
   const digits = block.digits(direction), reached = affinity.reaches(q, k);
   const numbers = reached ? printed(affinity, parts, digits, products ? undefined : [a, b]) : outOfReach(parts, digits);

@@ -2,6 +2,8 @@
 // there, and a preview, which lasts as long as a pointer lies on the picture. Moving the pointer changes the
 // preview alone; what is saved, linked, pinned or moved by keys is never a preview of something else.
 
+import { HEADS } from "./words-heads.js";
+
 /** @typedef {import("./answer.js").Point} Point */
 /** @typedef {{ resting: Point, held: boolean }} Kept */
 
@@ -61,13 +63,15 @@ export class Pointed {
 export const placeWords = ({ x, y, t }, clip) => `(${Math.floor(x)}, ${Math.floor(y)})${clip ? ` of frame ${t}` : ""}`;
 
 /** What goes on, in a line beside the picture. @param {Pointed} pointed @param {boolean} clip @param {boolean} touch whether fingers point
+ * @param {string | null} [token] that looks in place of a cell
  * @returns {{ state: "preview" | "held" | "resting", words: string, more: string }} more: what can be done */
-export function stateWords({ preview, resting, held }, clip, touch) {
+export function stateWords({ preview, resting, held }, clip, touch, token = null) {
   const here = placeWords(preview || resting, clip);
   if (preview) {
     const more = touch ? "lift to hold" : "click to hold";
     return { state: "preview", words: `Preview of ${here}`, more: held ? `${more}; ${placeWords(resting, clip)} is held` : more };
   }
+  if (token !== null) return { state: "held", words: HEADS.state(token), more: HEADS.stateMore(touch) };
   if (held) return { state: "held", words: `Held at ${here}`, more: touch ? "tap elsewhere, or press long to pin" : "Esc lets go, P pins it" };
   return { state: "resting", words: `Looking from ${here}`, more: touch ? "tap the picture to hold another place" : "point at the picture, click to hold" };
 }

@@ -119,19 +119,21 @@ function weightHtml({ normalise }, unary) {
 }
 
 /** @param {Block} block @param {Pairwise} pairwise @param {Direction} direction */
-function endHtml({ meta: { instantiation, signed, heads } }, pairwise, direction) {
+function endHtml({ meta: { instantiation, signed, heads }, head }, pairwise, direction) {
   const whose = direction === "row" ? "of this row" : "of the row of that query";
   const by = pairwise.normalise === "sum" ? `the sum of the scores ${whose}` : "the number of keys";
   const said = pairwise.normalise === "softmax" ? `The second number in exp is log &sum; exp of all scores ${whose}: the softmax.`
     : `The ${label(instantiation)} form has no softmax: it divides by ${by}${signed ? ", and weights can be negative" : ""}.`;
+  if (head !== null) return `${said} The painted colour is this weight, of head ${head}.`;
   return heads > 1 ? `${said} That is the first head; the painted colour is the mean of all ${heads}: ${live("mean")}.`
     : `${said} The painted colour is this weight.`;
 }
 
 /** Which pair it is that is worked out. @param {Answer} answer @param {boolean} reached whether its query can look at its key */
-export function pairWords({ block, direction, at, grid, stats }, reached) {
+export function pairWords({ block, direction, at, grid, stats, token }, reached) {
   const clip = block.queries.cells[0] > 1 || block.keys.cells[0] > 1, other = cellWords(grid.unflat(stats.best), clip), own = cellWords(at, clip);
   const none = reached ? "" : " The key lies out of the query\u2019s reach, so no score counts.";
-  return direction === "row" ? `The query is the cell in ${own}; its strongest key is the cell in ${other}.${none}`
+  const query = token === undefined ? `the cell in ${own}` : `the ${token} token`;
+  return direction === "row" ? `The query is ${query}; its strongest key is the cell in ${other}.${none}`
     : `The key is the cell in ${own}; the query that looks at it most is the cell in ${other}.${none}`;
 }

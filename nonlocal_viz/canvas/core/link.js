@@ -1,5 +1,5 @@
 // A state of the page as the query of an address, and back. Links outlive versions: names that were given stay
-// what they are (example, model, block, x, y, frame, show, cmap, scale), and "head" is kept for what may come.
+// what they are (example, model, block, x, y, frame, show, cmap, scale), head); a way of a pin's looking is followed by its head, where it is not the mean.
 
 /** @typedef {import("./look.js").Look} Look */
 /** @typedef {import("./pinlist.js").Bare & { number: number }} Pin */
@@ -10,7 +10,7 @@
 /** @typedef {{ width: number, height: number, times: number[], source: Source, blocks: string[] }} Opened the picture that came */
 
 /** Every name that is ours in an address; others are left alone. */
-export const NAMES = ["example", "upload", "model", "block", "head", "x", "y", "frame", "large", "held", "show", "frames", "spacetime", "start",
+export const NAMES = ["example", "upload", "model", "block", "head", "token", "x", "y", "frame", "large", "held", "show", "frames", "spacetime", "start",
   "stride", "cmap", "scale", "alpha", "on", "off", "pin"];
 /** Looks that are on or off. @type {("smooth" | "grid" | "colour" | "arrows" | "veil")[]} */
 const SWITCHES = ["smooth", "grid", "colour", "arrows", "veil"];
@@ -52,17 +52,23 @@ export function sourceAsked(asked) {
 }
 
 /** Stars are what an address need not escape; what may hold one itself stands last. @param {Pin} pin */
-function pinText({ number, x, y, time, sampling, direction, block, model }) {
-  return [number, x, y, +time.toFixed(3), sampling, direction, block, model].join("*");
+function pinText({ number, x, y, time, sampling, direction, block, model, head }) {
+  return [number, x, y, +time.toFixed(3), sampling, head === undefined ? direction : `${direction}-${head}`, block, model].join("*");
 }
 
 /** @param {string} text @param {{ width: number, height: number }} picture @returns {Pin | null} */
 function pinAsked(text, { width, height }) {
-  const [number, x, y, time, sampling, direction, block, ...model] = text.split("*");
+  const [number, x, y, time, sampling, way = "", block, ...model] = text.split("*"), looking = wayAsked(way);
   const fine = Number.isInteger(+number) && +number > 0 && x !== "" && y !== "" && within(+x, width) && within(+y, height) && +time >= 0
     && /^(\d+-?)?$/.test(sampling);
-  if (!fine || (direction !== "row" && direction !== "column") || !block || !model.length) return null;
-  return { number: +number, x: +x, y: +y, time: +time, sampling, direction, block, model: model.join("*"), answer: null };
+  if (!fine || !looking || !block || !model.length) return null;
+  return { number: +number, x: +x, y: +y, time: +time, sampling, ...looking, block, model: model.join("*"), answer: null };
+}
+
+/** Which way a pin looks, and with which head. @param {string} way */
+function wayAsked(way) {
+  const [whole, direction, head] = /^(row|column)(?:-(\d{1,4}))?$/.exec(way) || [];
+  return whole === undefined ? null : { direction: /** @type {import("./answer.js").Direction} */ (direction), ...(head === undefined ? {} : { head: +head }) };
 }
 
 /** @param {number} v @param {number} size */

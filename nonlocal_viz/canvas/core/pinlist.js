@@ -2,15 +2,18 @@
 // gives it, each with a number for life. A pin says what it was asked of, and keeps the answer with weights of
 // its own, since a block reuses its array; a pin that came with a link has no answer until its block is there.
 
+import { HEADS } from "./words-heads.js";
+
 /** @typedef {import("./answer.js").Answer} Answer */
-/** @typedef {{ model: string, sampling: string, block: string, direction: import("./answer.js").Direction }} Of
- * sampling: how a clip was sampled; "" of a photo */
+/** @typedef {{ model: string, sampling: string, block: string, direction: import("./answer.js").Direction, head?: number }} Of
+ * sampling: how a clip was sampled; "" of a photo; head: where it is not the mean of the heads */
 /** @typedef {Of & { x: number, y: number, time: number, answer: Answer | null }} Bare time: seconds, 0 of a photo */
 /** @typedef {Bare & { number: number }} Pin */
 /** @typedef {{ pins: Pin[], next: number }} Snapshot */
 
 /** @param {Of} a @param {Of} b */
-export const sameOf = (a, b) => a.model === b.model && a.sampling === b.sampling && a.block === b.block && a.direction === b.direction;
+export const sameOf = (a, b) =>
+  a.model === b.model && a.sampling === b.sampling && a.block === b.block && a.direction === b.direction && a.head === b.head;
 
 /** Whether two pins ask the same: of one cell where both are answered, else at one place. @param {Bare} a @param {Bare} b */
 function sameQuestion(a, b) {
@@ -78,10 +81,11 @@ export function sampled(sampling) {
 export const pinPlace = ({ x, y, sampling }, t) => `(${Math.floor(x)}, ${Math.floor(y)})${sampling ? `, frame ${t}` : ""}`;
 
 /** What a pin is of; the block always, the rest where it differs from what is shown. @param {Pin} pin @param {Of} shown */
-export function ofWords({ model, sampling, block, direction }, shown) {
+export function ofWords({ model, sampling, block, direction, head }, shown) {
   const foreign = block !== shown.block || model !== shown.model;
   return [
     `${foreign ? "of " : ""}${block}${model === shown.model ? "" : ` of ${model}`}`,
+    ...(head === shown.head && head === undefined ? [] : [HEADS.short(head)]),
     ...(direction === shown.direction ? [] : [direction]),
     ...(sampling === shown.sampling ? [] : [samplingWords(sampling)]),
   ].join(", ");
@@ -90,7 +94,8 @@ export function ofWords({ model, sampling, block, direction }, shown) {
 /** What is asked where a pin is asked again: what is shown, as far as the pin differs. @param {Of} pin @param {Of} shown */
 export function askWords(pin, shown) {
   const differs = (/** @type {keyof Of} */ name) => pin[name] !== shown[name];
-  return [...(differs("model") ? [shown.model] : []), ...(differs("block") ? [shown.block] : []), ...(differs("direction") ? [`the ${shown.direction}`] : []),
+  return [...(differs("model") ? [shown.model] : []), ...(differs("block") ? [shown.block] : []),
+    ...(differs("head") ? [HEADS.asked(shown.head)] : []), ...(differs("direction") ? [`the ${shown.direction}`] : []),
     ...(differs("sampling") ? [samplingWords(shown.sampling)] : [])].join(", ");
 }
 

@@ -27,3 +27,6 @@ export function sameView(a, b) {
 export function nearestFrame(times, now) {
   return times.reduce((best, time, t) => (Math.abs(time - now) < Math.abs(times[best] - now) ? t : best), 0);
 }
+
+/** A head as questions and pins say it: not at all where it is the mean. @param {number | null} head @returns {{ head?: number }} */
+export const headSaid = (head) => (head === null ? {} : { head });

@@ -3,6 +3,7 @@
 
 import { number, percent } from "./numbers.js";
 import { gathered } from "./stats.js";
+import { HEADS } from "./words-heads.js";
 
 /** @typedef {import("./answer.js").Answer} Answer */
 /** @typedef {import("./regions.js").Region} Region */
@@ -29,10 +30,10 @@ export function readoutWords(answer) {
   const selfname = !meta.pooled ? "Weight on itself" : row ? "Weight on its own key" : "Weight from this pixel";
   return {
     headline: headWords(answer),
-    pixel: `${Math.floor(answer.x)}, ${Math.floor(answer.y)}`,
-    cell: cellWords(at, clip),
+    pixel: answer.token === undefined ? `${Math.floor(answer.x)}, ${Math.floor(answer.y)}` : HEADS.nowhere,
+    cell: answer.token === undefined ? cellWords(at, clip) : HEADS.the(answer.token),
     selfname,
-    self: own >= 0 ? weightWords(answer, weights[own]) : row ? "no such key" : "no such cell",
+    self: own >= 0 ? weightWords(answer, weights[own]) : answer.token !== undefined ? HEADS.itself : row ? "no such key" : "no such cell",
     law: lawWords(answer),
     spread: spreadWords(answer),
     terms: termWords(answer),
@@ -48,6 +49,7 @@ function alike({ block, index, direction, stats: { sizes, top } }) {
 /** @param {Answer} answer */
 function headWords(answer) {
   const row = answer.direction === "row";
+  if (answer.token !== undefined) return HEADS.headline(answer.token, alike(answer));
   if (alike(answer)) return row ? "This cell looks at all cells alike" : "This cell is looked at by all alike";
   return row ? "This cell looks most at" : "This cell is looked at most by";
 }
@@ -145,12 +147,13 @@ export function regionWords(answer, { rank, share, mass, frame, frames: [first, 
 
 /** An answer for those who do not see it. @param {Answer} answer */
 export function spokenWords(answer) {
-  const { direction, at, grid, stats, weights } = answer, clip = isClip(answer), [region] = stats.regions;
+  const { direction, at, grid, stats, weights, token } = answer, clip = isClip(answer), [region] = stats.regions;
+  const who = token === undefined ? `The cell in ${cellWords(at, clip)}` : HEADS.begins(token);
   if (alike(answer)) {
     const weight = weightWords(answer, weights[stats.best]);
-    return `The cell in ${cellWords(at, clip)} ${direction === "row" ? "looks at all cells" : "is looked at by all cells"} alike, weight ${weight}.`;
+    return `${who} ${direction === "row" ? "looks at all cells" : "is looked at by all cells"} alike, weight ${weight}.`;
   }
-  const strongest = `The cell in ${cellWords(at, clip)} ${direction === "row" ? "looks most at" : "is looked at most by"} the cell in ` +
+  const strongest = `${who} ${direction === "row" ? "looks most at" : "is looked at most by"} the cell in ` +
     `${cellWords(grid.unflat(stats.best), clip)}, weight ${weightWords(answer, weights[stats.best])}.`;
   return region ? `${strongest} ${regionWords(answer, region).spoken}.` : strongest;
 }

@@ -82,6 +82,11 @@ export class Controls {
     say(this.size, size && ` (${size})`);
   }
 
+  /** A model that was opened by its name is on the list from then on. @param {string} name @param {string} title */
+  offerModel(name, title) {
+    if ([...this.models.options].every((option) => option.value !== name)) this.models.add(new Option(title, name));
+  }
+
   /** @param {string} words */
   linked(words) {
     this.linkButton.textContent = words;

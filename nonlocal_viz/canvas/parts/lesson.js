@@ -5,7 +5,7 @@ import { lessonHtml, pairWords } from "../core/lesson.js";
 import { TOO_BIG } from "../core/words.js";
 import { all, contextOf, one } from "./elements.js";
 
-export class Lesson {
+export class LessonPanel {
   /** @param {HTMLElement} root @param {() => void} onOpen */
   constructor(root, onOpen) {
     this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-lesson"));
@@ -13,6 +13,8 @@ export class Lesson {
     /** What is written now. @type {import("../core/answer.js").Block | null} */
     this.block = null;
     this.direction = "";
+    /** @type {number | null} */
+    this.head = null;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -25,15 +27,21 @@ export class Lesson {
       this.body.textContent = TOO_BIG;
       return;
     }
-    if (this.block !== answer.block || this.direction !== answer.direction) {
+    if (this.block !== answer.block || this.direction !== answer.direction || this.head !== answer.block.head) {
       this.body.innerHTML = lessonHtml(answer.block, answer.direction);
       this.block = answer.block;
       this.direction = answer.direction;
+      this.head = answer.block.head;
     }
     /** @type {Record<string, string>} */
     const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
     for (const element of all(this.body, "[data-live]")) element.textContent = said[element.dataset.live || ""];
     if (found.products) this.draw(found.products);
+  }
+
+  clear() {
+    this.block = null;
+    this.body.replaceChildren();
   }
 
   /** @param {Float32Array} products */

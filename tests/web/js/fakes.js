@@ -8,7 +8,7 @@ globalThis.setTimeout = (...given) => patient(...given).unref();
 class Context {
   constructor(canvas) { this.canvas = canvas; this.calls = []; }
 }
-for (const name of ["clearRect", "fillRect", "strokeRect", "beginPath", "moveTo", "lineTo", "stroke"]) {
+for (const name of ["clearRect", "fillRect", "strokeRect", "beginPath", "moveTo", "lineTo", "stroke", "scale"]) {
   Context.prototype[name] = function draw(...given) { this.calls.push([name, ...given]); };
 }
 Context.prototype.drawImage = function drawImage(...given) {
@@ -41,6 +41,8 @@ export class Element {
   before(child) { this.parent?.append(child); }
   remove() { this.removed = true; if (this.parent) this.parent.children = this.parent.children.filter((c) => c !== this); }
   cloneNode() { return new Element(this.tag); }
+  get firstChild() { return this.children[0]; }
+  get lastChild() { return this.children.at(-1); }
   add(option) { this.options.push(option); }
   addEventListener(kind, listener) { (this.listeners[kind] ||= []).push(listener); }
   fire(kind, event = {}) { return (this.listeners[kind] || []).map((listener) => listener({ target: this, preventDefault() {}, ...event })); }

@@ -1,0 +1,140 @@
+"""The grid and the order of tokens that are made of a feature map, in whatever order the network has them.
+
+The cells of what a convolution gave out lie in raster order; half of them are changed, and which tokens
+move says what each is made of. Found so are also orders that only a network knows (mask units, merges), and
+grids deep in a network, where a change of the picture moves all tokens.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.core.tokens import GridShape
+from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.layout import Axes
+from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.records import Call
+
+#: Cells whose change is looked at, and how much farther than the middlemost token the right one moves.
+_CELLS, _FARTHER = 6, 3.0
+#: Convolutions that are tried, the last before the tokens first; how many cells of one a token may hold.
+_TRIED, _MERGED = 3, (1, 2, 4, 8)
+
+
+class Convolved(NamedTuple):
+    """A call of a convolution: how many calls came before it, and the shape of what it gave out."""
+
+    call: Call
+    before: int
+    shape: tuple[int, ...]
+
+
+def found(
+    again: Again,
+    convolutions: Sequence[Convolved],
+    given: tuple[str, tuple[int, ...]],
+    axes: Axes,
+    images: int,
+    count: int,
+    special: int,
+) -> Positions | None:
+    """What ``count`` tokens are that a module, ``given`` by path and shape, is given; None where no
+    convolution before it tells. At most ``special`` of them lie in front of the cells."""
+    tried: set[tuple[str, GridShape]] = set()
+    for convolved in reversed(convolutions):
+        for whole, grid in _grids(convolved.shape, images, count, special):
+            if len(tried) == _TRIED or (convolved.call.path, grid) in tried:
+                continue
+            tried.add((convolved.call.path, grid))
+            moved = _Moved(again, convolved, given, axes, whole, grid)
+            order = _order(moved, count, grid)
+            if order is not None:
+                names = special_names(count - math.prod(grid))
+                plain = torch.equal(order, torch.arange(count))
+                return Positions(grid, names, order=None if plain else order)
+    return None
+
+
+def _grids(
+    shape: tuple[int, ...], images: int, count: int, special: int
+) -> Iterator[tuple[GridShape, GridShape]]:
+    """(cells of a feature map (B', C, [T,] H, W), coarser grid) that leave few of the tokens over."""
+    frames, rest = divmod(shape[0], images)
+    if rest or len(shape) not in (4, 5) or (frames > 1 and len(shape) == 5):
+        return
+    depth = shape[2] if len(shape) == 5 else frames
+    for step in _MERGED:
+        grid = depth, -(-shape[-2] // step), -(-shape[-1] // step)
+        if 0 <= count - math.prod(grid) <= special and math.prod(grid) > 1:
+            yield (depth, shape[-2], shape[-1]), grid
+
+
+class _Moved:
+    """How far each token of the first image moves where cells of a feature map change."""
+
+    def __init__(
+        self, again: Again, convolved: Convolved, given: tuple[str, tuple[int, ...]], axes: Axes,
+        whole: GridShape, grid: GridShape,
+    ) -> None:  # fmt: skip
+        self._again, self._convolved, self._given, self._axes = again, convolved, given, axes
+        places = torch.unravel_index(torch.arange(math.prod(whole)), whole)
+        t, h, w = (p * to // of for p, to, of in zip(places, grid, whole, strict=True))
+        #: The coarser cell of each cell of the feature map.
+        self._cell = ((t * grid[1] + h) * grid[2] + w).view(whole)
+        self._still = self._run(lambda x: x)
+
+    def __call__(self, of: Callable[[Tensor], Tensor]) -> Tensor:
+        where = of(self._cell)
+
+        def change(x: Tensor) -> Tensor:
+            mask = where[None] if x.ndim == 5 else where
+            noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(9)).to(x)
+            size = 0.1 * x.float().std().clamp_min(1e-3).to(x.dtype)
+            shifted = x.clone()
+            first = slice(0, 1 if x.ndim == 5 else len(where))
+            mask = mask.unsqueeze(1).to(x.device)
+            shifted[first] = torch.where(mask, x[first] + noise[first] * size, x[first])
+            return shifted
+
+        return self._far(self._run(change))
+
+    def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
+        path, shape = self._convolved.call.path, self._convolved.shape
+        return self._again.input(change, self._given[0], after=(path, shape), shape=self._given[1])
+
+    def _far(self, changed: Tensor) -> Tensor:
+        moved = (changed - self._still).float()
+        axes = (self._axes.batch, *self._axes.positions)
+        far: Tensor = moved.movedim(axes, (0, 1)).flatten(2).norm(dim=2)[0]
+        return far
+
+
+def _has_bit(bit: int, value: int, cells: Tensor) -> Tensor:
+    return (cells >> bit & 1) == value
+
+
+def _is_cell(one: int, cells: Tensor) -> Tensor:
+    return cells == one
+
+
+def _order(moved: _Moved, count: int, grid: GridShape) -> Tensor | None:
+    """(count,) the number of every token: special ones first, then cells in raster order."""
+    cells = math.prod(grid)
+    special = count - cells
+    code = torch.zeros(cells, dtype=torch.long)
+    for bit in range(max(1, (cells - 1).bit_length())):
+        on, off = (moved(partial(_has_bit, bit, value))[special:] for value in (1, 0))
+        code += (on > off).long().cpu() << bit
+    if not torch.equal(code.sort().values, torch.arange(cells)):
+        return None
+    draw = torch.Generator().manual_seed(6)
+    for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
+        far = moved(partial(_is_cell, cell))[special:]
+        token = int(far.argmax())
+        if int(code[token]) != cell or float(far[token]) < _FARTHER * float(far.median()):
+            return None
+    return torch.cat([torch.arange(special), special + code])
