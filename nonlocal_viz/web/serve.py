@@ -80,19 +80,9 @@ def launch(
         limits=limits,
         opens=_alone(names, hosts, options),
     )
-    house = House(
-        queue=QueueState(demo),
-        hosts=names,
-        waiting=limits.queue_size,
-        uploads=limits.uploads,
-        upload_bytes=limits.video_bytes,
-        ready=lambda: bool(demo.is_running),
-        admits=lambda cookies: admitted(demo, cookies),
-        proxies=trusted,
-        frames=sites,
-    )
+    door = Middleware(Door, house=_house(demo, limits, names, trusted, sites))
     settings: dict[str, Any] = {
-        "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
+        "app_kwargs": {"middleware": [door]},
         # As an address has it; gradio takes the brackets off where it must.
         "server_name": f"[{host}]" if ":" in host else host,
         "server_port": port,
@@ -110,6 +100,26 @@ def _alone(
 ) -> bool:
     """Whether who asks is who runs it: no name but this machine's, and nobody let in by a password."""
     return given is None and names == _LOCAL and not options.get("auth")
+
+
+def _house(
+    demo: Any,
+    limits: Limits,
+    hosts: frozenset[str] | None,
+    proxies: tuple[Network, ...],
+    frames: tuple[str, ...],
+) -> House:
+    return House(
+        queue=QueueState(demo),
+        hosts=hosts,
+        waiting=limits.queue_size,
+        uploads=limits.uploads,
+        upload_bytes=limits.video_bytes,
+        ready=lambda: bool(demo.is_running),
+        admits=lambda cookies: admitted(demo, cookies),
+        proxies=proxies,
+        frames=frames,
+    )
 
 
 def _hosts(
