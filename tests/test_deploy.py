@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from nonlocal_viz.cli import _parser
+from nonlocal_viz.limits import LIMITS, MIB
 from nonlocal_viz.web import rules
 from tests.web.test_proxy import BLOCKS, TEMPORARY
 
@@ -148,3 +149,25 @@ def test_a_space_shows_the_port_of_the_container() -> None:
     assert (told["sdk"], str(told["app_port"])) == ("docker", said("EXPOSE")[0])
     assert told["license"] == "apache-2.0" and len(told["short_description"]) <= 60
     assert "NONLOCAL_VIZ_FRAME" in text
+
+
+def test_the_bounds_in_the_docs_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "serve.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+(?: MiB)?) \|", page, re.M))
+    assert len(told) >= 12
+    for name, value in told.items():
+        number = float(value.replace(",", "").removesuffix(" MiB"))
+        assert getattr(LIMITS, name) == number * (MIB if "MiB" in value else 1), name
+    assert f"(`{LIMITS.decoded_at_once}`)" in page or f"({LIMITS.decoded_at_once})" in page
+
+
+def test_the_lines_of_the_docs_fit_the_files() -> None:
+    page = (ROOT / "docs" / "serve.md").read_text("utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("docker ")]
+    assert len(lines) == 3
+    (run,) = [line for line in lines if line.startswith("docker run")]
+    port, uid = said("EXPOSE")[0], said("USER")[0]
+    assert f"-p {port}:{port} " in run and f"--tmpfs /data:size=3g,uid={uid},gid={uid} " in run
+    for line in lines:
+        for word in shlex.split(line):
+            assert "/" not in word or word.startswith("/data") or (ROOT / word).is_file(), word

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         from nonlocal_viz.survey import Plan, survey
     except ImportError:
         raise NonlocalVizError(
-            "A survey needs Ray and pyarrow: pip install 'nonlocal-viz[survey]'."
+            "A survey needs Ray and pyarrow: pip install 'ray[data]' pyarrow."
         ) from None
     look = _look(arguments)
     plan = Plan(

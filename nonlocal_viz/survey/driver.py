@@ -109,7 +109,7 @@ def _cluster(plan: Plan) -> Iterator[Any]:
         import ray.data
     except ImportError:
         raise NonlocalVizError(
-            "A survey is carried out by Ray, which is not installed: pip install 'nonlocal-viz[survey]'."
+            "A survey is carried out by Ray, which is not installed: pip install 'ray[data]' pyarrow."
         ) from None
     began = not ray.is_initialized()
     if began:
