@@ -1,4 +1,4 @@
-"""``python -m benchmarks [block row view open] [--quick] [--json FILE]``: prints Markdown tables."""
+"""``python -m benchmarks [block row view open load ...] [--quick] [--json FILE]``: Markdown tables."""
 
 import argparse
 import json

@@ -6,7 +6,7 @@ from typing import Any
 
 from nonlocal_viz.commands.arguments import add_force, add_quiet, check_out, say_notes
 
-ORDER = 6
+ORDER = 7
 HELP = "a published checkpoint as a file of ours: the network, or its blocks alone"
 EXAMPLES = """\
 nonlocal-viz convert net.pth

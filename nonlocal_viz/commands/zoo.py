@@ -9,7 +9,7 @@ from pathlib import Path
 from nonlocal_viz.commands.arguments import ArgumentError, add_force, add_quiet
 from nonlocal_viz.files import write_atomically
 
-ORDER = 5
+ORDER = 6
 HELP = "list the models that come with the package and those of others; fetch one of these"
 EXAMPLES = """\
 nonlocal-viz zoo

@@ -51,6 +51,7 @@ class House:
         ready: whether pictures can be looked at.
         admits: whether whoever sent these cookies may come in.
         proxies: whose word is taken for where a browser thinks that it is.
+        frames: sites, such as ``https://example.org``, that may show the page within theirs.
     """
 
     queue: QueueState
@@ -61,6 +62,7 @@ class House:
     ready: Callable[[], bool]
     admits: Callable[[dict[str, str]], bool]
     proxies: tuple[rules.Network, ...]
+    frames: tuple[str, ...] = ()
 
 
 class Door:
@@ -90,7 +92,7 @@ class Door:
         if refusal is not None:
             await _say(send, refusal)
             return
-        await self._pass(scope, receive, _dressed(send), path, method)
+        await self._pass(scope, receive, _dressed(send, self.house.frames), path, method)
 
     def _refused(self, scope: Scope, path: str, method: str) -> rules.Refusal | None:
         headers = dict(scope["headers"])
@@ -227,13 +229,16 @@ def _veiled(send: Send) -> Send:
     return veiled
 
 
-def _dressed(send: Send) -> Send:
+def _dressed(send: Send, frames: tuple[str, ...] = ()) -> Send:
+    said = {**_HEADERS}
+    said["content-security-policy"] += "".join(f" {site}" for site in frames)
+
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", []))
             there = {name.lower() for name, _ in headers}
             headers += [
-                (k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in there
+                (k.encode(), v.encode()) for k, v in said.items() if k.encode() not in there
             ]
             message = {**message, "headers": headers}
         await send(message)

@@ -1,6 +1,7 @@
 """How the page is served."""
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -47,6 +48,7 @@ def launch(
     limits: Limits = LIMITS,
     hosts: Sequence[str] | None = None,
     proxies: Sequence[str] = ("127.0.0.1", "::1"),
+    frames: Sequence[str] = (),
     **options: Any,
 ) -> Any:
     """Build the page and serve it until interrupted; arguments as :func:`build`.
@@ -55,15 +57,16 @@ def launch(
         hosts: names that the server answers to, ``"*.example.org"`` for all below one; default any, but
             where it is bound to this machine alone and stands behind no proxy, this machine's.
         proxies: addresses or networks whose ``X-Forwarded-`` headers are believed; ``"*"``: everybody's.
+        frames: sites, such as ``"https://example.org"``, that may show the page within theirs.
         options: go to gradio's ``launch`` (``prevent_thread_lock``, ``auth``, ``root_path`` ...).
 
     Raises:
         NonlocalVizError: the model cannot be loaded, the port is taken, nothing can be written, or a proxy
-            is no address.
+            is no address, or a site none.
     """
     # What cannot work is said before a model is loaded.
     try_port(host, port)
-    trusted = _networks(proxies)
+    trusted, sites = _networks(proxies), _sites(frames)
     # The door decides whom to believe; uvicorn would hide from it who is at the other end.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
     own_folder(limits)
@@ -77,18 +80,9 @@ def launch(
         limits=limits,
         opens=_alone(names, hosts, options),
     )
-    house = House(
-        queue=QueueState(demo),
-        hosts=names,
-        waiting=limits.queue_size,
-        uploads=limits.uploads,
-        upload_bytes=limits.video_bytes,
-        ready=lambda: bool(demo.is_running),
-        admits=lambda cookies: admitted(demo, cookies),
-        proxies=trusted,
-    )
+    door = Middleware(Door, house=_house(demo, limits, names, trusted, sites))
     settings: dict[str, Any] = {
-        "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
+        "app_kwargs": {"middleware": [door]},
         # As an address has it; gradio takes the brackets off where it must.
         "server_name": f"[{host}]" if ":" in host else host,
         "server_port": port,
@@ -106,6 +100,26 @@ def _alone(
 ) -> bool:
     """Whether who asks is who runs it: no name but this machine's, and nobody let in by a password."""
     return given is None and names == _LOCAL and not options.get("auth")
+
+
+def _house(
+    demo: Any,
+    limits: Limits,
+    hosts: frozenset[str] | None,
+    proxies: tuple[Network, ...],
+    frames: tuple[str, ...],
+) -> House:
+    return House(
+        queue=QueueState(demo),
+        hosts=hosts,
+        waiting=limits.queue_size,
+        uploads=limits.uploads,
+        upload_bytes=limits.video_bytes,
+        ready=lambda: bool(demo.is_running),
+        admits=lambda cookies: admitted(demo, cookies),
+        proxies=proxies,
+        frames=frames,
+    )
 
 
 def _hosts(
@@ -127,6 +141,15 @@ def _networks(proxies: Sequence[str]) -> tuple[Network, ...]:
         raise NonlocalVizError(
             f"A proxy is named by its address or network, such as 10.0.0.0/8, not {', '.join(proxies)!r}."
         ) from None
+
+
+def _sites(frames: Sequence[str]) -> tuple[str, ...]:
+    for site in frames:
+        if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d+)?", site):
+            raise NonlocalVizError(
+                f"A site that shows the page is named as https://example.org, not {site!r}."
+            )
+    return tuple(frames)
 
 
 def try_port(host: str, port: int) -> None:

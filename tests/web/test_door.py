@@ -105,6 +105,14 @@ def test_a_question_goes_through_whole_and_every_answer_is_dressed() -> None:
     assert refused.headers["x-content-type-options"] == "nosniff" and len(inside.bodies) == 1
 
 
+def test_sites_that_are_named_may_show_the_page_within_theirs() -> None:
+    door = Door(Inside(), house(frames=("https://a.org", "https://*.b.org:8")))
+    policy = asked(door, "GET", "/").headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors 'self' https://a.org https://*.b.org:8")
+    with pytest.raises(NonlocalVizError, match="is named as https"):
+        server.launch("default", port=free_port(), frames=("a.org; script-src",))
+
+
 def test_a_question_that_breaks_something_never_gets_in() -> None:
     inside = Inside()
     door = Door(inside, house())
