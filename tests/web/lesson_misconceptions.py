@@ -1,4 +1,4 @@
-"""What people get wrong about non-local blocks, each with the page and the texts of the lesson that answer it."""
+"""What people get wrong about non-local blocks, and the texts of the lesson that answer it."""
 
 #: misconception -> keys of words that say the right thing, on the page that their first part names.
 ANSWERED: dict[str, tuple[str, ...]] = {
