@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nonlocal_viz.core.geometry import Grid, Rect
     from nonlocal_viz.core.pairwise import INSTANTIATIONS, Pairwise
     from nonlocal_viz.core.resnet import NonLocalResNet
+    from nonlocal_viz.core.rollout import attention_flow, rollout
     from nonlocal_viz.core.source import About, Prepare, Source
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.probe.attach import attach
@@ -50,11 +51,13 @@ _HOMES = {
     "View": "view",
     "as_attention": "core.equivalent",
     "attach": "probe.attach",
+    "attention_flow": "core.rollout",
     "compare": "compare",
     "examples": "resources",
     "list_models": "zoo.manifest",
     "load_model": "zoo.opening",
     "nonlocal_means": "core.ancestor",
+    "rollout": "core.rollout",
     "save_model": "zoo.saving",
 }
 _MODULES = {
@@ -84,6 +87,7 @@ __all__ = [
     "View",
     "as_attention",
     "attach",
+    "attention_flow",
     "compare",
     "diagnostics",
     "errors",
@@ -94,6 +98,7 @@ __all__ = [
     "media",
     "nonlocal_means",
     "render",
+    "rollout",
     "save_model",
     "zoo",
 ]

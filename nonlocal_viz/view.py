@@ -8,7 +8,7 @@ yet knows how to go on; pickling completes it.
 import os
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.anatomy import Anatomy, Contribution, contribution
 from nonlocal_viz.core.fitting import Fitted
 from nonlocal_viz.core.geometry import Grid
+from nonlocal_viz.core.rollout import rollout
 from nonlocal_viz.core.source import About, Step, brief
 from nonlocal_viz.encoding import Encoding, Inside
 from nonlocal_viz.errors import BlockError, QueryError, WritingError
@@ -234,6 +235,57 @@ class View:
             affinity, weights, "row", block=block, x=x, y=y, query_cell=cell, query_rect=seen,
             grid=self.key_grid(block), first_frame=first, head=head, token=name,
         )  # fmt: skip
+
+    def rollout(
+        self,
+        x: float | None = None,
+        y: float | None = None,
+        frame: int = 0,
+        *,
+        token: str | None = None,
+        blocks: Sequence[str] | None = None,
+        residual: float = 0.5,
+    ) -> Row:
+        """What the cell at pixel (x, y), or a token, of the last block looks at through all ``blocks``; see
+        :func:`nonlocal_viz.rollout` for what that means, and what it does not.
+
+        Args:
+            token: the name of a token that lies on no cell, in place of a pixel.
+            blocks: from the first to the last; default all on the tokens of the last block.
+
+        Raises:
+            ShapeError, OptionError: as :func:`nonlocal_viz.rollout`.
+            QueryError, BlockError: as :meth:`query` and :meth:`token`.
+        """
+        names = list(blocks) if blocks else self._alike(frame)
+        maps = [self.affinity(name, frame) for name in names]
+        if token is not None:
+            row = self.token(token, names[-1], frame=frame)
+        else:
+            width, height = self.size
+            place = (width / 2 if x is None else x, height / 2 if y is None else y)
+            row = self.query(*place, frame, names[-1])
+        cell = (row.query_cell[0] - row.first_frame, *row.query_cell[1:])
+        weights = rollout(maps, token if token is not None else cell, residual=residual)
+        cells = weights[0, maps[0].keys.on_grid]
+        return replace(
+            row,
+            block=f"rollout of {names[0]} to {names[-1]}" if len(names) > 1 else names[0],
+            map=cells.float().cpu().numpy().copy().reshape(row.grid.cells),
+            instantiation="rollout",
+            weigh=None,
+        )
+
+    def _alike(self, frame: int) -> list[str]:
+        """The blocks over the tokens of the last one."""
+        last = self.affinity(self.blocks[-1], frame)
+        own = (last.query_grid, last.query_aside)
+        maps = {name: self.affinity(name, frame) for name in self.blocks}
+        return [
+            name
+            for name, found in maps.items()
+            if own == (found.query_grid, found.query_aside) == (found.key_grid, found.key_aside)
+        ] or [self.blocks[-1]]
 
     def _ask(
         self,

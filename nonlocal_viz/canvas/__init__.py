@@ -6,6 +6,7 @@ mount.js <- gradio.js | alone.js. All are plain ES modules; join.py says what th
 into the one script that gradio, or a file, takes.
 """
 
+import base64
 import json
 from pathlib import Path
 
@@ -33,8 +34,9 @@ def canvas_markup() -> str:
 def canvas_html() -> str:
     """The markup for gradio, with the style of the lesson. It holds no ``${``: gradio would re-render it on
     every value; and as gradio makes a JavaScript template string of it, backslashes have to survive."""
-    style = f"<style>{_read('lesson/lesson.css')}</style>"
-    return (style + canvas_markup()).replace("\\", r"\\")
+    font = base64.b64encode((FOLDER / "lesson/math.woff2").read_bytes()).decode()
+    style = _read("lesson/lesson.css").replace("math.woff2", f"data:font/woff2;base64,{font}")
+    return (f"<style>{style}</style>" + canvas_markup()).replace("\\", r"\\")
 
 
 def canvas_words() -> dict[str, dict[str, str]]:

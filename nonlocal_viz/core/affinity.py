@@ -157,6 +157,15 @@ class Affinity(ABC):
         found = self._weights(slice(None) if off_grid else self.queries.on_grid)
         return _mean(_cells(found, self.keys, off_grid), heads)
 
+    def together(self, shares: Tensor) -> Tensor:
+        """What all query tokens look at together, each as much as its share: ``shares`` (B, N') times the
+        map, (B, K), the mean over the heads. Time O(N' K D H); queries without a share cost nothing."""
+        out = shares.new_zeros(len(self), self.keys.tokens)
+        used = shares.any(0).nonzero()[:, 0]
+        for chunk in used.split(self._step):
+            out += torch.einsum("bq,bhqk->bk", shares[:, chunk], self._weights(chunk)) / self.heads
+        return out
+
     def row_chunks(self) -> Iterator[Tensor]:
         """Every row once, in order, as chunks (B, n, M) of bounded size: for statistics of the map."""
         cells, keys = self.queries.on_grid, self.keys.on_grid
@@ -164,9 +173,13 @@ class Affinity(ABC):
             yield _mean(self._weights(chunk)[..., keys], heads=False)
 
     def _chunks(self, start: int, stop: int) -> Iterator[slice]:
-        step = max(1, CHUNK_SCORES // max(1, len(self) * self.heads * self.keys.tokens))
-        for at in range(start, stop, step):
-            yield slice(at, min(at + step, stop))
+        for at in range(start, stop, self._step):
+            yield slice(at, min(at + self._step, stop))
+
+    @property
+    def _step(self) -> int:
+        """Rows that are made at once."""
+        return max(1, CHUNK_SCORES // max(1, len(self) * self.heads * self.keys.tokens))
 
     def __repr__(self) -> str:
         batch, n, m = self.shape

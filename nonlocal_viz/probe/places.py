@@ -25,9 +25,14 @@ def laid_out(
     Raises:
         UnprovenError: queries or keys cannot be placed.
     """
-    slots = _in_raster_order(slots, positions)
-    slot, image, head = _queries(slots)
-    query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
+    slots, notes = _asking_once(_in_raster_order(slots, positions), positions)
+    learnt = bool((slots.query == NOWHERE).all())
+    slot, image, head = _learnt_queries(slots) if learnt else _queries(slots)
+    if learnt:
+        query_grid: GridShape = (0, 0, 0)
+        query_aside = OffGrid(tuple(f"query {i + 1}" for i in range(slot.shape[2])))
+    else:
+        query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
     if slots.key_side is not None:
         key_grid = slots.key_side.grid
         token, padding = _keys(slots, image, head, key_grid)
@@ -43,7 +48,7 @@ def laid_out(
         named = tuple(f"padding {i + 1}" for i in range(padding))
         key_grid = positions.grid
         key_aside = OffGrid(positions.before, positions.after + named)
-    return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside)
+    return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside, notes=notes)
 
 
 def _in_raster_order(slots: Slots, positions: Positions) -> Slots:
@@ -58,6 +63,41 @@ def _in_raster_order(slots: Slots, positions: Positions) -> Slots:
         return torch.where(code >= 0, placed, code)
 
     return replace(slots, query=ordered(slots.query), key=ordered(slots.key))
+
+
+def _asking_once(slots: Slots, positions: Positions) -> tuple[Slots, tuple[str, ...]]:
+    """The slots without the special tokens that ask in several groups where cells ask in one (a class token
+    in every frame): which of its rows would be the one?"""
+    flat = slots.query.reshape(-1)
+    nothing = not len(positions.aside) or not positions.cells or slots.query_side is not None
+    if nothing or not bool((flat >= 0).any()):
+        return slots, ()
+    counts = torch.bincount(flat[flat >= 0] % slots.positions, minlength=slots.positions)
+    first = len(positions.before)
+    usual = counts[first : first + positions.cells]
+    several = (counts > usual.max()).nonzero()[:, 0]
+    if not len(several) or bool((usual == 0).any()):
+        return slots, ()
+    asks = torch.isin(slots.query % slots.positions, several) & (slots.query >= 0)
+    names = ", ".join(positions.names[int(i)] for i in several)
+    note = f"Asks in several groups of keys, and then is averaged; such rows are left out: {names}."
+    return replace(slots, query=slots.query.masked_fill(asks, NOWHERE)), (note,)
+
+
+def _learnt_queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`_queries`, of queries that no input moves: they are the network's own, each group of one
+    image and head by the keys that it looks at."""
+    groups, n = slots.query.shape
+    image = slots.key.max(1).values // slots.key_positions
+    heads, rest = divmod(groups, slots.images)
+    counts = torch.bincount(image.clamp_min(0), minlength=slots.images)
+    if rest or bool((slots.key < 0).any()) or not bool((counts == heads).all()):
+        raise UnprovenError("No query of it follows one position of the module's input.")
+    group = torch.argsort(image, stable=True).view(slots.images, heads)
+    head = torch.empty_like(image)
+    head[group] = torch.arange(heads).expand(slots.images, -1)
+    slot = group[..., None] * n + torch.arange(n)
+    return slot, image, head
 
 
 def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
@@ -92,6 +132,9 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     asking = slots.query.reshape(-1)[slot[0, 0]] % slots.positions
     names = positions.before + ("",) * positions.cells + positions.after
     special = tuple(names[int(p)] for p in asking)
+    first = len(positions.before)
+    if asking.tolist() == list(range(first, first + positions.cells)):
+        return positions.grid, NONE_ASIDE
     grid = _spread_evenly(asking.tolist(), positions)
     if grid is not None:
         return grid, NONE_ASIDE

@@ -27,8 +27,12 @@ from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 _SPECIAL = 8
+#: And more behind them, no detector.
+_BEHIND = 300
 #: Ways of reading inputs in which slots that mix positions are looked for.
 _LOST = 4
+#: Modules that are given so many tokens, of which one is looked for that the picture moves.
+_FIRST = 4
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
@@ -47,6 +51,7 @@ class Reader:
         #: {number of tokens: what those are that an attention gave out}
         self._asked: dict[int, Positions] = {}
         self._again: dict[tuple[int, int], Again] = {}
+        self._first: dict[tuple[int, int, Axes], Call | None] = {}
 
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
         allowed = tolerance(capture.query.dtype)
@@ -81,7 +86,7 @@ class Reader:
         return Recorded(
             **{
                 **{f: getattr(found, f) for f in found.__dataclass_fields__},
-                "notes": tuple(notes),
+                "notes": (*found.notes, *notes),
                 "proof": dict(capture.error),
             }
         )
@@ -256,7 +261,7 @@ class Reader:
         key = count, images
         if key not in self._orders:
             self._orders[key] = None
-            call = self._earliest(count, axes, images)
+            call = self._earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
@@ -295,10 +300,16 @@ class Reader:
         picture = first_tensor(root.args, root.kwargs)
         if picture is not None and picture[1].ndim == 4:
             grids += _square_patches(count, picture[1].shape[-2:])
-        fitting = [g for g in dict.fromkeys(grids) if 0 <= count - math.prod(g) <= _SPECIAL]
+        fitting = [g for g in dict.fromkeys(grids) if _special_fits(count - math.prod(g), g)]
         fitting.sort(key=lambda g: count - math.prod(g))
-        for grid in fitting:
-            positions = Positions(three(grid), special_names(count - math.prod(grid)))
+        asked = [Positions(three(g), special_names(count - math.prod(g))) for g in fitting]
+        # Detection tokens stand behind the cells, and are many.
+        convolved = [
+            tuple(shape[-2:]) for _, _, shape in self._watch.convolutions if len(shape) == 4
+        ]
+        for grid in dict.fromkeys([*grids, *convolved]):
+            asked += _with_many_behind(grid, count)
+        for positions in asked:
             if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
                 return positions
         return None
@@ -307,7 +318,7 @@ class Reader:
         self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
     ) -> bool:
         """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes, images)
+        call = self._earliest(count, axes, images, root)
         if call is None or picture.ndim not in (4, 5):
             return False
         again = self._again.setdefault((id(root), 0), Again(root))
@@ -336,15 +347,46 @@ class Reader:
             exact += found == cell
         return 2 * exact >= len(cells)
 
-    def _earliest(self, count: int, axes: Axes, images: int) -> Call | None:
+    def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
+        """The calls of modules that are given so many tokens, the earliest first."""
+        found = []
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
             if first is None or first[1].ndim != 3 or not call.path:
                 continue
             # Windows of as many positions are more than there are images.
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
-                return call
-        return None
+                found.append(call)
+        return found
+
+    def _earliest(self, count: int, axes: Axes, images: int, root: Call) -> Call | None:
+        """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
+        key = count, images, axes
+        if key not in self._first:
+            self._first[key] = None
+            again = self._again.setdefault((id(root), 0), Again(root))
+            for call in self._given_to(count, axes, images)[:_FIRST]:
+                path, shape = call.path[len(root.path) :].lstrip("."), _shape(call)
+                still = again.input(lambda x: x, path, shape=shape)
+                if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
+                    self._first[key] = call
+                    break
+        return self._first[key]
+
+
+def _special_fits(special: int, grid: Sequence[int]) -> bool:
+    """Whether so many tokens may stand in front of the cells: few, and fewer than cells, or the tokens of
+    a small grid would pass for them."""
+    return 0 <= special <= _SPECIAL and (not special or special < math.prod(grid))
+
+
+def _with_many_behind(grid: tuple[int, ...], count: int) -> Iterator[Positions]:
+    cells = math.prod(grid)
+    for front in (1, 0):
+        behind = count - cells - front
+        if 0 < behind <= _BEHIND and cells > behind:
+            names = tuple(f"token {i + 1}" for i in range(behind))
+            yield Positions(three(grid), special_names(front), names)
 
 
 def _in_order(found: Recorded) -> bool:

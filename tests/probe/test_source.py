@@ -98,6 +98,35 @@ def test_a_token_on_no_cell_is_asked_by_name(vit) -> None:
         view.token("register 1")
 
 
+def test_a_rollout_goes_through_all_blocks_from_a_place_or_a_token(vit) -> None:
+    view = vit[1]
+    maps = [view.affinity(block) for block in view.blocks]
+    row = view.rollout(60, 40, residual=0.2)
+    cell = view.query(60, 40, block=view.blocks[-1]).query_cell
+    np.testing.assert_allclose(row.map.ravel(), nv.rollout(maps, cell, residual=0.2)[0, 1:])
+    assert (row.instantiation, row.query_cell) == ("rollout", cell)
+    assert row.block == "rollout of blocks.0.attn to blocks.1.attn"
+    of_class = view.rollout(token="class")
+    np.testing.assert_allclose(of_class.map.ravel(), nv.rollout(maps, "class")[0, 1:])
+    assert of_class.token == "class" and "class token" in of_class.describe()
+    last = view.rollout(token="class", blocks=["blocks.1.attn"], residual=0)
+    np.testing.assert_allclose(last.map, view.token("class", "blocks.1.attn").map, rtol=1e-5)
+    with pytest.raises(QueryError, match="never saw"):
+        view.rollout(2, 40)
+
+
+def test_a_rollout_takes_the_blocks_on_the_grid_of_the_last(photo: np.ndarray) -> None:
+    net = nv.load_model(
+        "timm:swin_tiny_patch4_window7_224", "cpu", pretrained=False, img_size=56, window_size=7,
+        depths=(1, 2), num_heads=(1, 2), embed_dim=8,
+    )  # fmt: skip
+    view = nv.Lens(net).open(photo)
+    row = view.rollout(70, 40)
+    assert row.block == "rollout of layers.1.blocks.0.attn to layers.1.blocks.1.attn"
+    assert row.map.shape == (1, 7, 7)
+    assert float(row.map.sum()) == pytest.approx(1, abs=1e-5)
+
+
 def test_random_weights_are_said_and_the_network_is_left_alone(vit, photo: np.ndarray) -> None:
     source, view = vit
     assert any("weights are random" in said for said in view.about.assumptions)

@@ -1,12 +1,15 @@
 """A learner at the lesson: answers and how they are graded, keys alone, Back and reload, a photo of one's
 own, what is fetched, and axe-core."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import nonlocal_viz as nv
+from nonlocal_viz.canvas import canvas_words
 from tests.web.lesson_visit import PAGES, Learner
 from tests.web.test_access import axe, found  # noqa: F401 - a fixture
 
@@ -214,3 +217,52 @@ def test_a_phone_is_enough(learner: Any) -> None:
         assert wide <= 390, f"page {number} is {wide} pixels wide"
         if number < len(PAGES):
             one.page.locator('[data-act="next"]').click()
+
+
+def test_a_door_leads_from_the_picture_to_its_page_and_its_link_back(visit: Any) -> None:
+    seen = visit(query="?example=rocket&block=layer3.1&x=100&y=60", locale="en")
+    one = Learner(seen)
+    one.page.locator(".nlv-lesson > summary").click()
+    one.page.locator(".nlv-door a").click()
+    one.ready(4)
+    state = one.lesson()
+    assert state["neutral"] and state["state"]["block"] == "layer3.1" and state["veiled"]
+    address = one.page.url
+    assert "here=1" in address and "example=rocket" in address
+    one.page.goto("about:blank")
+    one.page.goto(address)
+    one.visit.wait("tool.lesson && tool.lesson.ready")
+    again = one.lesson()
+    assert (again["page"], again["state"]) == ("row", state["state"])
+    one.reveal()
+    one.page.locator('[data-act="back"]').click()
+    one.visit.wait("tool.lesson.ready && !tool.lesson.neutral")
+    assert one.lesson()["veiled"]
+
+
+@pytest.mark.parametrize("lang", ["zh"])
+def test_a_handout_has_the_questions_and_last_the_answers(
+    learner: Any, lang: str, tmp_path: Path
+) -> None:
+    one = learner(f"lesson=4&lang={lang}")
+    one.page.evaluate("() => { window.print = () => { window.printed = true; }; }")
+    one.page.locator('[data-act="print"]').click()
+    one.page.wait_for_function("window.printed", timeout=90_000)
+    words, leaves = canvas_words()[lang], one.page.locator(".nlv-leaf")
+    assert leaves.count() == len(PAGES) + 1
+    texts = [leaves.nth(i).text_content() or "" for i in range(leaves.count())]
+    for name, text in zip(PAGES, texts, strict=False):
+        assert (
+            words[f"{name}.title"] in text
+            and words[f"{name}.title"] in texts[-1] + words["code.title"]
+        )
+        assert not re.search(r"\{\w+\}|undefined|NaN|\u2013", text)
+    assert "3.42" not in texts[3] and "3.42" in texts[-1] and "144" not in texts[2]
+    assert "144" in texts[-1] and not re.search(r"\{\w+\}|undefined|NaN|\u2013", texts[-1])
+    paper = tmp_path / "handout.pdf"
+    one.page.pdf(path=paper, prefer_css_page_size=True)
+    content = paper.read_bytes()
+    assert 11 <= len(re.findall(rb"/Type /Page\b", content)) <= 14 and len(content) < 6e6
+    # Everything is as it was, and nothing was given away.
+    one.visit.wait("tool.lesson.ready && tool.lesson.number === 4")
+    assert one.lesson()["veiled"] and one.lesson()["lang"] == lang

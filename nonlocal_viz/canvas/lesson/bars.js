@@ -49,16 +49,35 @@ export function barAt(canvas, event, count) {
   return Math.max(0, Math.min(count - 1, Math.floor(((event.clientX - box.left) / box.width) * count)));
 }
 
-/** A small photo with weights over it. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {Float32Array} weights
+/** A small photo with weights over it. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson
+ * @param {Float32Array | null} weights null: the photo alone
  * @param {Grid} grid
- * @param {{ signed?: boolean, top?: number, query?: import("../core/grid.js").Rect | null, frame?: number }} [style] */
-export function drawMap(canvas, lesson, weights, grid, { signed = false, top, query = null, frame = 0 } = {}) {
-  const { stage } = lesson.session.scene, { size } = stage, photo = stage.photos[frame] || stage.photo, width = 300,
-    height = Math.round((width * size.height) / size.width);
+ * @param {{ signed?: boolean, top?: number, query?: import("../core/grid.js").Rect | null, frame?: number, width?: number }} [style] */
+export function drawMap(canvas, lesson, weights, grid, { signed = false, top, query = null, frame = 0, width = 300 } = {}) {
+  const { stage } = lesson.session.scene, { size } = stage, photo = stage.photos[frame] || stage.photo, k = width / size.width;
   if (!size.width) return;
   canvas.width = width;
-  canvas.height = height;
-  const context = contextOf(canvas), paint = lesson.paint(signed, top ?? weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0)), k = width / size.width;
+  canvas.height = Math.round(size.height * k);
+  const context = contextOf(canvas);
+  if (weights) {
+    const most = top ?? weights.reduce((high, w) => Math.max(high, Math.abs(w)), 0);
+    drawWeights(canvas, lesson, weights, grid, lesson.paint(signed, most), frame);
+  } else if (loaded(photo)) context.drawImage(photo, 0, 0, width, canvas.height);
+  if (!query) return;
+  context.lineWidth = width / 100;
+  context.strokeStyle = "#000";
+  const box = /** @type {const} */ ([query.left * k, query.top * k, Math.max(6, (query.right - query.left) * k), Math.max(6, (query.bottom - query.top) * k)]);
+  context.strokeRect(...box);
+  context.lineWidth = width / 200;
+  context.strokeStyle = "#fff";
+  context.strokeRect(...box);
+}
+
+/** @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {Float32Array} weights @param {Grid} grid
+ * @param {import("../core/look.js").Paint} paint @param {number} frame */
+function drawWeights(canvas, lesson, weights, grid, paint, frame) {
+  const { stage } = lesson.session.scene, photo = stage.photos[frame] || stage.photo, { width, height } = canvas, k = width / stage.size.width;
+  const context = contextOf(canvas);
   context.filter = groundOf(paint);
   if (loaded(photo)) context.drawImage(photo, 0, 0, width, height);
   context.filter = "none";
@@ -67,14 +86,6 @@ export function drawMap(canvas, lesson, weights, grid, { signed = false, top, qu
   const { left, top: up, right, bottom } = grid.extent;
   context.imageSmoothingEnabled = false;
   context.drawImage(cells, left * k, up * k, (right - left) * k, (bottom - up) * k);
-  if (!query) return;
-  context.lineWidth = 3;
-  context.strokeStyle = "#000";
-  const box = /** @type {const} */ ([query.left * k, query.top * k, Math.max(6, (query.right - query.left) * k), Math.max(6, (query.bottom - query.top) * k)]);
-  context.strokeRect(...box);
-  context.lineWidth = 1.5;
-  context.strokeStyle = "#fff";
-  context.strokeRect(...box);
 }
 
 /** A table of numbers, a pixel each. @param {HTMLCanvasElement} canvas @param {import("./lesson.js").Lesson} lesson @param {ArrayLike<number>} numbers

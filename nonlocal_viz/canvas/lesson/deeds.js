@@ -10,7 +10,7 @@ import { graded, guessText, spokenResult } from "./asking.js";
 const ACTS = {
   explore: (lesson) => lesson.turning.to(0),
   lesson: (lesson) => { if (!lesson.on) lesson.turning.to(1); },
-  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page)),
+  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), true, element.dataset.here === "1"),
   next: (lesson) => lesson.turning.to(lesson.number + 1),
   prev: (lesson) => lesson.turning.to(lesson.number - 1),
   language: (lesson) => lesson.speak(lesson.tongue.next),

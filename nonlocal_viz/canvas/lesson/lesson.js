@@ -17,6 +17,7 @@ import { PAGES } from "./pages.js";
 import { Aiming } from "./aiming.js";
 import { Print } from "./print.js";
 import { addressOf, hashOf, placeAsked, plainPlace } from "./place.js";
+import { Rewording } from "./rewording.js";
 import { Turning } from "./turning.js";
 import { figure } from "./figures.js";
 
@@ -55,14 +56,17 @@ export class Lesson {
     this.data = new Data(session, () => this.render());
     this.marks = new Marks(session.scene.stage);
     this.frame = new Frame(this);
+    this.rewording = new Rewording(session.root);
     this.print = new Print(this);
     this.aiming = new Aiming(this);
     this.turning = new Turning(this);
     hearArticle(this);
     this.keyboard = new Keyboard(this);
     session.guest = this;
+    session.scene.lesson.door = true;
     if (this.number) session.asked = this.firstAsked(session.asked);
     this.frame.show();
+    this.rewording.speak(this.tongue);
     addEventListener("hashchange", () => this.heed(placeAsked(location.hash)));
   }
 
@@ -180,6 +184,7 @@ export class Lesson {
   speak(language) {
     this.tongue.now = this.tongue.nearest(language);
     this.frame.show();
+    this.rewording.speak(this.tongue);
     this.render();
     this.say_();
   }

@@ -15,6 +15,8 @@ export class LessonPanel {
     this.direction = "";
     /** @type {number | null} */
     this.head = null;
+    /** Whether there are pages that explain more. */
+    this.door = false;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -28,7 +30,9 @@ export class LessonPanel {
       return;
     }
     if (this.block !== answer.block || this.direction !== answer.direction || this.head !== answer.block.head) {
-      this.body.innerHTML = lessonHtml(answer.block, answer.direction);
+      const open = this.body.querySelector("details")?.open;
+      this.body.innerHTML = lessonHtml(answer.block, answer.direction, this.door);
+      if (open) one(this.body, "details").setAttribute("open", "");
       this.block = answer.block;
       this.direction = answer.direction;
       this.head = answer.block.head;
