@@ -95,7 +95,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "xcit": ("xcit_nano_12_p16_224",),
 }
 #: Seconds of a network before it is given up.
-LIMIT = 240
+LIMIT = 300
 
 
 class Seen(NamedTuple):
@@ -156,11 +156,10 @@ def _grid(grid: tuple[int, int, int]) -> str:
     return " x ".join(map(str, grid[1:] if grid[0] == 1 else grid))
 
 
-def _work(asked: Any, told: Any) -> None:
+def _work(wanted: list[tuple[str, str]], told: Any) -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    while (one := asked.get()) is not None:
-        file, name = one
+    for file, name in wanted:
         try:
             told.put(seen_of(file, name))
         except Exception as error:
@@ -209,38 +208,35 @@ def page(found: list[Seen]) -> str:
     )
 
 
-def run(files: list[str], workers: int, limit: float = LIMIT) -> list[Seen]:
-    """What came of the networks of every file, in their order; ``workers`` at once, all given up after
-    ``limit`` seconds without an answer of any."""
+def run(files: list[str], limit: float = LIMIT) -> list[Seen]:
+    """What came of the networks of every file, in their order, in a process of their own: one that takes
+    longer than ``limit`` seconds is given up, and the rest goes on without it."""
     context = multiprocessing.get_context("spawn")
-    asked, told = context.Queue(), context.Queue()
     wanted = [(file, name) for file in files for name in networks(file)]
-    for one in [*wanted, *[None] * workers]:
-        asked.put(one)
-    processes = [context.Process(target=_work, args=(asked, told)) for _ in range(workers)]
-    for process in processes:
-        process.start()
-    found: dict[tuple[str, str], Seen] = {}
+    found: list[Seen] = []
     while len(found) < len(wanted):
+        told = context.Queue()
+        process = context.Process(target=_work, args=(wanted[len(found) :], told))
+        process.start()
         try:
-            seen = told.get(timeout=limit)
+            while len(found) < len(wanted):
+                found.append(told.get(timeout=limit))
+                print(_line(found[-1]), flush=True)
         except queue.Empty:
-            break
-        found[seen.file, seen.name] = seen
-        print(_line(seen), flush=True)
-    for process in processes:
+            late = f"no answer within {limit:.0f} seconds"
+            found.append(Seen(*wanted[len(found)], [], [], (0, 0), late))
+            print(_line(found[-1]), flush=True)
         process.kill()
-    late = f"no answer within {limit:.0f} seconds"
-    return [found.get(one, Seen(*one, [], [], (0, 0), late)) for one in wanted]
+        process.join()
+    return found
 
 
 def main() -> None:
     """Run all files, or those named, and write the document where all were run."""
     parser = argparse.ArgumentParser(prog="benchmarks.attach_table", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help="of timm.models; default all")
-    parser.add_argument("--workers", type=int, default=1, help="processes at once")
     args = parser.parse_args()
-    found = run(args.files or sorted(_registry._module_to_models), args.workers)
+    found = run(args.files or sorted(_registry._module_to_models))
     if not args.files:
         PAGE.write_text(page(found), encoding="utf-8")
 
