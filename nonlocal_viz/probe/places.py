@@ -11,7 +11,6 @@ from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
 
-
 _LEARNT = "Its queries do not follow what the module is given: they are learnt, or made of something else."
 
 

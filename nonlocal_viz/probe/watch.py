@@ -354,8 +354,8 @@ def _are_shares(rows: Tensor) -> bool:
 
 
 def _folds(func: Any, args: tuple[Any, ...]) -> bool:
-    """Whether PyTorch multiplies in one piece, though x is not contiguous: it does where the matrix is trained,
-    and in inference mode no view of that says so below a watch."""
+    """Whether PyTorch multiplies in one piece, though x is not contiguous: it does where the matrix is
+    trained, and in inference mode no view of that says so below a watch."""
     if func is not _aten.linear.default:
         return False
     x, weight = args[:2]

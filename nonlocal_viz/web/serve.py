@@ -64,12 +64,19 @@ def launch(
         upload_bytes=limits.video_bytes,
         ready=lambda: bool(demo.is_running),
     )
-    settings: dict[str, Any] = {
+    given = {"server_port": port, "inbrowser": inbrowser, **options}
+    try:
+        return demo.launch(**_settings(host, house, limits) | given)
+    except OSError as error:
+        raise _refused(host, port, error) from None
+
+
+def _settings(host: str, house: House, limits: Limits) -> dict[str, Any]:
+    """What gradio is told, but for what the caller says."""
+    return {
         "app_kwargs": {"middleware": [Middleware(Door, house=house)]},
         # As an address has it; gradio takes the brackets off where it must.
         "server_name": f"[{host}]" if ":" in host else host,
-        "server_port": port,
-        "inbrowser": inbrowser,
         "share": False,
         "max_file_size": limits.video_bytes,
         "show_error": False,
@@ -80,12 +87,7 @@ def launch(
         "theme": THEME,
         "css": PAGE_CSS,
         "ssr_mode": False,
-        **options,
     }
-    try:
-        return demo.launch(**settings)
-    except OSError as error:
-        raise _refused(host, port, error) from None
 
 
 def _alone(
