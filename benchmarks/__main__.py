@@ -1,4 +1,4 @@
-"""``python -m benchmarks [block row view open] [--quick] [--json FILE]``: prints Markdown tables."""
+"""``python -m benchmarks [CASE ...] [--quick] [--json FILE]``: prints Markdown tables."""
 
 import argparse
 import json

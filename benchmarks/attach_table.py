@@ -5,6 +5,7 @@ docs/attach-table.md, which this command writes.
 """
 
 import argparse
+import json
 import multiprocessing
 import queue
 import time
@@ -95,7 +96,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "xcit": ("xcit_nano_12_p16_224",),
 }
 #: Seconds of a network before it is given up.
-LIMIT = 300
+LIMIT = 150
 
 
 class Seen(NamedTuple):
@@ -208,35 +209,46 @@ def page(found: list[Seen]) -> str:
     )
 
 
-def run(files: list[str], limit: float = LIMIT) -> list[Seen]:
+def run(files: list[str], keep: Path | None = None, limit: float = LIMIT) -> list[Seen]:
     """What came of the networks of every file, in their order, in a process of their own: one that takes
-    longer than ``limit`` seconds is given up, and the rest goes on without it."""
+    longer than ``limit`` seconds is given up, and the rest goes on without it. What ``keep`` holds of an
+    earlier run is not done again."""
     context = multiprocessing.get_context("spawn")
     wanted = [(file, name) for file in files for name in networks(file)]
-    found: list[Seen] = []
-    while len(found) < len(wanted):
+    lines = keep.read_text(encoding="utf-8").splitlines() if keep and keep.exists() else []
+    known = {(seen.file, seen.name): seen for seen in (Seen(*json.loads(line)) for line in lines)}
+    left = [one for one in wanted if one not in known]
+    while left:
         told = context.Queue()
-        process = context.Process(target=_work, args=(wanted[len(found) :], told))
+        process = context.Process(target=_work, args=(left, told))
         process.start()
-        try:
-            while len(found) < len(wanted):
-                found.append(told.get(timeout=limit))
-                print(_line(found[-1]), flush=True)
-        except queue.Empty:
-            late = f"no answer within {limit:.0f} seconds"
-            found.append(Seen(*wanted[len(found)], [], [], (0, 0), late))
-            print(_line(found[-1]), flush=True)
+        while left:
+            try:
+                seen = told.get(timeout=limit)
+            except queue.Empty:
+                late = f"no answer within {limit:.0f} seconds"
+                seen = Seen(*left[0], [], [], (0, 0), late)
+            print(_line(seen), flush=True)
+            known[left.pop(0)] = seen
+            if keep:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(seen) + "\n")
+            if seen.failed.startswith("no answer"):
+                break
         process.kill()
         process.join()
-    return found
+    return [known[one] for one in wanted]
 
 
 def main() -> None:
     """Run all files, or those named, and write the document where all were run."""
     parser = argparse.ArgumentParser(prog="benchmarks.attach_table", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help="of timm.models; default all")
+    parser.add_argument(
+        "--keep", type=Path, help="a file of what was found, so that a run can go on"
+    )
     args = parser.parse_args()
-    found = run(args.files or sorted(_registry._module_to_models))
+    found = run(args.files or sorted(_registry._module_to_models), args.keep)
     if not args.files:
         PAGE.write_text(page(found), encoding="utf-8")
 

@@ -45,6 +45,8 @@ def laid_out(
         token = slots.key % slots.key_positions
         key_grid, key_aside = keys.grid, keys.aside
     elif bool((slots.key == MIXED).any()):
+        if len(slots.key) != slot.shape[0] * slot.shape[1]:
+            raise UnprovenError("Its keys mix positions, and differ from window to window.")
         key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
     else:
         token, padding = _keys(slots, image, head, positions.grid)

@@ -7,6 +7,7 @@ products; what was recorded in a module is forgotten when its parent returns.
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -110,7 +111,7 @@ class Watch(TorchDispatchMode):
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
-                if self._prove and family_of(module) is not None:
+                if self._prove and not _elementary(module) and family_of(module) is not None:
                     self.outputs.append((call, _kept(given[1])))
             self._forget(self._marks.pop(), self._depth())
 
@@ -175,7 +176,7 @@ class Watch(TorchDispatchMode):
             self._whole(node)
         elif node.func in PRODUCTS:
             self._mixed(node, first)
-        elif "conv" in str(node.func):
+        elif _convolves(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
@@ -366,6 +367,11 @@ def _folded(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``linear``, in one piece."""
     y = torch.mm(x.reshape(-1, x.shape[-1]), weight.t()).view(*x.shape[:-1], -1)
     return y if bias is None else y + bias
+
+
+@cache
+def _convolves(func: Any) -> bool:
+    return "conv" in str(func)
 
 
 def _mask_of(mask: Tensor | None = None, kind: int | None = None) -> Tensor | None:

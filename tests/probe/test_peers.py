@@ -181,10 +181,10 @@ def test_blocks_of_mmcv(kind: Any, shape: tuple[int, ...], sub_sample: bool, mod
 
 
 def test_the_attention_of_a_diffusion_model() -> None:
-    from diffusers import UNet2DModel
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is no part of the dev extra")
 
     torch.manual_seed(0)
-    net = UNet2DModel(
+    net = diffusers.UNet2DModel(
         sample_size=8, block_out_channels=(16, 16), layers_per_block=1, norm_num_groups=4,
         down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=8,
