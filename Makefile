@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint javascript format browser train evaluate bench against clean
+.PHONY: help demo test lint javascript format browser proxy train evaluate bench against clean
 
 help: ## List the commands.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -13,7 +13,7 @@ help: ## List the commands.
 demo: $(VENV)/.installed ## Set up and open the web tool (ARGS="--port 8000" passes options).
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/.installed-dev browser lint javascript ## Set up, lint, type-check and run every test.
+test: $(VENV)/.installed-dev browser proxy lint javascript ## Set up, lint, type-check and run every test.
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff and mypy.
@@ -49,6 +49,13 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq firefox-esr; } \
 	|| echo "No Firefox was found: its tests will be skipped."
+
+# What docs/serve.md says of nginx is tried with it, in the same way (NONLOCAL_VIZ_REQUIRE_NGINX=1).
+proxy:
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx-light; } \
+	|| echo "No nginx was found: its tests will be skipped."
 
 train: $(VENV)/.installed-training ## Train weights: make train IMAGES="folder ..." [ARGS=...].
 	$(BIN)/python -m nonlocal_viz train $(IMAGES) $(ARGS)

@@ -48,6 +48,11 @@ export default [
     rules: { ...contained, ...above("../*.js") },
   },
   {
+    files: [`${page}/lesson/**/*.js`],
+    languageOptions: { globals: { ...everywhere, ...browser, ...names("performance Image MutationObserver NodeFilter structuredClone") } },
+    rules: { ...contained, ...above("**/gradio.js"), "max-len": ["error", { code: 160, ignoreTemplateLiterals: true }] },
+  },
+  {
     files: [`${page}/*.js`], languageOptions: { globals: { ...everywhere, ...browser } },
     rules: { ...contained, ...above("./gradio.js") },
   },

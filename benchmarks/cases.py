@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import attached, clips, encode
+from benchmarks import attached, clips, encode, load
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
 from nonlocal_viz.core.block import NonLocalBlock
@@ -161,4 +161,5 @@ CASES: dict[str, Callable[[bool], Result]] = {
     **encode.CASES,
     **clips.CASES,
     "attached": attached.cases,
+    "load": load.load,
 }

@@ -10,9 +10,14 @@ class NonlocalVizError(Exception):
     """Base of everything that a user can cause. ``str(error)`` is fit to be shown to that user."""
 
     def __str__(self) -> str:
-        # Names in files of strangers stand in sentences, and a terminal obeys what it is sent.
+        # What strangers wrote stands in sentences, and a terminal obeys what it is sent.
         said = Exception.__str__(self)
-        return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in said)
+        said = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in said)
+        return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 300]} ... {said[-300:]}"
+
+
+#: Letters of a sentence: beyond it lies what somebody sent.
+_LONGEST = 1500
 
 
 class MediaError(NonlocalVizError):

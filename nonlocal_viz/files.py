@@ -4,6 +4,7 @@ Invariant: a reader of a file sees what was there before or all of what was writ
 and nothing is left behind where writing failed.
 """
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -67,3 +68,89 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     """Write ``content`` as the whole of ``path``; as :func:`opened_atomically`, errors included."""
     with opened_atomically(path) as file:
         file.write(content)
+
+
+class Partial:
+    """A file that arrives in parts, over several runs: ``NAME.part`` beside its place until it is whole.
+
+    Attributes:
+        path: its place.
+        size: bytes that are here.
+        mark: what its source calls the version that these bytes are of; empty where it says nothing.
+
+    Raises:
+        WritingError: by every method: it cannot be written.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._part = self.path.with_name(f"{self.path.name}.part")
+        self._marked = self.path.with_name(f"{self.path.name}.part.of")
+        self._file: BinaryIO | None = None
+        self.size, self.mark = 0, ""
+
+    def __enter__(self) -> "Partial":
+        with self._writing():
+            self._file = self._part.open("ab")
+            self.size = self._file.tell()
+            if self._marked.exists():
+                self.mark = self._marked.read_text(encoding="utf-8", errors="replace")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        if self.size == 0:
+            self.discard()
+
+    def restart(self, mark: str) -> None:
+        """Begin anew, with the bytes of the version ``mark``."""
+        with self._writing():
+            self._opened().truncate(0)
+            self._marked.write_text(mark, encoding="utf-8")
+        self.size, self.mark = 0, mark
+
+    def add(self, block: bytes) -> None:
+        """Put bytes behind those that are here."""
+        with self._writing():
+            self._opened().write(block)
+        self.size += len(block)
+
+    def sum(self) -> str:
+        """The sha256 of what is here."""
+        with self._writing():
+            self._opened().flush()
+            with self._part.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def finish(self) -> None:
+        """It is whole: put it in its place."""
+        with self._writing():
+            os.fsync(self._opened().fileno())
+            self._close()
+            self._part.replace(self.path)
+            self._marked.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Throw away what is here."""
+        with self._writing():
+            self._close()
+            self._part.unlink(missing_ok=True)
+            self._marked.unlink(missing_ok=True)
+
+    def _opened(self) -> BinaryIO:
+        assert self._file is not None, "used outside its block"
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise WritingError(
+                f"Cannot write {self.path} ({error.strerror or error}); choose another place."
+            ) from None

@@ -21,7 +21,7 @@ from nonlocal_viz.core.source import Dissectable, Source, brief
 from nonlocal_viz.encoding import Inside, encode
 from nonlocal_viz.errors import MediaError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.media import channels_last, is_video, open_image, open_video
+from nonlocal_viz.media import apart, channels_last, is_video, open_image, open_video
 from nonlocal_viz.view import View
 
 
@@ -36,6 +36,8 @@ class Lens:
             the source asks for, else the bounds ``encode_short_side`` and, for clips,
             ``clip_short_side`` of limits.py. Larger gives more cells.
         limits: bounds; see limits.py.
+        apart: decode files in a process of their own, within bounds on time and memory
+            (:mod:`nonlocal_viz.media.apart`), as a server should.
 
     >>> lens = nv.Lens("default")
     >>> row = lens.open(nv.examples()["cat"]).query(x=230, y=110)
@@ -53,6 +55,8 @@ class Lens:
         source: Source | nn.Module | str | Path,
         short_side: int | None = None,
         limits: Limits = LIMITS,
+        *,
+        apart: bool = False,
     ) -> None:
         source = _source(source, limits)
         if not isinstance(source, Source):
@@ -72,6 +76,7 @@ class Lens:
                 "short side out."
             )
         self.source, self.short_side, self.limits = source, short_side, limits
+        self.apart = apart
 
     def open(
         self,
@@ -105,9 +110,10 @@ class Lens:
         """
         source = _one(source, clip=frames is not None or not spacetime)
         if frames is not None or is_video(source):
-            clip = open_video(source, frames, start=start, stride=stride, limits=self.limits)
+            opener = apart.open_video if self.apart else open_video
+            clip = opener(source, frames, start=start, stride=stride, limits=self.limits)
             return self._encode(clip.frames, clip.times, _name(source), spacetime, lazy)
-        image = open_image(source, self.limits)
+        image = (apart.open_image if self.apart else open_image)(source, self.limits)
         if start != 0 or stride is not None:
             raise OptionError("A picture has no time: start and stride are of clips.")
         return self._encode(image[None], (0.0,), _name(source), True, lazy)

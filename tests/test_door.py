@@ -353,3 +353,9 @@ def test_a_taken_port_is_said_before_a_model_is_loaded(
         port = str(taken.getsockname()[1])
         assert main(["serve", "--port", port]) == 2
     assert f"Port {port} on 127.0.0.1 cannot be used" in capsys.readouterr().err
+
+
+def test_a_sentence_does_not_repeat_all_that_somebody_sent() -> None:
+    said = str(MediaError("x" * 9000 + " is no picture."))
+    assert len(said) < 1600 and said.endswith("x is no picture.") and " ... " in said
+    assert str(MediaError("x" * 1500)) == "x" * 1500

@@ -132,6 +132,9 @@ def test_a_block_that_serves_or_trains_is_understood(block: Block) -> None:
             assert re.search(rf"^{target[1]}:", makefile, re.M), line
         elif extra := re.search(r"\.\[(\w+)\]", line):
             assert extra[1] in extras["optional-dependencies"]
+        elif line.startswith("docker "):
+            # tests/test_deploy.py reads what it is given.
+            assert "nonlocal-viz" in line or "deploy/compose.yaml" in line
         else:
             assert line.startswith("nonlocal-viz "), line
 
@@ -201,16 +204,47 @@ def test_an_sdist_carries_its_tests(tmp_path: Path) -> None:
         ".*", "node_modules", "__pycache__", "*.egg-info", "build", "dist"
     )
     shutil.copytree(ROOT, copy, ignore=left_out)
-    code = f"from setuptools.build_meta import build_sdist; print(build_sdist({str(tmp_path)!r}))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    with tarfile.open(tmp_path / done.stdout.splitlines()[-1]) as archive:
+    home = "git@example.org:someone/fork.git"
+    with tarfile.open(tmp_path / built("build_sdist", copy, tmp_path, home)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
+        archive.extractall(tmp_path / "unpacked", filter="data")
     wanted = ("tests/test_words.py", "tests/web/js/affinity.test.js", "models/imagenet-1k.txt")
     wanted += ("CHANGELOG.md", "CITATION.cff", "docs/page.png", "assets/photos/cat.jpg", "Makefile")
     assert set(wanted) <= names, set(wanted) - names
+
+    # Away from its folder the README shows its picture, and what is made of the sdist still knows where.
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    folder = built("prepare_metadata_for_build_wheel", unpacked, tmp_path, "")
+    for told in (unpacked / "PKG-INFO", tmp_path / folder / "METADATA"):
+        text = told.read_text("utf-8")
+        assert "\nProject-URL: Source, https://example.org/someone/fork\n" in text
+        assert "](https://example.org/someone/fork/raw/HEAD/docs/page.png)" in text
+        assert "](https://example.org/someone/fork/blob/HEAD/docs/reading.md)" in text
+        assert not re.search(r"\]\((?!https:)", text)
+
+
+def built(how: str, folder: Path, to: Path, home: str) -> str:
+    """The name of what a build of the folder makes, without what it prints of its work."""
+    code = f"from setuptools import build_meta; print(build_meta.{how}({str(to)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "NONLOCAL_VIZ_HOME": home},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_copy_that_nobody_can_reach_has_no_address(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    left_out = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "*.egg-info", "tests")
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    folder = built("prepare_metadata_for_build_wheel", copy, tmp_path, "/srv/git/copy")
+    text = (tmp_path / folder / "METADATA").read_text("utf-8")
+    assert "Project-URL" not in text and "](docs/page.png)" in text
 
 
 def test_examples_lie_in_a_wheel_too(tmp_path: Path) -> None:

@@ -6,11 +6,22 @@ mount.js <- gradio.js | alone.js. All are plain ES modules; join.py says what th
 into the one script that gradio, or a file, takes.
 """
 
+import base64
+import json
 from pathlib import Path
 
 from nonlocal_viz.canvas.join import JoinError, join
 
-__all__ = ["FOLDER", "JoinError", "alone_js", "canvas_html", "canvas_js", "canvas_markup", "join"]
+__all__ = [
+    "FOLDER",
+    "JoinError",
+    "alone_js",
+    "canvas_html",
+    "canvas_js",
+    "canvas_markup",
+    "canvas_words",
+    "join",
+]
 
 FOLDER = Path(__file__).parent
 
@@ -21,9 +32,17 @@ def canvas_markup() -> str:
 
 
 def canvas_html() -> str:
-    """The markup for gradio. It holds no ``${``: gradio would re-render it on every value; and as gradio
-    makes a JavaScript template string of it, backslashes have to survive that."""
-    return canvas_markup().replace("\\", r"\\")
+    """The markup for gradio, with the style of the lesson. It holds no ``${``: gradio would re-render it on
+    every value; and as gradio makes a JavaScript template string of it, backslashes have to survive."""
+    font = base64.b64encode((FOLDER / "lesson/math.woff2").read_bytes()).decode()
+    style = _read("lesson/lesson.css").replace("math.woff2", f"data:font/woff2;base64,{font}")
+    return (f"<style>{style}</style>" + canvas_markup()).replace("\\", r"\\")
+
+
+def canvas_words() -> dict[str, dict[str, str]]:
+    """Sentences by language and key: a language is one file of lesson/words."""
+    found = sorted((FOLDER / "lesson/words").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found}
 
 
 def alone_js() -> str:

@@ -192,7 +192,13 @@ def _shelved(
         "start": list(at),
         "best": None,
     }
-    config = {**looks(), "examples": [], "bounds": {"picture": 0, "clip": 0}, "models": [model]}
+    config = {
+        **looks(),
+        "examples": [],
+        "bounds": {"picture": 0, "clip": 0},
+        "models": [model],
+        "words": {},
+    }
     return {
         "config": config,
         "view": value,

@@ -28,13 +28,16 @@ export function shownBy(session) {
       return query && session.address.of(query).href;
     },
     get draws() { return session.draws; },
+    get lesson() { return session.guest && session.guest.shown; },
   };
 }
 
-/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host */
-export function mount(element, host) {
+/** @param {HTMLElement} element @param {import("./core/desk.js").Host} host @param {(session: Session) => void} [join] lets others in, before
+ * anything is asked */
+export function mount(element, host, join = () => {}) {
   const root = /** @type {HTMLElement} */ (element.querySelector(".nlv") || element);
   const session = new Session(root, host);
+  join(session);
   Object.assign(root, { nonlocalViz: shownBy(session) });
   session.desk.listen(Object.fromEntries(session.asked || []));
 }

@@ -13,7 +13,7 @@ export class Pointing {
   /** The pointer lies there: a preview. @param {Point} point */
   preview(point) {
     const { session } = this;
-    if (!session.open || session.host.fixed) return;
+    if (!session.open || session.host.fixed || session.guest?.preview(point)) return;
     session.pointed.point(point);
     session.refresh();
     session.linked.tell();
@@ -22,6 +22,7 @@ export class Pointing {
   /** The pointer is gone. */
   leave() {
     const { session } = this;
+    session.guest?.gone();
     if (!session.pointed.leave()) return;
     session.refresh();
     session.linked.tell();
@@ -30,7 +31,7 @@ export class Pointing {
   /** A click, a tap, Enter. @param {Point} [point] */
   hold(point = this.session.pointed.shown) {
     const { session } = this;
-    if (!session.open || session.host.fixed) return;
+    if (!session.open || session.host.fixed || session.guest?.hold(point)) return;
     session.remember("the query was moved");
     session.layers.letGo();
     session.pointed.hold(point);
@@ -57,7 +58,7 @@ export class Pointing {
   /** By cells, held within the frame. @param {number} dh @param {number} dw */
   move(dh, dw) {
     const { session } = this, { open, look } = session;
-    if (!open || session.host.fixed) return;
+    if (!open || session.host.fixed || session.guest?.move(dh, dw)) return;
     const grid = open.block.asked(look.direction), at = cellAsked(open.block, session.pointed.subject, look.direction);
     if (at < 0) return;
     const to = grid.beside(at, dh, dw), [x, y] = middle(grid.rect(to)), [t] = grid.unflat(to);

@@ -324,7 +324,7 @@ export interface Model {
   expect: string;
 }
 
-/** What the browser is told once. The first model is the page's own; ``opens``: whether others can be named that are not among them. */
+/** What the browser is told once. The first model is the page's own; ``opens``: whether others can be named that are not among them; ``words`` are sentences by language and key. */
 export interface Config {
   examples: Example[];
   maps: ColourMaps;
@@ -332,6 +332,7 @@ export interface Config {
   bounds: Bounds;
   models: Model[];
   opens?: boolean;
+  words: Record<string, Record<string, string>>;
 }
 
 /** What lies in a page that works without a server: a picture with its first block, the ``others``, and of whatever cannot be made from factors the one answer that is shown, as ``weights`` of its first block; null where everything can be asked. ``query`` is what an address would ask for at first. */

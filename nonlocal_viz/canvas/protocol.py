@@ -408,7 +408,7 @@ class Model(TypedDict):
 
 class Config(TypedDict):
     """What the browser is told once. The first model is the page's own; ``opens``: whether others can be
-    named that are not among them."""
+    named that are not among them; ``words`` are sentences by language and key."""
 
     examples: list[Example]
     maps: ColourMaps
@@ -416,6 +416,7 @@ class Config(TypedDict):
     bounds: Bounds
     models: list[Model]
     opens: NotRequired[bool]
+    words: dict[str, dict[str, str]]
 
 
 class Shelf(TypedDict):

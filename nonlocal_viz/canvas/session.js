@@ -45,11 +45,9 @@ export class Session {
   /** @param {HTMLElement} root @param {import("./core/desk.js").Host} host */
   constructor(root, host) {
     const { config } = host.props;
-    this.root = root;
-    this.host = host;
+    this.root = root; this.host = host;
     this.config = config;
-    this.pointed = new Pointed();
-    this.pins = new PinList();
+    this.pointed = new Pointed(); this.pins = new PinList();
     /** Pins of the pictures that were open before, by file. @type {Map<string, PinList>} */
     this.shelf = new Map();
     /** @type {Past<Kept>} */
@@ -71,6 +69,8 @@ export class Session {
     this.returning = false;
     /** What is to be spoken before the next answer. */
     this.news = "";
+    /** Who leads: says what may be seen and what pointing means. @type {import("./guest.js").Guest | null} */
+    this.guest = null;
     /** The browser's number of a drawing that is due. */
     this.due = 0;
     this.company = new Company(root);
@@ -114,8 +114,12 @@ export class Session {
     if (!this.open) return;
     this.open.block.head = this.layers.of(this.open.block);
     const { block } = this.open, { shown } = this.pointed, { direction } = this.look, token = this.layers.tokenOf(block);
-    const answer = token === null ? answerTo(block, shown, direction) : answerOf(block, token, shown);
     this.showState();
+    if (this.guest?.veiled) {
+      this.drawVeiled(block, shown);
+      return;
+    }
+    const answer = token === null ? answerTo(block, shown, direction) : answerOf(block, token, shown);
     this.layers.want();
     if (!answer) {
       if (token === null) this.wantRow(block, shown, direction);
@@ -127,6 +131,17 @@ export class Session {
     this.scene.draw(answer, this.peek ?? this.frame, this.look, { preview: preview !== null, held, kept, keptFrame: resting.t });
     this.draws++;
     this.pinning.wantRow();
+    this.guest?.drawn(answer);
+  }
+
+  /** The photo and what is asked about, and nothing of the answer: neither a pixel nor a number of it. @param {Block} block
+   * @param {import("./core/answer.js").Point} point */
+  drawVeiled(block, point) {
+    const index = cellAsked(block, point, "row");
+    this.answer = null;
+    this.scene.drawVeiled(index < 0 ? null : block.queries.rect(index), point.t, this.frame);
+    this.draws++;
+    this.guest?.drawn(null);
   }
 
   /** Weights that are not here come from the server. @param {Block} block @param {import("./core/answer.js").Point} point

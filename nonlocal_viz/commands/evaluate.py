@@ -16,7 +16,7 @@ from nonlocal_viz.commands.arguments import (
 )
 from nonlocal_viz.files import try_writing
 
-ORDER = 7
+ORDER = 9
 HELP = "measure a model's rows on COCO segments"
 EXAMPLES = """\
 nonlocal-viz evaluate coco128

@@ -1,6 +1,7 @@
 """``nonlocal-viz serve``: the web tool."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,22 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--root-path", metavar="PATH", help="what a proxy puts before every address, such as /viz"
     )
     parser.add_argument(
+        "--proxy",
+        metavar="ADDRESS",
+        action="extend",
+        type=several,
+        help="whose X-Forwarded headers are believed: addresses, networks such as 10.0.0.0/8, or * "
+        "(default: a proxy on this machine)",
+    )
+    parser.add_argument(
+        "--frame",
+        metavar="SITE",
+        action="extend",
+        type=several,
+        help="sites that may show the page within theirs, such as https://example.org (also by the "
+        "environment's NONLOCAL_VIZ_FRAME)",
+    )
+    parser.add_argument(
         "--auth",
         metavar="FILE",
         type=Path,
@@ -56,6 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         options["auth"] = _people(arguments.auth)
     if arguments.root_path:
         options["root_path"] = f"/{arguments.root_path.strip('/')}"
+    if arguments.proxy:
+        options["proxies"] = arguments.proxy
+    if frames := arguments.frame or os.environ.get("NONLOCAL_VIZ_FRAME"):
+        options["frames"] = several(frames) if isinstance(frames, str) else frames
     from nonlocal_viz.web import launch
     from nonlocal_viz.web.serve import try_port
 

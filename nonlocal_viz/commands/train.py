@@ -8,7 +8,7 @@ from nonlocal_viz.commands.arguments import LARGEST_SEED, number, whole
 from nonlocal_viz.training.recipes import DEFAULT, RECIPES
 from nonlocal_viz.training.request import Request
 
-ORDER = 6
+ORDER = 8
 HELP = "train weights of your own, as ours were"
 EXAMPLES = """\
 nonlocal-viz train photos --minutes 90 --name mine --apart net

@@ -23,7 +23,7 @@ def is_animated(head: bytes) -> bool:
     """Whether a picture says in its first bytes that it moves: an animated WebP or PNG, an AVIF sequence,
     or a GIF of more than one frame."""
     if head.startswith(b"RIFF") and head[8:16] == b"WEBPVP8X":
-        return bool(head[20] & 2)
+        return bool(int.from_bytes(head[20:21], "big") & 2)
     if head.startswith(b"\x89PNG"):
         place = head.find(b"acTL")
         return 0 < place < (head.find(b"IDAT") if b"IDAT" in head else len(head))
@@ -38,13 +38,15 @@ def animation(
     name: str,
     times_of: Callable[[float], list[float]],
     decode: Callable[[Image.Image, str], np.ndarray],
+    give: Callable[[float, np.ndarray], None],
     limits: Limits,
-) -> tuple[list[np.ndarray], list[float], float] | None:
-    """(frames, times, duration) of an animated picture; None where it is none.
+) -> float | None:
+    """The duration of an animated picture in seconds; None where it is none.
 
     Args:
-        times_of: the duration in seconds -> the times that are asked for, ascending.
+        times_of: the duration -> the times that are asked for, ascending.
         decode: an opened picture and its name -> (H, W, 3) uint8.
+        give: takes the frames that are shown then, each with the time at which it begins.
     """
     try:
         picture: Any = Image.open(io.BytesIO(content), formats=_FORMATS)
@@ -61,19 +63,17 @@ def animation(
                 "smaller, or save it as a video."
             )
         ends = _ends(picture, count)
-        frames: list[np.ndarray] = []
-        begins: list[float] = []
-        shown = -1
+        shown, given = -1, 0
         for time in times_of(ends[-1]):
             index = next((i for i, end in enumerate(ends) if time < end), count - 1)
-            if index != shown:
-                picture.seek(index)
-                frames.append(decode(picture.copy(), name))
-                begins.append(ends[index - 1] if index else 0.0)
-                shown = index
-                if len(frames) * 3 * pixels > limits.clip_bytes:
-                    raise MediaError(f"{name} has frames too large for so many; ask for fewer.")
-        return frames, begins, ends[-1]
+            if index == shown:
+                continue
+            shown, given = index, given + 1
+            if given * 3 * pixels > limits.clip_bytes:
+                raise MediaError(f"{name} has frames too large for so many; ask for fewer.")
+            picture.seek(index)
+            give(ends[index - 1] if index else 0.0, decode(picture.copy(), name))
+        return ends[-1]
 
 
 def _ends(picture: Any, count: int) -> list[float]:

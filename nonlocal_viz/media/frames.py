@@ -11,10 +11,18 @@ from av.video.reformatter import Colorspace, ColorTrc
 #: Lines from which a frame that says nothing of its colours is taken for HD (BT.709).
 _HD = 720
 _UNSPECIFIED = 2
-#: Nits that are white on a usual screen (ITU-R BT.1886), and the peak of HLG's own (ITU-R BT.2100).
-_WHITE, _PEAK = 100.0, 1000.0
+#: Nits of a white sheet in what is made for bright screens (ITU-R BT.2408), and the peak of HLG's own
+#: (ITU-R BT.2100).
+_WHITE, _PEAK = 203.0, 1000.0
 #: From this share of white on, what is brighter is drawn together instead of cut off.
 _KNEE = 0.8
+#: How much further from grey a colour is shown: what is drawn together, and what coders of ten bits take
+#: from a strong colour's weakest part, looks paler than it was.
+_VIVID = 1.3
+#: How a usual screen makes light of numbers (ITU-R BT.1886).
+_GAMMA = 2.4
+#: What each linear colour of BT.709 adds to the brightness of all.
+_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 #: Linear light of BT.2020 -> of BT.709 (ITU-R BT.2087).
 _TO_709 = np.array(
     [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
@@ -49,16 +57,14 @@ def _toned(frame: Any, *, hlg: bool) -> np.ndarray:
     wide = frame.reformat(format="rgb48le", src_colorspace=Colorspace.BT2020)
     signal = wide.to_ndarray().astype(np.float32) / 65535
     nits = _hlg(signal) if hlg else _pq(signal)
-    light = np.clip((nits / _WHITE) @ _TO_709.T, 0, None)
-    # A shoulder, the same for all three colours, so that none changes its hue.
-    most = light.max(-1, keepdims=True)
+    light = (nits / _WHITE) @ _TO_709.T
+    # A shoulder by brightness, the same for all three colours, so that none changes its hue.
+    luma = np.maximum(light @ _LUMA, 1e-6)[..., None]
     drawn = np.where(
-        most > _KNEE, _KNEE + (1 - _KNEE) * np.tanh((most - _KNEE) / (1 - _KNEE)), most
+        luma > _KNEE, _KNEE + (1 - _KNEE) * np.tanh((luma - _KNEE) / (1 - _KNEE)), luma
     )
-    light *= drawn / np.maximum(most, 1e-6)
-    # The camera's curve of BT.709, which SDR video is coded with.
-    curved = np.where(light < 0.018, 4.5 * light, 1.099 * np.power(light, 0.45) - 0.099)
-    return np.asarray(np.rint(curved.clip(0, 1) * 255), np.uint8)
+    shown = drawn * (1 + _VIVID * (light / luma - 1))
+    return np.asarray(np.rint(np.power(shown.clip(0, 1), 1 / _GAMMA) * 255), np.uint8)
 
 
 def _hlg(signal: np.ndarray) -> np.ndarray:

@@ -17,15 +17,15 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.media.arrays import channels_last
 from nonlocal_viz.media.bare import scans, without_metadata
 from nonlocal_viz.media.files import open_file
-from nonlocal_viz.media.profile import in_srgb
-from nonlocal_viz.media.wide import WHITES, as_bytes, tiff_pixels, wide_size
+from nonlocal_viz.media.profile import into_srgb
+from nonlocal_viz.media.wide import WHITES, as_bytes, tiff_pixels, upright, wide_size
 
 #: What Pillow is allowed to try; anything else is refused before a decoder of it runs. (MPO, the
 #: two-picture JPEG of phones, is opened as JPEG.)
@@ -44,8 +44,12 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
 )
 #: A format without a mark by which it is known: it is believed of a file that is named so.
 _BY_NAME = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}
-#: Passes over a progressive JPEG; a picture for the web has ten, and each costs as much as all of it.
-_SCANS = 500
+#: Pixels over which a progressive JPEG passes, all its passes together, each of which costs as much as the
+#: whole picture: 50 million in the ten of a picture for the web, and as many again; some ten seconds.
+_PASSED = 1_000_000_000
+#: Pixels that are changed at once, and modes that can be transparent.
+_STRIP = 1 << 21
+_CLEAR = ("LA", "La", "PA", "RGBA", "RGBa")
 # Pillow registers the rarer formats when they are first asked for, and not thread-safely.
 Image.init()
 pillow_heif.register_heif_opener()
@@ -155,10 +159,6 @@ def _from_bytes(content: bytes, name: str, limits: Limits) -> np.ndarray:
         raise MediaError(
             f"{name} is larger than {limits.file_bytes // MIB} MB; save the picture smaller."
         )
-    if scans(content) > _SCANS:
-        raise MediaError(
-            f"{name} passes over its picture too often; save it again, not progressive."
-        )
     try:
         return _opened(content, name, limits)
     except _UnreadableError as failure:
@@ -180,13 +180,18 @@ def _opened(content: bytes, name: str, limits: Limits) -> np.ndarray:
     size = wide_size(content)
     if size is not None:
         _check_size(*size, limits, name)
-        return tiff_pixels(content, name)
+        with _one_sentence(name):
+            return tiff_pixels(content, name)
     formats = SUPPORTED_FORMATS
     named = _BY_NAME.get(Path(name).suffix.lower())
     if named:
         formats = (*formats, named)
     with _one_sentence(name), Image.open(io.BytesIO(content), formats=formats) as picture:
         _check_size(*picture.size, limits, name)
+        if scans(content) * picture.width * picture.height > _PASSED:
+            raise MediaError(
+                f"{name} passes over its picture too often; save it again, not progressive."
+            )
         return picture_pixels(picture, name)
 
 
@@ -227,22 +232,41 @@ def _check_size(width: int, height: int, limits: Limits, name: str) -> None:
 def picture_pixels(picture: Image.Image, name: str) -> np.ndarray:
     """Pixels of an opened picture; raises whatever Pillow does for broken data."""
     picture.load()
-    try:
-        upright = ImageOps.exif_transpose(picture)
-    except Exception:
-        # What is said of the picture is damaged; the picture is not.
-        upright = picture
-    if upright.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
+    mode = picture.mode
+    if mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
         # A TIFF may keep 12 bits in 16; a PNG spreads them.
         whites = WHITES if picture.format == "TIFF" else WHITES[-1:]
-        return np.repeat(as_bytes(np.asarray(upright)[..., None], name, whites), 3, axis=2)
-    if upright.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in upright.info:
-        colours = in_srgb(upright if upright.mode == "LA" else upright.convert("RGBA")).convert(
-            "RGBA"
-        )
-        ground = Image.new("RGBA", colours.size, "white")
-        return np.array(Image.alpha_composite(ground, colours).convert("RGB"))
-    return np.array(in_srgb(upright).convert("RGB"))
+        pixels = cv2.cvtColor(as_bytes(np.asarray(picture), name, whites), cv2.COLOR_GRAY2RGB)
+    else:
+        pixels = _colours(picture)
+    return upright(pixels, _orientation(picture))
+
+
+def _colours(picture: Image.Image) -> np.ndarray:
+    """(H, W, 3) of a picture of bytes, made strip by strip: what lies between takes little memory."""
+    width, height = picture.size
+    clear = picture.mode in _CLEAR or "transparency" in picture.info
+    mode = "LA" if picture.mode == "LA" else "RGBA" if clear else picture.mode
+    shown = into_srgb(picture, mode)
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows)))
+        strip = shown(strip if strip.mode == mode else strip.convert(mode))
+        if clear:
+            ground = Image.new("RGBA", strip.size, "white")
+            strip = Image.alpha_composite(ground, strip.convert("RGBA"))
+        pixels[top : top + rows] = np.asarray(strip.convert("RGB"))
+    return pixels
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How the picture lies, of the eight ways that EXIF knows."""
+    try:
+        told = picture.getexif().get(0x0112)
+    except Exception:
+        return 1  # what is said of the picture is damaged; the picture is not
+    return told if isinstance(told, int) else 1
 
 
 def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
@@ -253,7 +277,7 @@ def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
         )
     _check_size(array.shape[1], array.shape[0], limits, "The array")
     if array.dtype == np.uint16:
-        array = np.rint(array / 257.0).astype(np.uint8)
+        array = as_bytes(array, "The array")
     elif array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
     elif np.issubdtype(array.dtype, np.floating):

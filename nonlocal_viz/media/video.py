@@ -10,11 +10,11 @@ playlist formats, through which a "video" can name other files of the machine, a
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import av
 import av.error
@@ -38,8 +38,11 @@ _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _MARKS = (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", _ASF)
 #: Bytes in which a picture has said that it moves: a GIF says so with its second frame.
 _HEAD = 1 << 20
+#: A shape and a type -> an array of it.
+Place = Callable[..., np.ndarray]
 # Nearer than this it is quicker to decode on than to seek to a key frame and decode up to the place.
 _DECODE_ON = 1.0
+_THREADS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +74,7 @@ def open_video(
     start: float = 0.0,
     stride: float | None = None,
     limits: Limits = LIMITS,
+    place: Place = np.empty,
 ) -> Clip:
     """Sample frames of a video.
 
@@ -83,6 +87,7 @@ def open_video(
         stride: seconds from one sampled time to the next; None spreads the samples evenly from
             ``start`` to the end, each in the middle of its share.
         limits: bounds on bytes, seconds, frames and pixels.
+        place: where frames of a file are put: a shape -> an array of uint8; more than is used in the end.
 
     Returns:
         The frames that are shown at those times (a frame is shown until the next one begins, also
@@ -103,19 +108,54 @@ def open_video(
         raise MediaError(f"A clip cannot start at {start} seconds; give 0 or more.")
     if stride is not None and not (math.isfinite(stride) and stride > 0):
         raise MediaError(f"A stride of {stride} seconds is not possible; give more than 0.")
+    asked = _Asked(int(frames), start, stride, place)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _sample(io.BytesIO(source), "The file", frames, start, stride, limits)
+        return _sample(io.BytesIO(source), "The file", asked, limits)
     if isinstance(source, str | os.PathLike):
         with open_file(source, "a video") as (file, name):
-            return _sample(file, name, frames, start, stride, limits)
+            return _sample(file, name, asked, limits)
     if hasattr(source, "read") and hasattr(source, "seek"):
         try:
-            return _sample(source, "The file", frames, start, stride, limits)
+            return _sample(source, "The file", asked, limits)
         except (OSError, ValueError):
             raise MediaError("The file is closed, or cannot be read from any place.") from None
     raise MediaError(
         f"Cannot read a video from {type(source).__name__}; give a path, bytes or an array."
     )
+
+
+class _Asked(NamedTuple):
+    """What is wanted of a clip."""
+
+    frames: int
+    start: float
+    stride: float | None
+    place: Place
+
+    def times(self, duration: float) -> list[float]:
+        return sample_times(self.frames, duration, self.start, self.stride)
+
+
+class _Roll:
+    """Frames as they come, put into one array at once: a clip is never there twice."""
+
+    def __init__(self, most: int, place: Place, limits: Limits) -> None:
+        self._most, self._place, self._limits = most, place, limits
+        self._frames: np.ndarray | None = None
+        self.times: list[float] = []
+
+    def add(self, time: float, frame: np.ndarray) -> None:
+        """Another frame, of the size of the first."""
+        if self._frames is None:
+            most = min(self._most, max(1, self._limits.clip_bytes // frame.nbytes))
+            self._frames = self._place((most, *frame.shape), np.uint8)
+        self._frames[len(self.times)] = frame
+        self.times.append(time)
+
+    def frames(self) -> np.ndarray:
+        """(T, H, W, 3) uint8; there is one at least."""
+        assert self._frames is not None
+        return self._frames[: len(self.times)]
 
 
 def is_video(source: Any) -> bool:
@@ -169,9 +209,7 @@ def sample_times(
     return [start + (i + 0.5) * share for i in range(frames)] if share else []
 
 
-def _sample(
-    file: BinaryIO, name: str, frames: int, start: float, stride: float | None, limits: Limits
-) -> Clip:
+def _sample(file: BinaryIO, name: str, asked: _Asked, limits: Limits) -> Clip:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -180,7 +218,7 @@ def _sample(
         raise MediaError(
             f"{name} is larger than {limits.video_bytes // MIB} MB; cut or compress the video."
         )
-    moving = _animation(file, name, frames, start, stride, limits)
+    moving = _animation(file, name, asked, limits)
     if moving is not None:
         return moving
     with _one_sentence(name), av.open(file, options=_OPTIONS) as container:
@@ -191,24 +229,24 @@ def _sample(
             raise MediaError(
                 f"{name} is longer than {limits.video_seconds / 3600:g} hours; cut it."
             )
-        times = sample_times(frames, reader.duration, start, stride)
+        times = asked.times(reader.duration)
         if not times:
-            raise MediaError(
-                f"{name} ends after {reader.duration:.2f} seconds, before {start:g}; start earlier."
-            )
-        found: dict[float, np.ndarray] = {}
+            raise _too_late(name, reader.duration, asked.start)
+        roll = _Roll(len(times), asked.place, limits)
         for t in times:
             shown = reader.at(t)
-            if shown is not None and shown[0] not in found:
-                found[shown[0]] = shown[1]
-        if not found:
+            if shown is not None and shown[0] not in roll.times:
+                roll.add(*shown)
+        if not roll.times:
             raise MediaError(f"{name} is broken or cut short: no frame of it can be decoded.")
-        return Clip(np.stack(list(found.values())), tuple(found), reader.duration)
+        return Clip(roll.frames(), tuple(roll.times), reader.duration)
 
 
-def _animation(
-    file: BinaryIO, name: str, frames: int, start: float, stride: float | None, limits: Limits
-) -> Clip | None:
+def _too_late(name: str, duration: float, start: float) -> MediaError:
+    return MediaError(f"{name} ends after {duration:.2f} seconds, before {start:g}; start earlier.")
+
+
+def _animation(file: BinaryIO, name: str, asked: _Asked, limits: Limits) -> Clip | None:
     """The clip that an animated picture is; None where it is none."""
     head = file.read(_HEAD)
     file.seek(0)
@@ -217,23 +255,15 @@ def _animation(
     if file.seek(0, io.SEEK_END) > limits.file_bytes:
         raise MediaError(f"{name} is larger than {limits.file_bytes // MIB} MB; save it smaller.")
     file.seek(0)
+    roll = _Roll(asked.frames, asked.place, limits)
     with _one_sentence(name):
-        found = animation(
-            file.read(),
-            name,
-            lambda duration: sample_times(frames, duration, start, stride),
-            picture_pixels,
-            limits,
-        )
+        duration = animation(file.read(), name, asked.times, picture_pixels, roll.add, limits)
     file.seek(0)
-    if found is None:
+    if duration is None:
         return None
-    pictures, times, duration = found
-    if not pictures:
-        raise MediaError(
-            f"{name} ends after {duration:.2f} seconds, before {start:g}; start earlier."
-        )
-    return Clip(np.stack(pictures), tuple(times), duration)
+    if not roll.times:
+        raise _too_late(name, duration, asked.start)
+    return Clip(roll.frames(), tuple(roll.times), duration)
 
 
 class _Reader:
@@ -243,6 +273,8 @@ class _Reader:
         self.container, self.name, self.limits = container, name, limits
         self.stream = container.streams.video[0]
         self.stream.thread_type = "AUTO"
+        # Each holds frames of its own.
+        self.stream.codec_context.thread_count = min(_THREADS, os.cpu_count() or 1)
         width, height = self.stream.codec_context.width, self.stream.codec_context.height
         if width < 1 or height < 1:
             raise MediaError(f"{name} has no pixels.")

@@ -5,9 +5,11 @@ cannot read is refused, never guessed at.
 """
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import tifffile
 
@@ -17,6 +19,8 @@ from nonlocal_viz.errors import MediaError
 WHITES = (1023, 4095, 16_383, 65_535)
 #: Of TIFFs and large TIFFs, in both orders of bytes.
 _MARKS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+#: Numbers that are changed at once.
+_STRIP = 1 << 21
 _CANNOT = "{} is a TIFF of a kind that is not read here; save it as PNG, or with 8 bits."
 
 
@@ -46,34 +50,38 @@ def tiff_pixels(content: bytes, name: str) -> np.ndarray:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page: Any = file.pages[0]
-            photometric, values = page.photometric, page.asarray()
+            photometric, values = int(page.photometric), page.asarray()
             planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE
             alpha = any(int(extra) in (1, 2) for extra in page.extrasamples)
             turned = int(page.tags[274].value) if 274 in page.tags else 1
+    except MemoryError:
+        raise
     except Exception:
         # Among them a compression whose decoder is not here.
         raise MediaError(_CANNOT.format(name)) from None
-    if int(photometric) not in (0, 1, 2):
+    if photometric not in (0, 1, 2):
         raise MediaError(_CANNOT.format(name))
     if planes and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
     if values.ndim == 2:
         values = values[..., None]
-    colours = 3 if int(photometric) == 2 else 1
+    colours = 3 if photometric == 2 else 1
     if values.ndim != 3 or values.shape[2] < colours:
         raise MediaError(f"{name} is a TIFF of {values.ndim} dimensions, not one picture.")
     pixels = as_bytes(values[..., : colours + alpha], name, WHITES)
-    if int(photometric) == 0:
+    if photometric == 0:
         pixels = 255 - pixels
-    return _upright(_over_white(pixels), turned)
+    return upright(_over_white(pixels), turned)
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """As EXIF and TIFF number the eight ways in which a picture may lie."""
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """The picture as it stands, from one that lies in one of the eight ways that EXIF and TIFF number; any
+    other number is none."""
     if orientation in (2, 4, 5, 7):
         pixels = pixels[:, ::-1]
     turns = {3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}.get(orientation, 0)
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+    turned = np.rot90(pixels, turns)
+    return pixels if orientation not in range(2, 9) else np.array(turned, order="C")
 
 
 def as_bytes(values: np.ndarray, name: str, whites: Sequence[int] = WHITES[-1:]) -> np.ndarray:
@@ -88,23 +96,34 @@ def as_bytes(values: np.ndarray, name: str, whites: Sequence[int] = WHITES[-1:])
         least, most = int(values.min()), int(values.max())
         if least >= 0 and most <= whites[-1]:
             white = next(white for white in whites if most <= white)
-            # A table of all values: no copy of the picture in wider numbers.
-            table = np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
-            return np.asarray(table[values])
+            native = values.astype(np.uint16, copy=False)
+            return np.asarray(cv2.convertScaleAbs(native, alpha=255 / white)).reshape(values.shape)
         return _stretched(values, float(least), float(most))
-    finite = np.isfinite(values)
-    if not finite.any():
+    low, high = math.inf, -math.inf
+    for part in _parts(values):
+        known = part[np.isfinite(part)]
+        if len(known):
+            low, high = min(low, float(known.min())), max(high, float(known.max()))
+    if low > high:
         raise MediaError(f"{name} holds no finite values.")
-    low, high = float(values[finite].min()), float(values[finite].max())
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     return _stretched(values, low, high)
 
 
+def _parts(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The same in strips of rows, so that what is made of one takes little memory."""
+    rows = max(1, _STRIP * len(values) // max(1, values.size))
+    return (values[top : top + rows] for top in range(0, len(values), rows))
+
+
 def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 1e-12))
-    known = np.nan_to_num(scaled, nan=0, posinf=1, neginf=0).clip(0, 1)
-    return np.asarray(np.rint(known * 255), np.uint8)
+    found = np.empty(values.shape, np.uint8)
+    for part, into in zip(_parts(values), _parts(found), strict=True):
+        # In double precision: the middle of what is far from 0, or wide, is lost in single.
+        scaled = (part.astype(np.float64) - low) / max(high - low, 1e-12)
+        into[...] = np.rint(np.nan_to_num(scaled, nan=0, posinf=1, neginf=0).clip(0, 1) * 255)
+    return found
 
 
 def _over_white(pixels: np.ndarray) -> np.ndarray:

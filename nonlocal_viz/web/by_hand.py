@@ -29,20 +29,22 @@ import nonlocal_viz as nv
 
 model = nv.load_model({model!r})
 block, seen = model.block({block!r}), []
-block.register_forward_pre_hook(lambda block, inputs: seen.append(inputs[0]))
+block.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
 view = nv.Lens(model).open(nv.examples()[{example!r}])
 
-def linear(conv, t):  # what a 1x1 convolution does to each cell alone
+def linear(conv, t):  # a 1x1 convolution: one sum, for each cell
     return t @ conv.weight.flatten(1).T + conv.bias
 
 with torch.no_grad():
     x = seen[0].flatten(2).mT[0]  # N cells, C channels
-    theta, phi, g = (linear(conv, x) for conv in (block.theta, block.phi, block.g))
+    theta = linear(block.theta, x)  # queries
+    phi = linear(block.phi, x)  # keys
+    g = linear(block.g, x)  # values
     A = ({product}){softmax}  # N queries, N keys
     y = A @ g  # a weighted sum of the values
     W, bn = block.W
-    added = (linear(W, y) - bn.running_mean) / (bn.running_var + bn.eps).sqrt() * bn.weight + bn.bias
-    z = x + added
+    scale = bn.weight / (bn.running_var + bn.eps).sqrt()
+    z = x + (linear(W, y) - bn.running_mean) * scale + bn.bias
 """
 #: A map of N x N is held while it runs.
 _ONE_AT_A_TIME = threading.Lock()

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 from nonlocal_viz.web import rules
 from nonlocal_viz.web.gradio_private import QueueState
@@ -49,6 +49,9 @@ class House:
         uploads: files that may be on their way at once.
         upload_bytes: of the largest file.
         ready: whether pictures can be looked at.
+        admits: whether whoever sent these cookies may come in.
+        proxies: whose word is taken for where a browser thinks that it is.
+        frames: sites, such as ``https://example.org``, that may show the page within theirs.
     """
 
     queue: QueueState
@@ -57,6 +60,9 @@ class House:
     uploads: int
     upload_bytes: int
     ready: Callable[[], bool]
+    admits: Callable[[dict[str, str]], bool]
+    proxies: tuple[rules.Network, ...]
+    frames: tuple[str, ...] = ()
 
 
 class Door:
@@ -68,11 +74,16 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            # Neither the page nor a program has use for a websocket.
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
+            else:
+                # Neither the page nor a program has use for a websocket.
+                await send({"type": "websocket.close", "code": 1008})
             return
         path, method = _path(scope), scope["method"]
+        peer = scope.get("client") or ("",)
+        headers = rules.believed(list(scope["headers"]), str(peer[0]), self.house.proxies)
+        scope = {**scope, "headers": headers}
         self.house.queue.revive()
         if path in ("/health", "/ready"):
             await self._tell(path, send)
@@ -81,25 +92,39 @@ class Door:
         if refusal is not None:
             await _say(send, refusal)
             return
-        await self._pass(scope, receive, _dressed(send), path, method)
+        await self._pass(scope, receive, _dressed(send, self.house.frames), path, method)
 
     def _refused(self, scope: Scope, path: str, method: str) -> rules.Refusal | None:
         headers = dict(scope["headers"])
-        if not rules.host_allowed(headers.get(b"host", b"").decode("latin-1"), self.house.hosts):
-            return rules.Refusal(400, "This server does not answer to that name.")
-        return rules.route(method, path)
+        said = headers.get(b"x-forwarded-host", b"").split(b",")[0]
+        for name in (headers.get(b"host", b""), *([said] if said else [])):
+            if not rules.host_allowed(name.decode("latin-1"), self.house.hosts):
+                return rules.Refusal(400, "This server does not answer to that name.")
+        if rules.open_to_all(path) or self.house.admits(HTTPConnection(scope).cookies):
+            return rules.route(method, path)
+        return rules.route(method, path) or rules.Refusal(401, "Sign in first.")
 
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, path: str, method: str
     ) -> None:
-        if method != "POST":
-            await self.app(scope, receive, send)
+        asked = rules.answered(path)
+        if method != "POST" and asked and not self.house.queue.knows(asked):
+            await _say(send, rules.Refusal(404, "No such question is being answered here."))
+        elif method != "POST":
+            await self._inside(scope, receive, send)
         elif rules.asks(path):
             await self._question(scope, receive, send, path)
         else:
             await self._upload(scope, receive, send)
 
+    async def _inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, _veiled(send))
+
     async def _question(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        name = rules.called(path)
+        if name and not self.house.queue.offers(name):
+            await _say(send, rules.Refusal(404, "Nobody of that name is asked here."))
+            return
         content = await _read(receive, rules.QUESTION_BYTES)
         if content is None:
             await _say(send, rules.Refusal(413, "That is too long for a question."))
@@ -112,7 +137,10 @@ class Door:
         if refusal is not None:
             await _say(send, refusal)
             return
-        await self.app(scope, _replayed(content, receive), send)
+        # It was read as JSON, whatever it calls itself.
+        headers = [pair for pair in scope["headers"] if pair[0].lower() != b"content-type"]
+        scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+        await self._inside(scope, _replayed(content, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = dict(scope["headers"]).get(b"content-length", b"")
@@ -128,7 +156,7 @@ class Door:
             return
         self._uploads += 1
         try:
-            await self.app(scope, receive, send)
+            await self._inside(scope, receive, send)
         except ClientDisconnect:
             pass  # whoever sent it has gone
         finally:
@@ -181,13 +209,36 @@ def _replayed(content: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _dressed(send: Send) -> Send:
+def _veiled(send: Send) -> Send:
+    """Answers as they are, but for two: gradio sends back all that it could not read, and a failure of ours
+    is for the log."""
+    words = {
+        422: "A value of this question is missing, or not of its kind.",
+        500: "Something went wrong on the server; it has been logged.",
+    }
+    instead: rules.Refusal | None = None
+
+    async def veiled(message: Message) -> None:
+        nonlocal instead
+        if message["type"] == "http.response.start" and message["status"] in words:
+            instead = rules.Refusal(message["status"], words[message["status"]])
+            await _say(send, instead)
+        if instead is None:
+            await send(message)
+
+    return veiled
+
+
+def _dressed(send: Send, frames: tuple[str, ...] = ()) -> Send:
+    said = {**_HEADERS}
+    said["content-security-policy"] += "".join(f" {site}" for site in frames)
+
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", []))
             there = {name.lower() for name, _ in headers}
             headers += [
-                (k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in there
+                (k.encode(), v.encode()) for k, v in said.items() if k.encode() not in there
             ]
             message = {**message, "headers": headers}
         await send(message)

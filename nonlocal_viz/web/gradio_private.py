@@ -51,6 +51,16 @@ def scripted_html(markup: str, script: str, element: str, config: dict[str, Any]
     return html
 
 
+def admitted(blocks: gr.Blocks, cookies: dict[str, str]) -> bool:
+    """Whether whoever sent these cookies has signed in, or nobody has to. Gradio asks this of most of its
+    routes, not of all. ``App.auth``, ``tokens`` and ``cookie_id`` are not documented."""
+    app = getattr(blocks, "app", None)
+    if app is None or app.auth is None:
+        return True
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(app.tokens.get(cookies.get(name)) is not None for name in names)
+
+
 class QueueState:
     """Gradio's queue, seen from outside: one asyncio task takes every event, and where it dies nothing is
     answered any more, though pages are served as ever. Nothing of ``Blocks._queue`` is documented."""
@@ -79,6 +89,20 @@ class QueueState:
                 line = lines.get(fn.concurrency_id)
                 return len(line.queue) if line else 0
         return 0
+
+    def offers(self, name: str) -> bool:
+        """Whether there is an endpoint of this name: asked for one that there is not, gradio fails."""
+        return any(fn.api_name == name for fn in self._blocks.fns.values())
+
+    def knows(self, question: str) -> bool:
+        """Whether a question of this number is waiting, being answered, or not heard to its end. Whoever
+        listens to another is told so by gradio only once the answer has begun, and the log with it."""
+        queue = self._blocks._queue
+        return (
+            question in queue.event_ids_to_events
+            or question in queue.pending_messages_per_session
+            or any(question in known for known in queue.pending_event_ids_session.values())
+        )
 
     def revive(self) -> None:
         """Begin the task anew, should it have died; whoever waited is forgotten and asks again."""

@@ -99,7 +99,7 @@ class Models:
                 own = self._lenses[self.own]
                 # A Source of somebody's own need not have a device.
                 model = load_model(name, getattr(own.source, "device", "auto"))
-                self._lenses[name] = Lens(model, own.short_side, own.limits)
+                self._lenses[name] = Lens(model, own.short_side, own.limits, apart=own.apart)
             return self._lenses[name]
 
     def _opened(self, name: str) -> Lens:

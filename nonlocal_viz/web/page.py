@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from nonlocal_viz.canvas import canvas_html, canvas_js
+from nonlocal_viz.canvas import canvas_html, canvas_js, canvas_words
 from nonlocal_viz.canvas.payload import looks
 from nonlocal_viz.core.source import Source
 from nonlocal_viz.lens import Lens
@@ -47,7 +47,7 @@ def build(
         opens: whether whoever sees the page may open other models by name, files of this machine too.
     """
     source = load_model(model, device) if isinstance(model, str | Path) else model
-    views = Views(Lens(source, short_side, limits), upload_folder(), opens)
+    views = Views(Lens(source, short_side, limits, apart=True), upload_folder(), opens)
     desk = Desk(views, into_cache)
     views.get({"example": next(iter(views.examples))}).affinity()
     demo: gr.Blocks = gr.Blocks(
@@ -120,6 +120,7 @@ def page_config(views: Views) -> dict[str, Any]:
     return {
         "examples": [_shown(example) for example in views.examples.values()],
         **looks(),
+        "words": canvas_words(),
         "bounds": {"picture": views.limits.file_bytes, "clip": views.limits.video_bytes},
         "models": [
             {"name": n, "title": t, "expect": views.models.expectations[n]}

@@ -5,6 +5,7 @@ refused in one sentence, before gradio sees it: gradio's queue is one task, whic
 for everybody.
 """
 
+import ipaddress
 import json
 import re
 from typing import Any, NamedTuple
@@ -24,6 +25,15 @@ _READ = re.compile(
 _ASK = re.compile(
     rf"{_API}/(queue/join|cancel|reset|upload|call/\w{{1,64}}|call/v2/\w{{1,64}})/?|/login/?"
 )
+#: What whoever has not signed in may see: the page on which one does, and the code that it is made of.
+_OPEN = re.compile(
+    r"/|/(login|logout|login_check|theme\.css|favicon\.ico|robots\.txt|manifest\.json)/?"
+    rf"|/(assets|static|svelte|pwa_icon)(/.*)?|{_API}/(login_check|theme\.css|startup-events)/?",
+    re.DOTALL,
+)
+
+Headers = list[tuple[bytes, bytes]]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refusal(NamedTuple):
@@ -45,6 +55,23 @@ def route(method: str, path: str) -> Refusal | None:
     if method == "POST":
         return None if _ASK.fullmatch(path) else Refusal(404, "There is no such page here.")
     return Refusal(405, "This server answers to GET and POST.")
+
+
+def open_to_all(path: str) -> bool:
+    """Whether one need not have signed in for what is at a path."""
+    return bool(_OPEN.fullmatch(path))
+
+
+def called(path: str) -> str | None:
+    """The name of the endpoint that a question at this path calls; None: it names none."""
+    found = re.fullmatch(rf"{_API}/call/(?:v2/)?(\w{{1,64}})/?", path)
+    return found.group(1) if found else None
+
+
+def answered(path: str) -> str | None:
+    """The number of the question whose answer is listened to at this path; None: of none."""
+    found = re.fullmatch(rf"{_API}/call/\w{{1,64}}/({_HASH})", path)
+    return found.group(1) if found else None
 
 
 def asks(path: str) -> bool:
@@ -103,3 +130,36 @@ def host_allowed(host: str, allowed: frozenset[str] | None) -> bool:
         return True
     name = re.sub(r":\d*$", "", host.strip().lower()).strip("[]")
     return name in allowed or any(name.endswith(one[1:]) for one in allowed if one.startswith("*."))
+
+
+def networks(addresses: tuple[str, ...]) -> tuple[Network, ...]:
+    """Addresses and networks (``10.0.0.0/8``) as networks; ``*`` is everybody.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    everybody = ("0.0.0.0/0", "::/0")
+    named = [n for one in addresses for n in (everybody if one == "*" else (one,))]
+    return tuple(ipaddress.ip_network(one, strict=False) for one in named)
+
+
+def believed(headers: Headers, peer: str, proxies: tuple[Network, ...]) -> Headers:
+    """Headers without what only a proxy may say (where a browser thinks that it is) unless one said it.
+
+    Args:
+        headers: names in lower case.
+        peer: the address at the other end of the connection.
+        proxies: whose word is taken.
+    """
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+        trusted = any(address in one for one in proxies)
+    except ValueError:
+        trusted = False
+    # Gradio takes its own address from the second without asking who says so.
+    return [
+        (name, value)
+        for name, value in headers
+        if not (name == b"forwarded" or name.startswith(b"x-forwarded-")) or trusted
+        if name != b"x-gradio-server"
+    ]

@@ -9,7 +9,7 @@ from nonlocal_viz.core.source import Normalisation
 from nonlocal_viz.zoo.manifest import Manifest, ModelInfo, check_name, list_models, read_manifest
 
 if TYPE_CHECKING:
-    from nonlocal_viz.zoo.conversion import load_blocks
+    from nonlocal_viz.zoo.blocks import load_blocks, save_blocks
     from nonlocal_viz.zoo.opening import load_model
     from nonlocal_viz.zoo.saving import save_apart, save_metrics, save_model
 
@@ -23,16 +23,17 @@ __all__ = [
     "load_model",
     "read_manifest",
     "save_apart",
+    "save_blocks",
     "save_metrics",
     "save_model",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "load_blocks":
-        from nonlocal_viz.zoo.conversion import load_blocks
+    if name in ("load_blocks", "save_blocks"):
+        from nonlocal_viz.zoo import blocks
 
-        return load_blocks
+        return getattr(blocks, name)
     if name == "load_model":
         from nonlocal_viz.zoo.opening import load_model
 

@@ -5,6 +5,7 @@ what was checked is what is used; and numbers are read where a tensor is asked f
 really has.
 """
 
+import io
 import struct
 import sys
 import zipfile
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.limits import Limits
+from nonlocal_viz.limits import MIB, Limits
 from nonlocal_viz.zoo.pickles import LEGACY_MAGIC, DamagedError, Reader, Storage, Stored
 
 #: The classes of storages whose numbers can be weights.
@@ -38,17 +39,39 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 OPERATIONS = 50
 
 
+#: Bytes that any file may unpack to, however small it is.
+_SOME = 64 * MIB
+
+
+class _Frugal(io.FileIO):
+    """A file whose reader gets no more than so many bytes at once: zipfile reads a directory whole."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(path)
+        self._most = max(most, 1 << 17)
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._most + 1 if size is None or size < 0 else size
+        found = b"" if wanted > self._most + 1 else super().read(wanted) or b""
+        if wanted > self._most + 1 or len(found) > self._most:
+            raise DamagedError("too large a directory")
+        return found
+
+
 class Archive(ABC):
     """An opened file of ``torch.save``.
 
     Attributes:
+        unpacked: bytes of its parts.
         content: what was saved, with :class:`~.pickles.Stored` in place of tensors.
     """
 
+    unpacked: int
     content: Any
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unpacked = path.stat().st_size
         self._read: dict[str, Tensor] = {}
 
     def tensor(self, stored: Stored) -> Tensor:
@@ -86,13 +109,18 @@ class ZipArchive(Archive):
 
     def __init__(self, path: Path, limits: Limits) -> None:
         super().__init__(path)
-        with zipfile.ZipFile(path) as archive:
+        with (
+            _Frugal(path, 200 * limits.checkpoint_entries) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
             entries = archive.infolist()
-            unpacked = sum(entry.file_size for entry in entries)
-            if len(entries) > limits.checkpoint_entries or unpacked > limits.checkpoint_bytes:
+            self.unpacked = sum(entry.file_size for entry in entries)
+            # Weights hardly shrink when they are packed; zeros do, to a thousandth.
+            most = min(limits.checkpoint_bytes, max(_SOME, 20 * path.stat().st_size))
+            if len(entries) > limits.checkpoint_entries or self.unpacked > most:
                 raise CheckpointError(
-                    f"{path.name} would unpack to {unpacked >> 20} MiB in {len(entries)} parts, more than "
-                    "a checkpoint of these networks can be."
+                    f"{path.name} would unpack to {self.unpacked >> 20} MiB in {len(entries)} parts, "
+                    "more than a checkpoint of these networks can be."
                 )
             if not all(entry.compress_type in _METHODS for entry in entries):
                 raise DamagedError("a part that is packed in an unusual way")
@@ -109,6 +137,8 @@ class ZipArchive(Archive):
                     "torch.save(model.state_dict(), path)."
                 )
             order = self._parts.get(f"{self._folder}byteorder")
+            if order is not None and order.file_size > 16:
+                raise DamagedError("no order of bytes")
             if order is not None and archive.read(order) != sys.byteorder.encode():
                 raise CheckpointError(
                     f"{path.name} was written on a machine of another byte order; load and save it there "
@@ -118,13 +148,14 @@ class ZipArchive(Archive):
                 raise DamagedError("too large an index")
             pickled = archive.read(self._parts[index[0]])
         self.content = Reader(pickled, OPERATIONS * limits.checkpoint_entries).read()
+        # Kept open: the directory of thousands of parts takes long to read. It closes with this object.
+        self._zip = zipfile.ZipFile(path)
 
     def _bytes(self, storage: Storage, width: int) -> bytes:
         part = self._parts.get(f"{self._folder}data/{storage.key}")
-        if part is None:
-            raise DamagedError("a storage that is not there")
-        with zipfile.ZipFile(self.path) as archive:
-            return archive.read(part)
+        if part is None or part.file_size != storage.count * width:
+            raise DamagedError("a storage that is not there, or not as large as it is said to be")
+        return self._zip.read(part)
 
 
 class LegacyArchive(Archive):

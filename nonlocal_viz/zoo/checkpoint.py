@@ -15,13 +15,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nonlocal_viz.errors import CheckpointError
-from nonlocal_viz.limits import LIMITS, Limits
+from nonlocal_viz.limits import LIMITS, MIB, Limits
 from nonlocal_viz.zoo.archives import OPERATIONS, Archive, open_archive
 from nonlocal_viz.zoo.arrays import read_arrays
-from nonlocal_viz.zoo.pickles import LEGACY_HEAD, Opaque, Stored
+from nonlocal_viz.zoo.pickles import LEGACY_MAGIC, Opaque, Stored
 
 #: Under this key of a safetensors file's metadata its model describes itself, as JSON.
 METADATA_KEY = "nonlocal_viz"
+#: In that description, of a file that holds blocks and no network.
+ALONE = "blocks_alone"
 #: Where training scripts put the weights within a checkpoint, those that are most surely meant first.
 NESTED = (
     "state_dict",
@@ -78,11 +80,13 @@ def read_checkpoint(path: Path, limits: Limits = LIMITS) -> Checkpoint:
 
 def _read(path: Path, limits: Limits) -> Checkpoint:
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(32)
     # A safetensors file begins with the length of its index, which is JSON.
     if head[8:9] == b"{":
         return _read_safetensors(path, limits, struct.unpack("<Q", head[:8])[0])
-    if head[:1] == b"\x80" and not head.startswith(LEGACY_HEAD):
+    # torch.save's old format begins with a number of its own; the oldest protocols with the dict itself.
+    legacy = LEGACY_MAGIC.to_bytes(10, "little") in head
+    if head.startswith((b"\x80", b"(d", b"}q")) and not legacy:
         # A pickle of something else: Caffe2 has its arrays in one.
         operations = OPERATIONS * limits.checkpoint_entries
         return Checkpoint(read_arrays(path.read_bytes(), path.name, operations), None)
@@ -101,6 +105,7 @@ def _read_safetensors(path: Path, limits: Limits, index_bytes: int) -> Checkpoin
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
+            _refuse_many(len(file.keys()), path.name, limits)
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
         raise CheckpointError(f"{path.name} is broken or cut short; get the file again.") from None
@@ -118,8 +123,15 @@ def _read_safetensors(path: Path, limits: Limits, index_bytes: int) -> Checkpoin
 def _read_archive(archive: Archive, limits: Limits) -> Checkpoint:
     name = archive.path.name
     content, notes = _weights(archive.content, name)
-    # A stored number can be stretched to any shape with strides of 0: the file's size does not show it.
-    _refuse_size((stored.numel for stored in content.values()), name, limits)
+    _refuse_many(len(content), name, limits)
+    numbers = [stored.numel for stored in content.values()]
+    _refuse_size(numbers, name, limits)
+    # A stored number can be stretched to any shape with strides of 0, and any number of tensors may lie in
+    # one storage: the file's size does not show it.
+    if 4 * sum(numbers) > max(64 * MIB, 8 * archive.unpacked):
+        raise CheckpointError(
+            f"{name} is broken or cut short: its tensors are larger than the numbers that are in it."
+        )
     try:
         state = {key: archive.tensor(stored) for key, stored in content.items()}
     except CheckpointError:
@@ -176,6 +188,13 @@ def _holds_weights(content: Any, depth: int = _DEEPEST) -> bool:
     if any(isinstance(value, Stored) for value in content.values()):
         return True
     return any(_holds_weights(content.get(key), depth - 1) for key in NESTED)
+
+
+def _refuse_many(count: int, name: str, limits: Limits) -> None:
+    if count > limits.checkpoint_entries:
+        raise CheckpointError(
+            f"{name} holds {count:,} tensors, more than a checkpoint of these networks can have."
+        )
 
 
 def _refuse_size(numbers: Iterable[int], name: str, limits: Limits) -> None:

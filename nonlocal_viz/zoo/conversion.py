@@ -7,17 +7,13 @@ sentence that says why, and what was left out or assumed is said.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.core.options import BLOCK_OPTIONS
-from nonlocal_viz.errors import CheckpointError, OptionError
-from nonlocal_viz.limits import LIMITS, Limits
-from nonlocal_viz.zoo.checkpoint import read_checkpoint
+from nonlocal_viz.errors import CheckpointError
 from nonlocal_viz.zoo.families import FAMILIES
 from nonlocal_viz.zoo.families.parts import Found, renamed
 from nonlocal_viz.zoo.families.refused import relative
@@ -44,23 +40,6 @@ class Network(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Blocks(dict[str, NonLocalBlock]):
-    """Blocks by what stands before their weights in the file.
-
-    Attributes:
-        family: whose code they are of.
-        notes: sentences: what was assumed, and what was left out.
-    """
-
-    family: str = ""
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        lines = [f"{len(self)} blocks of {self.family}"]
-        lines += [f"  {path or '(no name)'}: {block!r}" for path, block in self.items()]
-        return "\n".join([*lines, *(f"  note: {said}" for said in self.notes)])
-
-
 def recognise(state: Mapping[str, Tensor], name: str) -> Recognised | None:
     """Whose blocks a state dict holds; None where no family knows it.
 
@@ -83,36 +62,16 @@ def recognise(state: Mapping[str, Tensor], name: str) -> Recognised | None:
     return None
 
 
-def load_blocks(path: Path | str, *, limits: Limits = LIMITS, **options: Any) -> Blocks:
-    """The non-local blocks of a published checkpoint as :class:`~nonlocal_viz.NonLocalBlock`, in eval mode.
-
-    Args:
-        path: a file of mmcv, mmaction2, mmsegmentation, SlowFast, PyTorchVideo, pytorch-resnet3d,
-            AlexHex7/Non-local_pytorch, TSM, timm, SAGAN, BigGAN or DANet, known by its keys.
-        options: of NonLocalBlock, for what no weight tells (``instantiation``, ``use_scale``,
-            ``sub_sample``, ``pool_first``); what is not given is assumed and said in ``notes``.
-
-    Raises:
-        CheckpointError: no file that can be read, or one without such a block.
-        OptionError: there is no such option, or one of another kind.
-    """
-    path = Path(path)
-    _refuse_options(options)
-    state, _, notes = read_checkpoint(path, limits)
-    found = recognise(state, path.name)
-    if found is None:
-        raise CheckpointError(
-            f"{path.name} holds no non-local block under a name that is known here (its {len(state)} "
-            f"weights are {some(list(state))})."
-        )
-    blocks = Blocks()
-    said: dict[str, None] = dict.fromkeys(notes)
-    for one in found.blocks:
-        told = _with(one, options)
-        blocks[one.path] = told.block()
-        said |= dict.fromkeys(told.notes)
-    blocks.family, blocks.notes = found.family.NAME, tuple(said)
-    return blocks
+def told_of(found: Found, given: Mapping[str, Any]) -> Found:
+    """A block with what its owner said of it in place of what was inferred."""
+    options = {**found.options, **{k: v for k, v in given.items() if k in BLOCK_OPTIONS}}
+    behind = ".0" if options["sub_sample"] else ""
+    state = {
+        re.sub(r"^(g|phi)(?:\.0)?\.", rf"\1{behind}.", key): value
+        for key, value in found.state.items()
+    }
+    notes = tuple(note for note in found.notes if not any(f"{name}=" in note for name in given))
+    return replace(found, options=options, state=state, notes=notes)
 
 
 def network(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) -> Network | None:
@@ -127,7 +86,7 @@ def network(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) 
     found = recognise(state, name)
     if found is None:
         return None
-    told = [_with(one, options) for one in found.blocks]
+    told = [told_of(one, options) for one in found.blocks]
     taken = frozenset().union(*(one.keys for one in told))
     rest = {key: value for key, value in state.items() if key not in taken}
     try:
@@ -152,31 +111,6 @@ def network(state: Mapping[str, Tensor], name: str, options: Mapping[str, Any]) 
         begin = f"nl.{one.place.replace('.', '_')}."
         weights |= {begin + key: _flat(value) for key, value in one.state.items()}
     return Network(weights, _shared(told, name), tuple(said))
-
-
-def _refuse_options(options: Mapping[str, Any]) -> None:
-    for key, value in options.items():
-        kinds = BLOCK_OPTIONS.get(key)
-        if kinds is None:
-            raise OptionError(
-                f"There is no option {key!r} of a block; there are {', '.join(BLOCK_OPTIONS)}."
-            )
-        if not isinstance(value, kinds):
-            raise OptionError(f"The option {key!r} cannot be {value!r}.")
-
-
-def _with(found: Found, given: Mapping[str, Any]) -> Found:
-    """A block with what its owner said of it in place of what was inferred."""
-    options = {**found.options, **{k: v for k, v in given.items() if k in BLOCK_OPTIONS}}
-    if options == found.options and not given:
-        return found
-    behind = ".0" if options["sub_sample"] else ""
-    state = {
-        re.sub(r"^(g|phi)(?:\.0)?\.", rf"\1{behind}.", key): value
-        for key, value in found.state.items()
-    }
-    notes = tuple(note for note in found.notes if not any(f"{name}=" in note for name in given))
-    return replace(found, options=options, state=state, notes=notes)
 
 
 def _refuse_placeless(blocks: Sequence[Found], weights: Mapping[str, Tensor]) -> None:

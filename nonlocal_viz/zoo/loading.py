@@ -17,7 +17,7 @@ from nonlocal_viz.errors import CheckpointError, NonlocalVizError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.resources import models_dir
 from nonlocal_viz.zoo.backbone import complete, manifest_beside, read_weights
-from nonlocal_viz.zoo.checkpoint import read_checkpoint
+from nonlocal_viz.zoo.checkpoint import ALONE, read_checkpoint
 from nonlocal_viz.zoo.conversion import network
 from nonlocal_viz.zoo.foreign import unwrapped
 from nonlocal_viz.zoo.given import Given
@@ -140,6 +140,10 @@ def _from_file(path: Path, given: Given, limits: Limits) -> _Found:
     name = _entry_name(path)
     if described is None:
         return _inferred(path, name, state, notes, given)
+    if ALONE in described:
+        raise CheckpointError(
+            f"{path.name} holds blocks and no network around them; nv.zoo.load_blocks opens it."
+        )
     info = parse_entry(name, described, shipped=False)
     given.agree_with(info)
     if info.backbone is not None:

@@ -3,7 +3,8 @@
 Invariants: no name in a pickle is ever looked up, imported or called: what a checkpoint needs is known
 by its spelling, and everything else becomes an :class:`Opaque` that does nothing. Work and memory are
 bounded by the number of bytes and of operations that are read: nothing is allocated by a number that a
-pickle states, and nothing is hashed but flat keys.
+pickle states, what is copied because the pickle names it again is counted (:meth:`Machine.spend`), and
+nothing is hashed or printed but flat, short keys.
 """
 
 import io
@@ -15,8 +16,6 @@ from typing import Any
 
 #: ``torch.save`` begins the format before PyTorch 1.6 with this number.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-#: The first bytes of such a file: that number, pickled.
-LEGACY_HEAD = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class DamagedError(ValueError):
@@ -91,6 +90,7 @@ class Reader:
     def __init__(self, content: bytes, operations: int) -> None:
         self._file = io.BytesIO(content)
         self._left = operations
+        self._copied = operations + len(content)
 
     @property
     def position(self) -> int:
@@ -103,7 +103,7 @@ class Reader:
         Raises:
             DamagedError: see there.
         """
-        machine = self.machine()
+        machine = self.machine(self._copied)
         try:
             for operation, argument, _ in pickletools.genops(self._file):
                 self._left -= 1
@@ -120,9 +120,11 @@ class Reader:
 class Machine:
     """The stack machine that a pickle is a programme for, with descriptions in place of objects."""
 
-    def __init__(self) -> None:
+    def __init__(self, copied: int) -> None:
+        """``copied``: items, letters and bytes that may be copied in all."""
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._copied = copied
 
     @property
     def top(self) -> Any:
@@ -137,6 +139,16 @@ class Machine:
         """Lay a value on it."""
         self._stack.append(value)
 
+    def spend(self, count: int) -> None:
+        """Say how much is about to be copied: a value that is remembered costs its file nothing again.
+
+        Raises:
+            DamagedError: more than all that stands in the pickle.
+        """
+        self._copied -= count
+        if self._copied < 0:
+            raise DamagedError("the same values copied again and again")
+
     def result(self) -> Any:
         """The one value that is left."""
         (value,) = self._stack
@@ -144,15 +156,14 @@ class Machine:
 
     def step(self, name: str, argument: Any) -> None:
         """One operation of the pickle."""
-        if name in _IGNORED:
-            return
-        if name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name]())
-        elif _LITERAL.fullmatch(name):
+        # The commonest first: there may be half a million.
+        if name in _LITERALS:
             self._stack.append(argument)
-        elif name in _STEPS:
-            _STEPS[name](self, argument)
-        else:
+        elif (step := _STEPS.get(name)) is not None:
+            step(self, argument)
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name]())
+        elif name not in _IGNORED:
             raise DamagedError(f"unknown operation {name}")
 
     def _mark(self, _: Any) -> None:
@@ -222,14 +233,20 @@ class Machine:
 
     def _global(self, name: str) -> None:
         # genops joins module and name with a space.
-        self._stack.append(Named(name.replace(" ", ".")))
+        self._stack.append(_named(name.replace(" ", ".")))
 
     def _stack_global(self, _: Any) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(Named(f"{module}.{name}"))
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise DamagedError("a name that is none")
+        self.spend(len(module) + len(name))
+        self._stack.append(_named(f"{module}.{name}"))
 
     def _reduce(self, _: Any) -> None:
         arguments, made = self._stack.pop(), self._stack.pop()
+        if isinstance(arguments, tuple) and arguments and isinstance(arguments[0], list | tuple):
+            # Sizes and dictionaries are made of such, the latter slowly.
+            self.spend(4 * len(arguments[0]))
         self._stack.append(_described(made, arguments))
 
     def _new_with(self, _: Any) -> None:
@@ -248,6 +265,12 @@ class Machine:
 
 
 Reader.machine = Machine
+
+
+def _named(name: str) -> Named:
+    if len(name) > _LONGEST:
+        raise DamagedError("a name that is none")
+    return Named(name)
 
 
 def _described(made: Any, arguments: Any) -> Any:
@@ -272,8 +295,11 @@ def _pairs(items: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     found = {}
     for key, value in items:
         # A tuple of tuples that share their halves takes exponentially long to hash.
+        # A number of a million digits takes long to print, and Python refuses to.
         flat = key if isinstance(key, tuple) else (key,)
-        if not all(isinstance(part, _HASHED) for part in flat):
+        if not all(isinstance(part, _HASHED) for part in flat) or not all(
+            part.bit_length() <= 64 for part in flat if isinstance(part, int)
+        ):
             raise DamagedError("a key that is neither a name nor a number")
         found[key] = value
     return found
@@ -311,6 +337,8 @@ def _is_count(number: Any) -> bool:
     return type(number) is int and 0 <= number < 2**48
 
 
+#: Letters of a class's dotted name.
+_LONGEST = 500
 _HASHED = (str, int, float, bool, bytes, type(None))
 _PARAMETERS = ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state")
 _IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
@@ -325,7 +353,11 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_SET": list,
 }
 #: Operations that put their own argument on the stack.
-_LITERAL = re.compile(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES)\d?")
+_LITERALS = frozenset(
+    code.name
+    for code in pickletools.opcodes
+    if re.fullmatch(r"(SHORT_)?(BIN)?(INT|LONG|FLOAT|STRING|UNICODE|BYTES|BYTEARRAY)\d?", code.name)
+)
 _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "MARK": Machine._mark,
     "TUPLE": Machine._tuple,

@@ -101,6 +101,8 @@ def test_what_cannot_be_joined_is_refused(
 def test_every_module_is_in_the_script(script: Callable[[], str], others: set[str]) -> None:
     text = script()
     for path in FOLDER.rglob("*.js"):
+        if script is alone_js and "lesson" in path.relative_to(FOLDER).parts:
+            continue  # a file that works alone has no server to ask for tensors
         there = path.read_text(encoding="utf-8").splitlines()[0] in text
         assert there or path.name in others, path.name
     assert not re.search(r"^(import|export)\b", text, re.MULTILINE)

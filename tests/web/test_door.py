@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from nonlocal_viz.encoding import Encoding
+from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.web import rules
 from nonlocal_viz.web import serve as server
 from nonlocal_viz.web.door import Door, House
@@ -36,6 +37,12 @@ class Queue:
 
     def waiting(self, _path: str, _content: bytes) -> int:
         return self.asked
+
+    def knows(self, question: str) -> bool:
+        return question == "known"
+
+    def offers(self, name: str) -> bool:
+        return name == "start"
 
     def revive(self) -> None:
         self.revived += 1
@@ -69,6 +76,8 @@ def house(**changes: Any) -> House:
         "uploads": 2,
         "upload_bytes": 1000,
         "ready": lambda: True,
+        "admits": lambda cookies: True,
+        "proxies": rules.networks(("10.0.0.0/8", "::1")),
     }
     return House(**{**plain, **changes})
 
@@ -96,17 +105,61 @@ def test_a_question_goes_through_whole_and_every_answer_is_dressed() -> None:
     assert refused.headers["x-content-type-options"] == "nosniff" and len(inside.bodies) == 1
 
 
+def test_sites_that_are_named_may_show_the_page_within_theirs() -> None:
+    door = Door(Inside(), house(frames=("https://a.org", "https://*.b.org:8")))
+    policy = asked(door, "GET", "/").headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors 'self' https://a.org https://*.b.org:8")
+    with pytest.raises(NonlocalVizError, match="is named as https"):
+        server.launch("default", port=free_port(), frames=("a.org; script-src",))
+
+
 def test_a_question_that_breaks_something_never_gets_in() -> None:
     inside = Inside()
     door = Door(inside, house())
     for body in (b"{", json.dumps({**JOIN, "session_hash": ""}).encode()):
         answer = asked(door, "POST", "/gradio_api/queue/join", content=body)
-        assert answer.status_code == 422 and answer.json()["detail"].endswith(".")
+        said = answer.json()["detail"]
+        assert answer.status_code == 422 and ("object in JSON" in said or "session_hash" in said)
     long = b" " * (rules.QUESTION_BYTES + 1)
     assert asked(door, "POST", "/gradio_api/queue/join", content=long).status_code == 413
     exact = json.dumps(JOIN).encode().ljust(rules.QUESTION_BYTES)
     assert asked(door, "POST", "/gradio_api/queue/join", content=exact).status_code == 200
     assert inside.bodies == [exact]
+
+
+def test_who_listens_to_no_question_is_told_so() -> None:
+    inside = Inside()
+    door = Door(inside, house())
+    found = asked(door, "GET", "/gradio_api/call/start/other")
+    assert found.status_code == 404 and "No such question" in found.text and inside.bodies == []
+    assert asked(door, "GET", "/gradio_api/call/start/known").text == "inside"
+
+
+@pytest.mark.parametrize("path", ["call/other", "call/v2/other", "call/other/"])
+def test_who_calls_nobody_is_told_so(path: str) -> None:
+    inside = Inside()
+    found = asked(Door(inside, house()), "POST", f"/gradio_api/{path}", json={"data": []})
+    assert found.status_code == 404 and "Nobody" in found.text and inside.bodies == []
+
+
+def test_a_question_is_json_whatever_it_calls_itself_and_nothing_is_sent_back() -> None:
+    kinds: list[Any] = []
+    statuses = iter((422, 500, 404))
+
+    async def inside(scope: Any, _receive: Any, send: Any) -> None:
+        kinds.append([value for name, value in scope["headers"] if name == b"content-type"])
+        start = {"type": "http.response.start", "status": next(statuses), "headers": []}
+        await send(start)
+        await send({"type": "http.response.body", "body": b"secret ", "more_body": True})
+        await send({"type": "http.response.body", "body": b"words"})
+
+    door = Door(inside, house())
+    for status in (422, 500):
+        found = asked(door, "POST", "/gradio_api/queue/join", content=json.dumps(JOIN))
+        assert found.status_code == status and found.json()["detail"].endswith(".")
+        assert "nosniff" in found.headers["x-content-type-options"]
+    assert asked(door, "GET", "/config").text == "secret words"
+    assert kinds[:2] == [[b"application/json"]] * 2
 
 
 def test_a_full_line_is_said_with_when_to_come_again() -> None:
@@ -154,6 +207,55 @@ def test_names_that_are_not_ours_get_no_answer() -> None:
     assert foreign.status_code == 400 and len(inside.bodies) == 1
 
 
+def test_only_a_proxys_word_is_taken_for_where_a_browser_thinks_that_it_is() -> None:
+    sent = [(b"x-forwarded-host", b"a.b"), (b"x-gradio-server", b"c"), (b"forwarded", b"d")]
+    sent = [*sent, (b"x-forwarded-proto", b"https"), (b"accept", b"e")]
+    trusted = rules.networks(("10.0.0.0/8", "::1"))
+    for peer in ("10.2.3.4", "::1"):
+        assert rules.believed(sent, peer, trusted) == [sent[0], *sent[2:]]
+    for peer in ("11.2.3.4", "fe80::1%eth0", "", "testclient"):
+        assert rules.believed(sent, peer, trusted) == sent[-1:]
+    assert len(rules.believed(sent, "2001:db8::7", rules.networks(("*",)))) == 4
+    with pytest.raises(NonlocalVizError, match=r"10\.0\.0\.0/8, not 'here'"):
+        server.launch("default", port=free_port(), proxies=("here",))
+
+
+def test_a_proxy_cannot_give_the_server_a_name_that_it_does_not_answer_to() -> None:
+    def ask(peer: str) -> int:
+        async def run() -> int:
+            door = Door(Inside(), house(hosts=frozenset({"here"})))
+            transport = httpx.ASGITransport(app=door, client=(peer, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+                forged = {"x-forwarded-host": "evil.example"}
+                return (await client.get("/", headers=forged)).status_code
+
+        return int(awaited(run()))
+
+    # From anybody else it is not even read.
+    assert (ask("10.1.1.1"), ask("11.1.1.1")) == (400, 200)
+
+
+def test_whoever_has_not_signed_in_sees_where_one_does_and_nothing_else() -> None:
+    inside = Inside()
+    door = Door(inside, house(admits=lambda cookies: cookies.get("known") == "yes"))
+    for path in ("/", "/assets/a.js", "/theme.css", "/login", "/gradio_api/startup-events"):
+        method = "POST" if path == "/login" else "GET"
+        assert asked(door, method, path).status_code == 200, path
+    api = "/gradio_api"
+    for method, path in (
+        *(("GET", p) for p in ("/config", f"{api}/info", f"{api}/file=a", f"{api}/heartbeat/x")),
+        *(("GET", f"{api}/{p}") for p in ("app_id", "queue/data", "call/start/known", "token")),
+        *(
+            ("POST", f"{api}/{p}")
+            for p in ("upload", "cancel", "reset", "call/start", "queue/join")
+        ),
+    ):
+        refused = asked(door, method, path)
+        assert refused.status_code == 401 and refused.json()["detail"] == "Sign in first.", path
+        let_in = asked(door, method, path, headers={"cookie": "a=b; known=yes"})
+        assert let_in.status_code != 401, path
+
+
 def test_health_says_what_is_wrong() -> None:
     queue, ready = Queue(), [True]
     door = Door(Inside(), house(queue=queue, ready=lambda: ready[0]))
@@ -192,16 +294,20 @@ def test_a_proxys_prefix_is_taken_off() -> None:
 
 def test_nothing_but_pages_and_questions_gets_in() -> None:
     reached: list[str] = []
+    said: list[Any] = []
 
     async def inside(scope: Any, _receive: Any, _send: Any) -> None:
         reached.append(scope["type"])
 
-    async def nothing(*_: Any) -> Any:
+    async def nothing() -> Any:
         raise AssertionError
 
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
     for kind in ("websocket", "lifespan"):
-        awaited(Door(inside, house())({"type": kind, "path": "/"}, nothing, nothing))
-    assert reached == ["lifespan"]
+        awaited(Door(inside, house())({"type": kind, "path": "/"}, nothing, send))
+    assert (reached, said) == (["lifespan"], ["websocket.close"])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 // answer whose question is no longer open, because something else was asked since, is dropped. A question
 // that brings no answer is asked again with patience (patience.js): none waits for ever, none is lost.
 
+import { broughtBy } from "./brought.js";
 import { fetched } from "./fetched.js";
 import { FieldLine } from "./field.js";
 import { SendingError } from "./line.js";
@@ -23,7 +24,7 @@ import { BRINGING, waitedFor } from "./waited.js";
  *   field: (field: import("./field.js").Field | null, why: string) => void,
  *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */
 /** @typedef {{ kind: Kind, question: any, patience: Patience, words: string, done: number | null, go: () => void, abort: AbortController,
- *   resent: boolean, stopped: () => void }} Open a question; go: one try of it; abort: ends what is fetched for it */
+ *   resent: boolean, stopped: () => void } & import("./brought.js").Aside} Open a question; go: one try of it; abort: ends what is fetched for it */
 
 const BROKEN = "The answer of the server could not be read; try again.";
 /** Milliseconds that the pointer has to rest before a row is asked of the server. */
@@ -32,8 +33,7 @@ const REST = 80;
 export class Desk {
   /** @param {Host} host @param {Listener} on */
   constructor(host, on) {
-    this.host = host;
-    this.on = on;
+    this.host = host; this.on = on;
     this.count = 0;
     /** Open questions by number. @type {Map<number, Open>} */
     this.open = new Map();
@@ -61,8 +61,8 @@ export class Desk {
   get waiting() { return this.has("picture"); }
   /** @param {...Kind} kinds */
   has(...kinds) { return this.of(...kinds).length > 0; }
-  /** @param {...Kind} kinds */
-  of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind)); }
+  /** Those that people see. @param {...Kind} kinds */
+  of(...kinds) { return [...this.open].filter(([, open]) => kinds.includes(open.kind) && !open.aside); }
 
   /** Whether the picture is on its way, or a part of it. */
   get looking() { return this.has(...BRINGING); }
@@ -265,6 +265,7 @@ export class Desk {
       open.patience.heard();
       if (open.kind !== "row" && open.kind !== "field") this.working(open, open.words, share);
     });
+    if (open.brought) return broughtBy(said, open, bring);
     if (said.kind === "error") return () => this.failed(said.message, open);
     if (said.kind === "field") return this.fields.arrived(said, await bring(said.tiles));
     if (said.kind === "file") {
@@ -295,5 +296,5 @@ export class Desk {
     return was;
   }
 
-  report() { this.on.waiting(waitedFor([...this.open.values()])); }
+  report() { this.on.waiting(waitedFor([...this.open.values()].filter(({ aside }) => !aside))); }
 }

@@ -21,9 +21,10 @@ function width({ meta: { about, channels } }) {
 /** Whether the file has such a section. @param {Block} block @param {import("../protocol.js").Section["name"]} name */
 const has = ({ meta }, name) => meta.sections.some((section) => section.name === name);
 
-/** The lesson about a block, seen as a row or as a column. @param {Block} block @param {Direction} direction @returns {string} html */
-export function lessonHtml(block, direction) {
-  return `<div>${blockHtml(block, direction)}</div><div>${sumHtml(block, direction)}</div>`;
+/** The short way in to a block, seen as a row or as a column: what is shown, what it is for, one pair worked out.
+ * @param {Block} block @param {Direction} direction @param {boolean} [door] whether there are pages that explain it @returns {string} html */
+export function lessonHtml(block, direction, door = false) {
+  return `<div>${blockHtml(block, direction, door)}</div><div>${sumHtml(block, direction)}</div>`;
 }
 
 /** Cells, over frames where there are several. @param {import("./grid.js").Grid} grid */
@@ -31,19 +32,32 @@ function gridHtml({ cells: [frames, height, columns] }) {
   return `${frames > 1 ? `${frames} frames of ` : ""}${height} &times; ${columns}`;
 }
 
-/** @param {Block} block @param {Direction} direction */
-function blockHtml(block, direction) {
-  const { meta, queries } = block, softmax = meta.pairwise?.normalise === "softmax", clip = queries.cells[0] > 1;
+/** @param {Block} block @param {Direction} direction @param {boolean} door */
+function blockHtml(block, direction, door) {
+  const { meta, queries } = block, clip = queries.cells[0] > 1;
   return `<h3>Self-attention over positions</h3>
     <p>The block cuts the ${clip ? "clip" : "picture"} into N = ${queries.count} cells (${gridHtml(queries)}).
-    Every cell asks every ${meta.pooled ? `of M = ${SPAN} pooled keys` : reachHtml(block)}: how much do you matter to me?
-    ${direction === "row" ? rowHtml(block) : `The colours are what one ${meta.pooled ? "key" : "cell"} is told by all who ask it, one column of
+    Every cell asks every ${meta.pooled ? `of M = ${SPAN} pooled keys` : reachHtml(block)}: how much do you matter to me?</p>
+    <p>${direction === "row" ? rowHtml(block) : `The colours are what one ${meta.pooled ? "key" : "cell"} is told by all who ask it, one column of
     an N &times; M map. Each of them gives it a part of its own row, so a column is no share of 1.`}</p>
-    ${tableHtml(block)}
-    <h3>Attention over channels? No.</h3>
-    <p>The sum in a score runs over channels, as Q K<sup>T</sup> sums over d<sub>k</sub>. It makes one number for each
-    pair of positions; what ${softmax ? "competes in the softmax" : "is weighed"} are the M = ${SPAN} positions.</p>
-    ${differencesHtml(block)}`;
+    <p>${mixtureHtml(direction)}</p>
+    ${door ? doorHtml(block) : ""}
+    <details><summary>Names and details</summary>${tableHtml(block)}${differencesHtml(block)}</details>`;
+}
+
+/** What the weights are for. @param {Direction} direction */
+function mixtureHtml(direction) {
+  const mixed = direction === "row" ? "This row is a recipe: y is the sum of all keys\u2019 values, each times its weight here"
+    : "Each of those cells mixes this one\u2019s value into its own sum y, with the weight that is painted there";
+  return `${mixed}. z = x + W<sub>z</sub> y goes on to the next layer. A large weight on a small value adds little.`;
+}
+
+/** The page of the lesson that explains what is shown. @param {Block} block */
+function doorHtml({ meta: { pairwise }, queries }) {
+  const [page, name] = queries.cells[0] > 1 ? [9, "Space and time"] : pairwise?.normalise === "softmax" ? [4, "One row: softmax over places"]
+    : [8, "Ancestor and cousins"];
+  return `<p class="nlv-door"><a href="#lesson=${page}&here=1" data-act="page" data-page="${page}" data-here="1">
+    In the lesson, with this picture: ${name}</a></p>`;
 }
 
 /** @param {Block} block */
@@ -92,10 +106,12 @@ function sumHtml(block, direction) {
   const { pairwise } = block.meta;
   if (!pairwise) return "";
   const added = pairwise.score === "sum";
+  const competes = pairwise.normalise === "softmax" ? "competes in the softmax" : "is weighed";
   return `<h3>One number of this ${direction}, worked out</h3>
     <p data-live="pair">-</p>
     ${added ? "" : `<canvas class="nlv-products" width="900" height="192" role="img" aria-label="product of each channel"></canvas>
     <p class="nlv-soft">&theta;<sub>c</sub> &middot; &phi;<sub>c</sub> for each of the ${width(block)} channels; their sum is the score.</p>`}
+    <p class="nlv-soft">Channels are only summed over: what ${competes} are the M = ${SPAN} positions.</p>
     <p class="nlv-formula">score = ${scoreHtml(block, pairwise)}</p>
     <p class="nlv-formula">weight = ${weightHtml(pairwise, has(block, "unary"))}</p>
     <p>${endHtml(block, pairwise, direction)}</p>`;

@@ -2,14 +2,14 @@
 // A question that is in trouble is asked again by itself, after a pause that grows; one that takes longer
 // than anybody waits is given up, and that is said.
 
-/** @typedef {"start" | "picture" | "block" | "row" | "field" | "save" | "upload"} Kind */
+/** @typedef {"start" | "picture" | "block" | "row" | "field" | "save" | "upload" | "lesson"} Kind */
 /** @typedef {"lost" | "full" | "refused"} Trouble */
 
 /** Milliseconds. The server says every 15 seconds that it is still at it: twice that and some is silence. */
 export const SILENCE = 40_000;
 
 /** Milliseconds that a question may take in all, however busy the server says it is. @type {Record<Kind, number>} */
-export const WHOLE = { start: 600_000, picture: 600_000, block: 600_000, row: 120_000, field: 120_000, save: 1_200_000, upload: 3_600_000 };
+export const WHOLE = { start: 600_000, picture: 600_000, block: 600_000, row: 120_000, field: 120_000, save: 1_200_000, upload: 3_600_000, lesson: 120_000 };
 
 /** Milliseconds of the longest pause. */
 const LONGEST = 30_000;

@@ -23,6 +23,8 @@ export class Crops {
     list.append(...this.slots.map(({ item }) => item));
   }
 
+  clear() { for (const slot of this.slots) fill(slot, undefined); }
+
   /** @param {Answer} answer @param {HTMLImageElement[]} photos one a frame @param {Size} size of the original */
   show(answer, photos, size) {
     const { grid, stats } = answer;

@@ -102,6 +102,23 @@ export class Film {
     this.drawArrows(answer, arrows, picture);
   }
 
+  /** The frames, and nothing of a row. @param {number} focus the frame that is shown large */
+  clear(focus) {
+    const { picture } = this;
+    if (!picture) return;
+    this.arcs.replaceChildren();
+    this.cards.forEach(({ box, canvas, mark, words }, t) => {
+      canvas.width = canvas.height = 1;
+      mark.hidden = true;
+      words.textContent = `${picture.times[t].toFixed(2)} s`;
+      box.setAttribute("aria-label", `Frame ${t}, ${words.textContent}`);
+      box.setAttribute("aria-pressed", String(t === focus));
+    });
+    this.focus = focus;
+    this.slider.value = String(focus);
+    this.time.textContent = `frame ${focus}, ${picture.times[focus].toFixed(2)} s`;
+  }
+
   /** Scroll the strip alone, never the page. @param {HTMLElement} box */
   reveal(box) {
     const { strip } = this, left = box.offsetLeft;

@@ -29,6 +29,14 @@ export class Legend {
     say(this.name, `weight, ${colourScale} scale`);
   }
 
+  /** No scale. */
+  clear() {
+    for (const mark of this.marks.children) mark.textContent = "";
+    this.shown = "";
+    say(this.name, "\u00a0");
+    contextOf(this.bar).clearRect(0, 0, this.bar.width, this.bar.height);
+  }
+
   /** @param {import("../core/look.js").Paint} paint */
   paint(paint) {
     const context = contextOf(this.bar), image = context.createImageData(256, 1);

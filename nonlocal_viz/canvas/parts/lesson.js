@@ -5,7 +5,7 @@ import { lessonHtml, pairWords } from "../core/lesson.js";
 import { TOO_BIG } from "../core/words.js";
 import { all, contextOf, one } from "./elements.js";
 
-export class Lesson {
+export class LessonPanel {
   /** @param {HTMLElement} root @param {() => void} onOpen */
   constructor(root, onOpen) {
     this.details = /** @type {HTMLDetailsElement} */ (one(root, ".nlv-lesson"));
@@ -15,6 +15,8 @@ export class Lesson {
     this.direction = "";
     /** @type {number | null} */
     this.head = null;
+    /** Whether there are pages that explain more. */
+    this.door = false;
     this.details.addEventListener("toggle", () => { if (this.details.open) onOpen(); });
   }
 
@@ -28,7 +30,9 @@ export class Lesson {
       return;
     }
     if (this.block !== answer.block || this.direction !== answer.direction || this.head !== answer.block.head) {
-      this.body.innerHTML = lessonHtml(answer.block, answer.direction);
+      const open = this.body.querySelector("details")?.open;
+      this.body.innerHTML = lessonHtml(answer.block, answer.direction, this.door);
+      if (open) one(this.body, "details").setAttribute("open", "");
       this.block = answer.block;
       this.direction = answer.direction;
       this.head = answer.block.head;
@@ -37,6 +41,11 @@ export class Lesson {
     const said = { ...found.numbers, pair: pairWords(answer, found.reached) };
     for (const element of all(this.body, "[data-live]")) element.textContent = said[element.dataset.live || ""];
     if (found.products) this.draw(found.products);
+  }
+
+  clear() {
+    this.block = null;
+    this.body.replaceChildren();
   }
 
   /** @param {Float32Array} products */

@@ -38,6 +38,14 @@ export class Readout {
     this.drawCurve(reached);
   }
 
+  /** Nothing is said. */
+  clear() {
+    for (const name of ["headline", "law", "spread", "pixel", "cell", "self", "terms", "curve"]) this.set(name, "\u00a0");
+    this.crops.clear();
+    contextOf(this.curve).clearRect(0, 0, this.curve.width, this.curve.height);
+    say(this.spoken, "");
+  }
+
   /** Cells from strongest to weakest against the share of the weight they hold together. @param {number[]} reached */
   drawCurve(reached) {
     const context = contextOf(this.curve), { width, height } = this.curve, cells = reached.length - 1;

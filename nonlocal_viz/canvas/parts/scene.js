@@ -6,7 +6,7 @@ import { frameOf } from "../core/stats.js";
 import { spokenWords } from "../core/words.js";
 import { Film } from "./film.js";
 import { Legend } from "./legend.js";
-import { Lesson } from "./lesson.js";
+import { LessonPanel } from "./lesson.js";
 import { PinCards } from "./pincards.js";
 import { Readout } from "./readout.js";
 import { showForClips, Stage } from "./stage.js";
@@ -27,7 +27,7 @@ export class Scene {
     this.film = new Film(root, this.colours, on);
     this.legend = new Legend(root, this.colours);
     this.readout = new Readout(root, on.key);
-    this.lesson = new Lesson(root, on.lesson);
+    this.lesson = new LessonPanel(root, on.lesson);
     this.cards = new PinCards(root, this.colours, { ...on, left: () => this.stage.picture.focus() });
   }
 
@@ -51,6 +51,21 @@ export class Scene {
     this.readout.show(answer, stage.photos, stage.size);
     this.legend.show(paint, answer.block.digits(answer.direction));
     this.lesson.show(answer);
+  }
+
+  /** The photo, and which cell is asked about; nothing of what it looks at. @param {import("../core/grid.js").Rect | null} rect
+   * @param {number} t @param {number} frame that is shown large */
+  drawVeiled(rect, t, frame) {
+    const { stage } = this;
+    this.root.classList.add("in-colour");
+    this.root.classList.remove("veiled");
+    stage.show(frame);
+    stage.clear();
+    if (rect) stage.markQuery(rect, t, frame, { preview: false, held: true, kept: null, keptFrame: frame });
+    this.film.clear(frame);
+    this.readout.clear();
+    this.legend.clear();
+    this.lesson.clear();
   }
 
   /** @param {Answer} answer @param {string} news what was done, before what it shows */

@@ -28,6 +28,8 @@ export class Stage {
     /** Pixels of the screen a pixel of the picture, shown whole. */
     this.scale = 1;
     /** Whether fingers point. */
+    /** Which part of the window's height it may take; null: as usual. @type {number | null} */
+    this.part = null;
     this.touched = matchMedia("(hover: none)").matches;
     this.zoom = new Zoom(root, this);
     new ResizeObserver(() => this.fit()).observe(this.room);
@@ -60,7 +62,7 @@ export class Stage {
     const { width, height } = this.size;
     if (!width) return;
     const narrow = matchMedia("(max-width: 900px)").matches, full = document.fullscreenElement ? 0.8 : 0.68;
-    const high = Math.max(200, innerHeight * (narrow ? 0.56 : full));
+    const high = Math.max(200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? 0.36 : this.part) : 1));
     const { level } = this.zoom, factor = this.scale = Math.min(this.room.clientWidth / width, high / height);
     // A sliver stays wide enough to be pointed at.
     this.picture.style.width = `${Math.max(2, width * factor) * level}px`;
@@ -107,6 +109,12 @@ export class Stage {
     }
     this.put(this.canvas, grid.extent);
     this.picture.classList.toggle("smooth", paint.smooth);
+  }
+
+  /** No row. */
+  clear() {
+    this.canvas.width = this.canvas.height = 1;
+    this.markKey(null);
   }
 
   /** Query cells thin, key cells strong: with pooled keys the two differ. @param {boolean} on @param {import("../core/answer.js").Block} block */

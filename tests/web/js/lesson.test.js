@@ -50,7 +50,7 @@ test("the text goes by the fields of the block", () => {
   const html = (changes, name) => lessonHtml(blockOf(name ? named(name) : one, changes), "row");
   assert.match(html({}), /<td>1&times;1 convolution, 15 &times; 3<\/td>/);
   assert.match(html({}), /<td>1&times;1 convolution, pooled, 2 &times; 3<\/td>/);
-  assert.match(html({}), /of M = .* pooled keys.*competes in the softmax.*max-pooled here/s);
+  assert.match(html({}), /of M = .* pooled keys.*max-pooled here.*competes in the softmax/s);
   assert.match(html({}), /convolution back to 8, then/);
   assert.match(html({ about: { ...about, embedded: false } }), /<td>x itself, 15 &times; 8<\/td>/);
   assert.match(html({ about: { ...about, scaled: true } }), /divided by the root of d, as there/);
@@ -66,6 +66,17 @@ test("the text goes by the fields of the block", () => {
   assert.doesNotMatch(lessonHtml(blockOf(one, { pairwise: { ...one.meta.pairwise, scale: 1 } }), "row"), /data-live="scale"/);
   assert.match(lessonHtml(remoteBlock(), "row"), /the picture into N = 12 cells \(3 &times; 4\)/);
   assert.match(lessonHtml(remoteBlock({ queries: evenGrid(2, 3, 4) }), "row"), /the clip into N = 24 cells \(2 frames of 3 &times; 4\)/);
+});
+
+test("y and z are named, and a door leads to the page that explains what is shown", () => {
+  const one = "product, softmax, 1 heads, 1 frames";
+  assert.match(lessonHtml(blockOf(named(one)), "row"), /y is the sum of all keys\u2019 values, each times its weight.*z = x \+ W<sub>z<\/sub> y/);
+  assert.match(lessonHtml(blockOf(named(one)), "column"), /mixes this one\u2019s value into its own sum y.*z = x \+ W<sub>z<\/sub> y/);
+  const page = (name) => /data-page="(\d+)" data-here="1"/.exec(lessonHtml(blockOf(named(name)), "row", true))?.[1];
+  assert.equal(page(one), "4");
+  assert.equal(page("product, count, 1 heads, 1 frames"), "8");
+  assert.equal(page("product, softmax, 1 heads, 3 frames"), "9");
+  assert.doesNotMatch(lessonHtml(blockOf(named(one)), "row"), /data-page/);
 });
 
 test("the text goes by what else there is: reach, places, tokens aside, a row for everybody", () => {

@@ -1,0 +1,19 @@
+// Who leads a session for a while, as the lesson does.
+
+import type { Answer, Point } from "./core/answer.js";
+
+export interface Guest {
+  /** Whether nothing of an answer is to be seen. */
+  readonly veiled: boolean;
+  /** What scripts may know of it. */
+  readonly shown: object;
+  /** null: under the veil. */
+  drawn(answer: Answer | null): void;
+  /** Pointing, as far as it is the guest's own affair; true then. */
+  preview(point: Point): boolean;
+  hold(point: Point): boolean;
+  move(dh: number, dw: number): boolean;
+  gone(): void;
+  /** Somebody went back or forth; true: what is shown then is the guest's own affair. */
+  returned(): boolean;
+}

@@ -1,0 +1,91 @@
+// A page as HTML: its idea, its question, and behind the answer what there is to see and to try.
+
+import { LETTERS, questionHtml } from "./asking.js";
+import { liveHtml, marked, outputHtml } from "./figures.js";
+import { formulaHtml } from "./formulas.js";
+import { placesOf } from "../core/tongue.js";
+import { PAGES } from "./pages.js";
+
+/** @typedef {import("./lesson.js").Lesson} Lesson */
+/** @typedef {import("../pages.js").At} At */
+/** @typedef {import("../pages.js").Figures} Figures */
+
+/** A sentence with its numbers; what is not known yet has a place. @param {Lesson} lesson @param {string} key @param {Figures} figures */
+export function textHtml(lesson, key, figures) {
+  const sentence = lesson.say(key);
+  const values = Object.fromEntries(placesOf(sentence).map((name) => [name, placeHtml(name, figures[name])]));
+  return marked(lesson.say(key, values));
+}
+
+/** @param {string} name @param {number | import("../pages.js").Figure | undefined} given undefined: not known yet */
+const placeHtml = (name, given) => (given === undefined ? liveHtml(name) : outputHtml(name, given));
+
+/** The key of a text: where this is not what the page starts from, the one that names no facts of that. @param {At} at @param {string} name */
+export function keyOf({ lesson, neutral }, name) {
+  const key = `${lesson.page.name}.${name}`, own = `${key}.own`;
+  return neutral && lesson.tongue.has(own) ? own : key;
+}
+
+/** @param {Lesson} lesson @param {At | null} at null: what the page is about is not here */
+export function articleHtml(lesson, at) {
+  const { page, number } = lesson, { name } = page;
+  const head = `<header class="nlv-pagehead"><p class="nlv-pagecount">${lesson.say("lesson.count", { page: String(number), pages: String(PAGES.length) })}</p>
+    <h2 tabindex="-1">${lesson.say(`${name}.title`)}</h2><p class="nlv-idea">${marked(lesson.say(`${name}.idea`))}</p></header>`;
+  if (!at) return `${head}${waitingHtml(lesson)}${footHtml(lesson)}`;
+  const { revealed } = at, before = page.before?.(at) || {};
+  return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${page.lead?.(at) || ""}${askHtml(at, before)}
+    ${revealed ? foundHtml(at, before) : page.body?.(at) || ""}${footHtml(lesson)}`;
+}
+
+/** @param {Lesson} lesson */
+function waitingHtml(lesson) {
+  const { open, choosing } = lesson.session, big = open && !choosing.aim && !open.block.affinity;
+  return `<p class="nlv-text nlv-soft" role="status">${lesson.say(big ? "lesson.toobig" : "lesson.opening")}</p>`;
+}
+
+/** The question; where there is none for this picture, only a way on. @param {At} at @param {Figures} before */
+function askHtml(at, before) {
+  const { lesson, revealed } = at, question = lesson.page.ask?.(at) || null;
+  lesson.frame.asks = question ? question.kind : "none";
+  if (question) return questionHtml(at, "ask", question, textHtml(lesson, question.key || (question.own ? `${lesson.page.name}.ask.own` : keyOf(at, "ask")), before), lesson.state.ask);
+  if (revealed || !lesson.page.ask) return "";
+  return `<section class="nlv-ask" data-question="none"><p class="nlv-soft">${lesson.say(lesson.tongue.has(`${lesson.page.name}.none`) ? `${lesson.page.name}.none` : "asking.none")}</p>
+    <p class="nlv-askdeeds"><button type="button" class="nlv-button nlv-strong" data-act="show" data-of-question="ask">${lesson.say("asking.on")}</button></p></section>`;
+}
+
+/** What is there behind the answer. @param {At} at @param {Figures} before */
+function foundHtml(at, before) {
+  const { lesson } = at, { page } = lesson, { name } = page, figures = { ...before, ...page.facts?.(at) }, check = page.check?.(at) || null;
+  const more = lesson.tongue.has(`${name}.more`) ? `<p class="nlv-text nlv-soft">${textHtml(lesson, keyOf(at, "more"), figures)}</p>` : "";
+  const after = page.after?.(at) || keyOf(at, "after");
+  return `<div class="nlv-found">${lesson.tongue.has(after) ? `<p class="nlv-text nlv-after">${textHtml(lesson, after, figures)}</p>` : ""}
+    ${page.body?.(at) || ""}
+    <div class="nlv-formulas">${page.formulas.map((formula) => formulaHtml(lesson, formula)).join("")}</div>${more}
+    ${check ? questionHtml(at, "check", check, textHtml(lesson, check.own ? `${name}.check.own` : keyOf(at, "check"), figures), lesson.state.check) : ""}
+    ${check && lesson.state.check ? `<p class="nlv-text">${textHtml(lesson, check.own ? `${name}.why.own` : keyOf(at, "why"), figures)}</p>` : ""}
+    ${oftenHtml(lesson, figures)}<p class="nlv-paper">${lesson.say(`${name}.paper`)}</p></div>`;
+}
+
+/** What people ask and get wrong. @param {Lesson} lesson @param {Figures} figures */
+function oftenHtml(lesson, figures) {
+  const { name } = lesson.page, letters = [...LETTERS.toLowerCase()].filter((letter) => lesson.tongue.has(`${name}.often.${letter}`));
+  if (!letters.length) return "";
+  // An answer whose number is not of this picture has a wording without it.
+  const answer = (/** @type {string} */ key) => (lesson.tongue.has(`${key}.own`) && placesOf(lesson.say(key)).some((place) => figures[place] === undefined)
+    ? `${key}.own` : key);
+  const one = (/** @type {string} */ letter) => `<dt>${textHtml(lesson, `${name}.often.${letter}`, figures)}</dt>
+    <dd>${textHtml(lesson, answer(`${name}.often.${letter}.answer`), figures)}</dd>`;
+  return `<details class="nlv-often"${lesson.memo.often ? " open" : ""}><summary data-act="often">${lesson.say("lesson.often")}</summary><dl>${letters.map(one).join("")}</dl></details>`;
+}
+
+/** @param {Lesson} lesson */
+function footHtml(lesson) {
+  const { number, own, session } = lesson, next = PAGES[number];
+  const button = (/** @type {string} */ act, /** @type {string} */ words, /** @type {string} */ look = "") => `<button type="button" class="nlv-button ${look}" data-act="${act}">${words}</button>`;
+  const upload = session.open?.source.upload, look = lesson.state.revealed ? "nlv-strong" : "";
+  return `<div class="nlv-pagefoot"><p class="nlv-turns">${number > 1 ? button("prev", `\u2190 ${lesson.say("lesson.prev")}`) : ""}
+    ${next ? button("next", `${lesson.say("lesson.next", { title: lesson.say(`${next.name}.title`) })} \u2192`, look) : button("explore", lesson.say("lesson.done"), look)}</p>
+    <p class="nlv-ways">${own || upload || lesson.elsewhere ? button("back", lesson.say("lesson.back"), "nlv-plain") : ""}${button("own", lesson.say("lesson.own"), "nlv-plain")}
+    ${button("explore", lesson.say("lesson.explore"), "nlv-plain")}${button("present", lesson.say(lesson.presenting ? "lesson.unpresent" : "lesson.present"), "nlv-plain")}
+    ${button("print", lesson.say("lesson.print"), "nlv-plain")}</p></div>`;
+}

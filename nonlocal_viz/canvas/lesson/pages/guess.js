@@ -1,0 +1,70 @@
+// One cell can look at any other, however far.
+
+import { ringPlaces, whereScores, PASS } from "../../core/grading.js";
+import { middle } from "../../core/grid.js";
+import { bestOf } from "../../core/sums.js";
+import { share, timesEven } from "../figures.js";
+import { followSweep } from "../sweeping.js";
+
+/** @typedef {import("../../pages.js").At} At */
+/** @typedef {import("../../pages.js").Question} Question */
+
+/** Of the shipped photo, in pixels: what the check asks from, and what it offers. @type {[number, number]} */
+const GUESS_OTHER = [165, 112];
+/** @type {[string, [number, number]][]} */
+const GUESS_PLACES = [["there", [318, 128]], ["nose", [250, 235]], ["self", GUESS_OTHER], ["ground", [420, 150]]];
+
+/** How many times an even share. @param {At} at @param {number} k */
+const timesGuess = ({ row }, k) => row[k] * row.length;
+
+/** Pixels between the middles of the query and of a key. @param {At} at @param {number} k */
+export function apart({ queries, keys, q }, k) {
+  const [x, y] = middle(queries.rect(q)), [u, v] = middle(keys.rect(k));
+  return Math.round(Math.hypot(u - x, v - y));
+}
+
+/** @param {At} at @returns {Question | null} */
+function askGuess(at) {
+  const { lesson, row, keys, size, point, queries, q } = at, own = middle(queries.rect(q));
+  // Where marking the query itself would do, the question would test nothing.
+  if (lesson.memo.where === undefined || lesson.memo.whereOf !== q) {
+    lesson.memo.where = whereScores(row, keys, size, [own], point.t)[0] < PASS;
+    lesson.memo.whereOf = q;
+  }
+  if (lesson.memo.where) return { kind: "where" };
+  const four = ringPlaces(row, keys, size, own, point.t);
+  if (!four) return null;
+  const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"),
+    ...timesEven(value * row.length), place: [x, y] })) };
+}
+
+/** @param {At} at @returns {Question | null} */
+function checkGuess(at) {
+  const { lesson, keys, affinity } = at;
+  if (at.neutral) return null;
+  const row = Float32Array.from(affinity.row(at.queries.find(...GUESS_OTHER))), values = GUESS_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
+  return {
+    kind: "which", right: values.indexOf(Math.max(...values)),
+    options: GUESS_PLACES.map(([name, place], i) => ({ words: lesson.say(`guess.check.${name}`), ...timesEven(values[i]), place })),
+  };
+}
+
+/** @type {import("../../pages.js").Page} */
+export const guessPage = {
+  name: "guess", veil: true, pointer: "query", stages: ["x", "A"], formulas: [],
+  start: { example: "cat", block: "layer3.1", x: 318, y: 128 },
+  before: ({ keys }) => ({ m: keys.count }),
+  facts: (at) => {
+    const best = bestOf(at.row), own = at.keys.find(at.point.x, at.point.y, at.point.t);
+    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best) };
+  },
+  ask: askGuess, check: checkGuess,
+  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: '<output data-num="nowTimes" data-value="">\u2013</output>', far: '<output data-num="nowFar" data-value="">\u2013</output>' })}</p>`),
+  draw: (at) => {
+    const best = bestOf(at.row);
+    at.lesson.put("nowTimes", timesGuess(at, best));
+    at.lesson.put("nowFar", apart(at, best));
+    followSweep(at, (found) => at.lesson.put("selfShare", share(found.ownBest / at.queries.count)));
+  },
+};

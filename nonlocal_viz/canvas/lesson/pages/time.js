@@ -1,0 +1,76 @@
+// Space and time: a clip is more cells, nothing else.
+
+import { frameShares, strongest } from "../../core/stats.js";
+import { drawBars } from "../bars.js";
+import { liveHtml, share } from "../figures.js";
+
+/** @typedef {import("../../pages.js").At} At */
+
+/** The share of the row that each frame holds. @param {At} at */
+const sharesOf = ({ row, keys }) => frameShares(row, keys);
+
+/** Pairs of neighbouring frames: the least, the most, and one between. @param {At} at @returns {import("../../pages.js").Question | null} */
+function askTime(at) {
+  const shares = sharesOf(at), { lesson } = at;
+  if (shares.length < 6) return null;
+  const pairs = shares.slice(1).map((held, t) => ({ t, held: held + shares[t] })), sorted = [...pairs].sort((a, b) => a.held - b.held);
+  const chosen = [sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]].sort((a, b) => a.t - b.t);
+  if (sorted[sorted.length - 1].held < 1.5 * sorted[0].held) return null;
+  return {
+    kind: "which", right: chosen.indexOf(sorted[0]),
+    options: chosen.map(({ t, held }) => ({ words: lesson.say("time.ask.pair", { one: String(t), two: String(t + 1) }), ...share(held) })),
+  };
+}
+
+/** @param {At} at @param {HTMLElement} box */
+function drawTime(at, box) {
+  const { lesson, row, keys, point, memo, queries } = at, shares = memo.own ? shares0(queries.cells[0], point.t) : sharesOf(at),
+    canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="frames"]'));
+  if (canvas) drawBars(canvas, shares, { colour: getComputedStyle(canvas).getPropertyValue("--a") });
+  lesson.put("ownShare", share(shares[point.t] || 0));
+  lesson.put("keyFrame", keys.unflat(strongest(row, 1)[0])[0]);
+  lesson.put("queryFrame", point.t);
+}
+
+/** @param {number} frames @param {number} own */
+const shares0 = (frames, own) => Array.from({ length: frames }, (_, t) => (t === own ? 1 : 0));
+
+/** The row within its own frame: the same scores, another sum below. @param {At} at */
+function withinTime({ row, keys, point }) {
+  const size = keys.cells[1] * keys.cells[2], from = point.t * size, out = new Float32Array(row.length);
+  let total = 0;
+  for (let k = from; k < from + size; k++) total += row[k];
+  for (let k = from; k < from + size; k++) out[k] = row[k] / (total || 1);
+  return out;
+}
+
+/** @type {import("../../pages.js").Page} */
+export const timePage = {
+  name: "time", veil: true, pointer: "query", stages: ["x", "A"], formulas: ["softmax"],
+  start: { example: "bunny-clip", block: "layer3.1", x: 300, y: 200, frame: 4 },
+  before: ({ queries: { cells: [frames, rows, columns], count }, point }) => ({ t: point.t, frames, rows, columns, n: count, even: share(1 / frames) }),
+  facts: (at) => {
+    const shares = sharesOf(at), least = shares.indexOf(Math.min(...shares));
+    return { kt: at.keys.unflat(strongest(at.row, 1)[0])[0], first: share(shares[0]), least, leastShare: share(shares[least]),
+      mostShare: share(Math.max(...shares)) };
+  },
+  ask: askTime,
+  check: (at) => (at.keys.cells[0] < 2 ? null : { kind: "which", right: 1, options: ["more", "same", "each"].map((name) => ({ words: at.lesson.say(`time.check.${name}`) })) }),
+  body: ({ lesson, revealed, memo, keys }) => (!revealed || keys.cells[0] < 2 ? "" : `<div class="nlv-try"><p class="nlv-barsname"><span class="nlv-of" data-of="A">${lesson.say("time.shares")}</span></p>
+    <canvas class="nlv-bars high" data-bars="frames" role="img" aria-label="${lesson.say("time.shares")}"></canvas>
+    <p class="nlv-frameticks" aria-hidden="true">${Array.from({ length: keys.cells[0] }, (_, t) => `<span>${t}</span>`).join("")}</p>
+    <p class="nlv-tools"><button type="button" class="nlv-button" data-act="own-frame" aria-pressed="${Boolean(memo.own)}">${lesson.say("time.own")}</button></p>
+    <p class="nlv-live">${lesson.say("time.live", { own: liveHtml("ownShare"), frame: liveHtml("queryFrame"), key: liveHtml("keyFrame") })}</p></div>`),
+  draw: drawTime,
+  paint: (at) => {
+    if (!at.memo.own || at.keys.cells[0] < 2) return null;
+    const weights = withinTime(at);
+    return { weights, grid: at.keys, signed: at.block.meta.signed, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
+  },
+  act: ({ lesson, memo }, name) => {
+    if (name !== "own-frame") return;
+    memo.own = !memo.own;
+    lesson.render();
+    lesson.session.draw();
+  },
+};
