@@ -29,7 +29,19 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "byoanet": ("botnet26t_256", "eca_halonext26ts", "lambda_resnet26t"),
     "byobnet": ("bat_resnext26ts", "gcresnext26ts", "resnet50_clip"),
     "cait": ("cait_xxs24_224 depth=4",),
+    "coat": ("coat_lite_tiny",),
+    "convit": ("convit_tiny",),
     "convnext": ("convnext_atto",),
+    "cpubone": ("cpubone_nano",),
+    "crossvit": ("crossvit_tiny_240",),
+    "cspnext": ("cspnext_tiny",),
+    "edgenext": ("edgenext_xx_small",),
+    "efficientformer_v2": ("efficientformerv2_s0",),
+    "fasternet": ("fasternet_t0",),
+    "iformer": ("iformer_t",),
+    "rdnet": ("rdnet_tiny",),
+    "sequencer": ("sequencer2d_s",),
+    "tnt": ("tnt_s_legacy_patch16_224",),
     "cspnet": ("cs3darknet_s",),
     "davit": ("davit_tiny depths=1,1,1,1",),
     "deepseek_vit": ("deepseek_vit_412m depth=2",),
@@ -247,8 +259,9 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, help="a file of what was found, so that a run can go on"
     )
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of a network at most")
     args = parser.parse_args()
-    found = run(args.files or sorted(_registry._module_to_models), args.keep)
+    found = run(args.files or sorted(_registry._module_to_models), args.keep, args.limit)
     if not args.files:
         PAGE.write_text(page(found), encoding="utf-8")
 

@@ -68,11 +68,26 @@ def test_nested_tensors_leave_the_call_alone_and_are_said() -> None:
     )
 
 
-def called(net: nn.Module, x: Tensor) -> Any:
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested_tensors_of_whole_images_are_read() -> None:
+    torch.manual_seed(0)
+    layer, x = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), torch.randn(2, 12, 16)
+    nested, plain = (
+        nn.TransformerEncoder(layer, 2, enable_nested_tensor=on).eval() for on in (True, False)
+    )
+    plain.load_state_dict(nested.state_dict())
+    none = torch.zeros_like(PADDED)
+    for found, wanted in zip(
+        called(nested, x, none).maps.values(), called(plain, x, none).maps.values(), strict=True
+    ):
+        torch.testing.assert_close(found.dense(heads=True), wanted.dense(heads=True))
+
+
+def called(net: nn.Module, x: Tensor, padded: Tensor = PADDED) -> Any:
     with torch.inference_mode():
-        plain = net(x, src_key_padding_mask=PADDED)
+        plain = net(x, src_key_padding_mask=padded)
         with nv.attach(net, grid=(3, 4)) as probe:
-            found = net(x, src_key_padding_mask=PADDED)
+            found = net(x, src_key_padding_mask=padded)
     assert torch.equal(plain, found)
     return probe
 
