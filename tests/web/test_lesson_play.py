@@ -223,7 +223,7 @@ def test_a_door_leads_from_the_picture_to_its_page_and_its_link_back(visit: Any)
     seen = visit(query="?example=rocket&block=layer3.1&x=100&y=60", locale="en")
     one = Learner(seen)
     one.page.locator(".nlv-lesson > summary").click()
-    one.page.locator(".nlv-door a").click()
+    one.page.locator(".nlv-door button").click()
     one.ready(4)
     state = one.lesson()
     assert state["neutral"] and state["state"]["block"] == "layer3.1" and state["veiled"]
@@ -238,6 +238,21 @@ def test_a_door_leads_from_the_picture_to_its_page_and_its_link_back(visit: Any)
     one.page.locator('[data-act="back"]').click()
     one.visit.wait("tool.lesson.ready && !tool.lesson.neutral")
     assert one.lesson()["veiled"]
+
+
+#: How far a picture is from the photo that is open, in levels of 255.
+_APART = """async (name) => {
+    const size = 100, pixels = (image) => {
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = size;
+        canvas.getContext('2d').drawImage(image, 0, 0, size, size);
+        return canvas.getContext('2d').getImageData(0, 0, size, size).data;
+    };
+    const one = document.querySelector(name);
+    await one.decode();
+    const a = pixels(one), b = pixels(document.querySelector('.nlv-photo'));
+    return a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+}"""
 
 
 @pytest.mark.parametrize("lang", ["zh"])
@@ -259,10 +274,15 @@ def test_a_handout_has_the_questions_and_last_the_answers(
         assert not re.search(r"\{\w+\}|undefined|NaN|\u2013", text)
     assert "3.42" not in texts[3] and "3.42" in texts[-1] and "144" not in texts[2]
     assert "144" in texts[-1] and not re.search(r"\{\w+\}|undefined|NaN|\u2013", texts[-1])
+    one.visit.wait("tool.lesson.ready && tool.lesson.number === 4")
+    one.page.wait_for_function("document.querySelector('.nlv-photo').naturalWidth > 0")
+    assert one.page.evaluate(_APART, ".nlv-leaf:nth-child(4) > img") < 6, "the row is on the leaf"
+    assert one.page.evaluate(_APART, ".nlv-answered:nth-of-type(4) img") > 12, (
+        "the answer has no row"
+    )
     paper = tmp_path / "handout.pdf"
     one.page.pdf(path=paper, prefer_css_page_size=True)
     content = paper.read_bytes()
     assert 11 <= len(re.findall(rb"/Type /Page\b", content)) <= 14 and len(content) < 6e6
     # Everything is as it was, and nothing was given away.
-    one.visit.wait("tool.lesson.ready && tool.lesson.number === 4")
     assert one.lesson()["veiled"] and one.lesson()["lang"] == lang

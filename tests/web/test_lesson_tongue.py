@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 
 #: Names, which no language says otherwise.
 NAMES = re.compile(
-    r"nonlocal_viz|Aa|softmax|Transformer|ReLU|token|exp|log|nat\b|layer\d\.\d|PNG|SVG|PDF|WebM|npz|csv|html"
+    r"nonlocal_viz|(timm|torchvision|hf):\w+|Aa|softmax|Transformer|ReLU|token|exp|log|nat\b|layer\d\.\d|PNG|SVG|PDF|WebM|npz|csv|html"
     r"|NumPy|inferno|magma|viridis|cividis|managua_r|berlin|RdBu_r|coolwarm|embedded_gaussian|dot_product"
     r"|concatenation|labels_only|gaussian|Home|End|PgUp|PgDn|Enter|Escape|Esc|Ctrl|Shift|Alt|Delete|arrows"
     r"|click|wheel|English|bunny|MB"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nonlocal_viz.canvas import FOLDER, canvas_words
+from tests.web.lesson_misconceptions import ANSWERED
 from tests.web.lesson_visit import PAGES
 
 WORDS = canvas_words()
@@ -93,3 +94,19 @@ def test_the_lesson_is_light() -> None:
     text = b"".join(Path(p).read_bytes() for p in files if p not in font)
     assert sum(p.stat().st_size for p in font) <= 37_000
     assert len(gzip.compress(text)) + words + sum(p.stat().st_size for p in font) <= 120_000
+
+
+def test_every_misconception_has_its_answer_where_it_is_looked_for() -> None:
+    assert len(ANSWERED) == 28
+    shown = {key for keys in ANSWERED.values() for key in keys}
+    often = {k for k in WORDS["en"] if re.fullmatch(r"\w+\.often\.[a-h]\.answer", k)}
+    assert often <= shown, "an answer that nobody asked for"
+    for keys in ANSWERED.values():
+        for key in keys:
+            assert key.split(".")[0] in PAGES
+            assert all(len(words[key]) > 12 for words in WORDS.values()), key
+            # The fold of a page shows its questions in order, without a gap.
+            if ".often." in key:
+                name, _, letter, _ = key.split(".")
+                before = [c for c in "abcdefgh" if c < letter]
+                assert all(f"{name}.often.{c}" in WORDS["en"] for c in [*before, letter])

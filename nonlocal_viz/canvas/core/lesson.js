@@ -56,8 +56,8 @@ function mixtureHtml(direction) {
 function doorHtml({ meta: { pairwise }, queries }) {
   const [page, name] = queries.cells[0] > 1 ? [9, "Space and time"] : pairwise?.normalise === "softmax" ? [4, "One row: softmax over places"]
     : [8, "Ancestor and cousins"];
-  return `<p class="nlv-door"><a href="#lesson=${page}&here=1" data-act="page" data-page="${page}" data-here="1">
-    In the lesson, with this picture: ${name}</a></p>`;
+  const button = `<button type="button" class="nlv-button" data-act="page" data-page="${page}" data-here="1">`;
+  return `<p class="nlv-door">${button}In the lesson, with this picture: ${name}</button></p>`;
 }
 
 /** @param {Block} block */

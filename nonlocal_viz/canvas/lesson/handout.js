@@ -1,4 +1,4 @@
-// A page of the lesson on paper: what it says in front of its questions, and, for the last sheets, what comes behind.
+// A page of the lesson on paper: what it says in front of its questions, and, for the last leaves, what comes behind.
 
 import { LETTERS } from "./asking.js";
 import { keyOf, textHtml } from "./article.js";
@@ -10,7 +10,7 @@ import { formulaHtml } from "./formulas.js";
 /** @typedef {import("../pages.js").Question} Question */
 /** @typedef {{ leaf: string, answer: string }} Printed a page, and its answers */
 
-/** Pixels across of a picture on a sheet, and of one among the answers. */
+/** Pixels across of a picture on a leaf, and of one among the answers. */
 const PRINT_LARGE = 1200;
 const PRINT_SMALL = 420;
 
@@ -25,13 +25,13 @@ export function onPaper(at, address) {
     <div>${page.formulas.map((name) => formulaHtml(lesson, name)).join("")}</div>${codeOf(lesson)}
     ${check ? askedHtml(at, check, "asking.check", check.own ? `${page.name}.check.own` : keyOf(at, "check")) : ""}
     <p class="nlv-leaffoot">${address}<br>${lesson.say("print.licence")}</p></section>`;
-  return { leaf, answer: answersOf(at, title, ask, check) };
+  return { leaf, answer: solutionsOf(at, title, ask, check) };
 }
 
-/** What stands on the last sheets. @param {At} at @param {string} title @param {Question | null} ask @param {Question | null} check */
-function answersOf(at, title, ask, check) {
+/** What stands on the last leaves. @param {At} at @param {string} title @param {Question | null} ask @param {Question | null} check */
+function solutionsOf(at, title, ask, check) {
   const { lesson: { frame: { article }, page } } = at, found = article.querySelector(".nlv-after")?.innerHTML || "";
-  const answers = [ask, check].flatMap((question) => (question ? [answerOf(at, question)] : [])).join(" ");
+  const answers = [ask, check].flatMap((question) => (question ? [solvedOf(at, question)] : [])).join(" ");
   if (!found && !answers) return "";
   const pictured = page.veil ? `<img src="${pictureOf(at, PRINT_SMALL, at.row, ask)}" alt="">` : "";
   return `<div class="nlv-answered">${pictured}<div><h3>${title}</h3><p>${answers}</p><p>${found}</p></div></div>`;
@@ -68,7 +68,7 @@ function blanksHtml({ lesson, keys, point }, question) {
 }
 
 /** @param {At} at @param {Question} question */
-function answerOf({ lesson }, question) {
+function solvedOf({ lesson }, question) {
   if (question.kind === "which") {
     const { words, value, text } = question.options[question.right];
     return `<b>${LETTERS[question.right]}</b> ${words}${value === undefined ? "" : ` (${text || figure(value).text})`}.`;

@@ -53,6 +53,8 @@ export class Lesson {
      * import("../core/sums.js").Sweep | null>} */
     this.swept = new WeakMap();
     this.drawn_ = "";
+    /** The page that is written, with what it is about; 0: none. */
+    this.written = 0;
     this.data = new Data(session, () => this.render());
     this.marks = new Marks(session.scene.stage);
     this.frame = new Frame(this);
@@ -250,6 +252,7 @@ export class Lesson {
     if (!this.on) return;
     const at = this.ready ? this.at() : null, { frame } = this;
     if (at) this.heedFirst(at);
+    this.written = at ? this.number : 0;
     frame.write(articleHtml(this, at), this.session.open?.block || null);
     const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
     this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));

@@ -18,7 +18,6 @@ export class Rewording {
     this.watch = new MutationObserver((changes) => {
       for (const { type, target, attributeName, addedNodes } of changes) {
         if (type === "attributes") this.attribute(/** @type {Element} */ (target), attributeName || "");
-        else if (type === "characterData") this.text(/** @type {Text} */ (target));
         else for (const node of addedNodes) this.all(node);
       }
     });
@@ -31,7 +30,7 @@ export class Rewording {
     this.phrases = now === "en" ? null : new Phrases(tongues.en, tongues[now]);
     if (!this.phrases) return;
     this.all(this.root);
-    this.watch.observe(this.root, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: NAMED });
+    this.watch.observe(this.root, { subtree: true, childList: true, attributes: true, attributeFilter: NAMED });
   }
 
   /** Everything below. @param {Node} node */

@@ -44,6 +44,7 @@ export class Turning {
   /** Open what the page starts from; a photo of one's own stays. @param {boolean} [own] */
   arrive(own = this.lesson.own) {
     const { lesson } = this, { session, start } = lesson, { open } = session, source = lesson.startSource;
+    lesson.written = 0;
     if (start.direction) session.look.direction = start.direction;
     if (own && open) {
       const model = modelOf(open.source, session.ownModel), wanted = start.model || session.ownModel;
@@ -61,7 +62,8 @@ export class Turning {
       session.asked = asked;
       session.desk.on.view(ahead.view, ahead.factors);
     } else session.openSource(source, lesson.say("lesson.opening"), start.block, asked);
-    lesson.render();
+    // What was at hand has been drawn by now, and its page written.
+    if (lesson.written !== lesson.number) lesson.render();
   }
 
   /** The picture is there: its point and block. @param {URLSearchParams} asked */

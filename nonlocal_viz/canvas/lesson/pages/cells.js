@@ -43,7 +43,7 @@ function drawCells(at, box) {
 
 /** @type {import("../../pages.js").Page} */
 export const cellsPage = {
-  name: "cells", veil: false, pointer: "query", stages: ["x", "theta"], formulas: ["linear"],
+  name: "cells", veil: false, pointer: "query", stages: ["x", "theta", "phi", "g"], formulas: ["linear"],
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   needs: () => ({ x: { want: "tensors", names: ["x"] } }),
   before: ({ block: { meta }, queries }) => ({

@@ -1,0 +1,36 @@
+"""What people get wrong about non-local blocks, and the texts of the lesson that answer it."""
+
+#: misconception -> keys of words that say the right thing, on the page that their first part names.
+ANSWERED: dict[str, tuple[str, ...]] = {
+    "attention over channels, since theta and phi have half of them": (
+        "channels.often.a.answer",
+        "channels.after",
+    ),
+    "why each row is the attention of its query": ("row.often.a.answer", "row.intro"),
+    "why a heat map can be drawn at all": ("guess.often.a.answer",),
+    "row or column": ("row.often.b.answer", "row.why"),
+    "one softmax over the whole map": ("row.often.c.answer", "row.axis.whole.says"),
+    "why softmax, and what dim=-1 means": ("row.often.d.answer", "row.axis.keys.says"),
+    "a map has to be square to fit x": ("row.often.e.answer", "row.pool.says"),
+    "theta should be pooled, too": ("row.often.f.answer",),
+    "why half the channels": ("channels.often.b.answer", "channels.why"),
+    "pooling before or after the convolution": ("same.often.d.answer",),
+    "gamma 0 never learns": ("output.often.a.answer", "output.after"),
+    "gamma should be 1 for an identity": ("output.often.b.answer",),
+    "a softmax is missing in two of the forms": ("cousins.often.a.answer", "cousins.why"),
+    "a dot-product map with one box": ("cousins.often.b.answer",),
+    "theta and phi make it embedded Gaussian": ("cousins.often.c.answer",),
+    "non-local differs from self-attention in principle": ("same.often.a.answer", "same.after"),
+    "where the root of d comes from": ("row.often.g.answer", "same.often.b.answer"),
+    "several heads": ("same.often.c.answer",),
+    "it attends to what is near, or knows positions": ("cells.often.a.answer", "cells.after"),
+    "maps must follow the query": ("limits.often.a.answer", "limits.alike.after"),
+    "what v is in the measure of sameness": ("limits.often.b.answer",),
+    "why a vector comes out where all maps are equal": ("limits.often.c.answer",),
+    "a high weight is important": ("limits.often.d.answer", "limits.carry.after"),
+    "a cell has the highest weight on itself": ("guess.often.b.answer", "guess.why"),
+    "a map is a CAM": ("guess.often.c.answer", "limits.often.f.answer"),
+    "a bright background matters": ("limits.often.e.answer", "limits.sink.after"),
+    "N x N or C x C": ("channels.often.c.answer",),
+    "transpose before the reshape": ("code.often.a.answer",),
+}
