@@ -1,4 +1,4 @@
-"""``python -m benchmarks [block row view open load ...] [--quick] [--json FILE]``: Markdown tables."""
+"""``python -m benchmarks [CASE ...] [--quick] [--json FILE]``: prints Markdown tables."""
 
 import argparse
 import json

@@ -5,6 +5,7 @@ docs/attach-table.md, which this command writes.
 """
 
 import argparse
+import json
 import multiprocessing
 import queue
 import time
@@ -28,7 +29,19 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "byoanet": ("botnet26t_256", "eca_halonext26ts", "lambda_resnet26t"),
     "byobnet": ("bat_resnext26ts", "gcresnext26ts", "resnet50_clip"),
     "cait": ("cait_xxs24_224 depth=4",),
+    "coat": ("coat_lite_tiny",),
+    "convit": ("convit_tiny",),
     "convnext": ("convnext_atto",),
+    "cpubone": ("cpubone_nano",),
+    "crossvit": ("crossvit_tiny_240",),
+    "cspnext": ("cspnext_tiny",),
+    "edgenext": ("edgenext_xx_small",),
+    "efficientformer_v2": ("efficientformerv2_s0",),
+    "fasternet": ("fasternet_t0",),
+    "iformer": ("iformer_t",),
+    "rdnet": ("rdnet_tiny",),
+    "sequencer": ("sequencer2d_s",),
+    "tnt": ("tnt_s_legacy_patch16_224",),
     "cspnet": ("cs3darknet_s",),
     "davit": ("davit_tiny depths=1,1,1,1",),
     "deepseek_vit": ("deepseek_vit_412m depth=2",),
@@ -95,7 +108,7 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "xcit": ("xcit_nano_12_p16_224",),
 }
 #: Seconds of a network before it is given up.
-LIMIT = 240
+LIMIT = 150
 
 
 class Seen(NamedTuple):
@@ -156,11 +169,10 @@ def _grid(grid: tuple[int, int, int]) -> str:
     return " x ".join(map(str, grid[1:] if grid[0] == 1 else grid))
 
 
-def _work(asked: Any, told: Any) -> None:
+def _work(wanted: list[tuple[str, str]], told: Any) -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    while (one := asked.get()) is not None:
-        file, name = one
+    for file, name in wanted:
         try:
             told.put(seen_of(file, name))
         except Exception as error:
@@ -209,38 +221,47 @@ def page(found: list[Seen]) -> str:
     )
 
 
-def run(files: list[str], workers: int, limit: float = LIMIT) -> list[Seen]:
-    """What came of the networks of every file, in their order; ``workers`` at once, all given up after
-    ``limit`` seconds without an answer of any."""
+def run(files: list[str], keep: Path | None = None, limit: float = LIMIT) -> list[Seen]:
+    """What came of the networks of every file, in their order, in a process of their own: one that takes
+    longer than ``limit`` seconds is given up, and the rest goes on without it. What ``keep`` holds of an
+    earlier run is not done again."""
     context = multiprocessing.get_context("spawn")
-    asked, told = context.Queue(), context.Queue()
     wanted = [(file, name) for file in files for name in networks(file)]
-    for one in [*wanted, *[None] * workers]:
-        asked.put(one)
-    processes = [context.Process(target=_work, args=(asked, told)) for _ in range(workers)]
-    for process in processes:
+    lines = keep.read_text(encoding="utf-8").splitlines() if keep and keep.exists() else []
+    known = {(seen.file, seen.name): seen for seen in (Seen(*json.loads(line)) for line in lines)}
+    left = [one for one in wanted if one not in known]
+    while left:
+        told = context.Queue()
+        process = context.Process(target=_work, args=(left, told))
         process.start()
-    found: dict[tuple[str, str], Seen] = {}
-    while len(found) < len(wanted):
-        try:
-            seen = told.get(timeout=limit)
-        except queue.Empty:
-            break
-        found[seen.file, seen.name] = seen
-        print(_line(seen), flush=True)
-    for process in processes:
+        while left:
+            try:
+                seen = told.get(timeout=limit)
+            except queue.Empty:
+                late = f"no answer within {limit:.0f} seconds"
+                seen = Seen(*left[0], [], [], (0, 0), late)
+            print(_line(seen), flush=True)
+            known[left.pop(0)] = seen
+            if keep:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(seen) + "\n")
+            if seen.failed.startswith("no answer"):
+                break
         process.kill()
-    late = f"no answer within {limit:.0f} seconds"
-    return [found.get(one, Seen(*one, [], [], (0, 0), late)) for one in wanted]
+        process.join()
+    return [known[one] for one in wanted]
 
 
 def main() -> None:
     """Run all files, or those named, and write the document where all were run."""
     parser = argparse.ArgumentParser(prog="benchmarks.attach_table", description=__doc__)
     parser.add_argument("files", nargs="*", metavar="FILE", help="of timm.models; default all")
-    parser.add_argument("--workers", type=int, default=1, help="processes at once")
+    parser.add_argument(
+        "--keep", type=Path, help="a file of what was found, so that a run can go on"
+    )
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds of a network at most")
     args = parser.parse_args()
-    found = run(args.files or sorted(_registry._module_to_models), args.workers)
+    found = run(args.files or sorted(_registry._module_to_models), args.keep, args.limit)
     if not args.files:
         PAGE.write_text(page(found), encoding="utf-8")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import clips, encode, load
+from benchmarks import attached, clips, encode, load
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
 from nonlocal_viz.core.block import NonLocalBlock
@@ -160,5 +160,6 @@ CASES: dict[str, Callable[[bool], Result]] = {
     "open": open_,
     **encode.CASES,
     **clips.CASES,
+    "attached": attached.cases,
     "load": load.load,
 }

@@ -15,6 +15,11 @@ def channels_last(source: Any, clip: bool = False) -> Any:
     (1, C, T, H, W), a batch of one clip as networks read it, is that clip; so is (C, T, H, W) where it
     is said to be a ``clip``, and of (T, C, H, W) the side of three channels is told from it.
     """
+    if isinstance(source, list | tuple) and _numbers(source):
+        try:
+            source = np.asarray(source)
+        except ValueError:
+            return source  # its rows differ in length
     # A file can be detached, too.
     tensor = hasattr(source, "detach") and hasattr(source, "is_floating_point")
     if tensor:
@@ -31,3 +36,10 @@ def channels_last(source: Any, clip: bool = False) -> Any:
     colours = ((count, a) for count in CHANNELS for a in places)
     axis = next((a for count, a in colours if array.shape[a] == count), None)
     return array if axis is None else np.moveaxis(array, axis, -1)
+
+
+def _numbers(source: Any) -> bool:
+    """Whether a list of lists ... is one of numbers."""
+    while isinstance(source, list | tuple) and source:
+        source = source[0]
+    return isinstance(source, int | float)

@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from nonlocal_viz.errors import MediaError
 from nonlocal_viz.limits import LIMITS, MIB, Limits
+from nonlocal_viz.media import netpbm
 from nonlocal_viz.media.arrays import channels_last
 from nonlocal_viz.media.bare import scans, without_metadata
 from nonlocal_viz.media.files import open_file
@@ -182,6 +183,11 @@ def _opened(content: bytes, name: str, limits: Limits) -> np.ndarray:
         _check_size(*size, limits, name)
         with _one_sentence(name):
             return tiff_pixels(content, name)
+    portable = netpbm.header(content)
+    if portable is not None:
+        _check_size(portable.width, portable.height, limits, name)
+        with _one_sentence(name):
+            return netpbm.pixels(content, portable, name)
     formats = SUPPORTED_FORMATS
     named = _BY_NAME.get(Path(name).suffix.lower())
     if named:
@@ -286,6 +292,11 @@ def _from_array(array: np.ndarray, limits: Limits) -> np.ndarray:
                 "An array of floats has to lie within 0 and 1; scale it, or give uint8."
             )
         array = np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    elif np.issubdtype(array.dtype, np.integer) and array.size:
+        # As tensors of labels and lists have them.
+        if array.min() < 0 or array.max() > 255:
+            raise MediaError("An array of whole numbers has to lie within 0 and 255.")
+        array = array.astype(np.uint8)
     elif array.dtype != np.uint8:
         raise MediaError(f"An array of {array.dtype} is not a picture; give uint8.")
     if array.ndim == 2:

@@ -36,6 +36,8 @@ _READABLE = "MP4, MOV, WebM, MKV, AVI, WMV, M2TS or GIF"
 #: The identifier that Windows Media files begin with.
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _MARKS = (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", _ASF)
+#: FFmpeg's own decoders of these leave transparency out.
+_CLEAR = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 #: Bytes in which a picture has said that it moves: a GIF says so with its second frame.
 _HEAD = 1 << 20
 #: A shape and a type -> an array of it.
@@ -344,7 +346,7 @@ class _Reader:
         return self._next
 
     def _decode(self) -> Iterator[Any]:
-        for frame in self.container.decode(self.stream):
+        for frame in self._decoded():
             self.budget -= 1
             if self.budget < 0:
                 raise MediaError(
@@ -352,6 +354,17 @@ class _Reader:
                 )
             if frame.time is not None:
                 yield frame
+
+    def _decoded(self) -> Iterator[Any]:
+        """Frames as they come; of a WebM with transparency by the decoder that knows it."""
+        told = {key.lower(): value for key, value in self.stream.metadata.items()}
+        name = _CLEAR.get(self.stream.codec_context.name)
+        if told.get("alpha_mode") != "1" or name not in av.codecs_available:
+            yield from self.container.decode(self.stream)
+            return
+        context: Any = av.CodecContext.create(name, "r")
+        for packet in self.container.demux(self.stream):
+            yield from context.decode(packet)
 
     def _duration(self) -> float:
         stream, container = self.stream, self.container

@@ -71,7 +71,7 @@ def tiff_pixels(content: bytes, name: str) -> np.ndarray:
     pixels = as_bytes(values[..., : colours + alpha], name, WHITES)
     if photometric == 0:
         pixels = 255 - pixels
-    return upright(_over_white(pixels), turned)
+    return upright(over_white(pixels), turned)
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -126,7 +126,8 @@ def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return found
 
 
-def _over_white(pixels: np.ndarray) -> np.ndarray:
+def over_white(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, 1 to 4) uint8 -> (H, W, 3): grey or colours, the second or fourth channel being opacity."""
     channels = pixels.shape[2]
     colours = pixels[..., : 1 if channels < 3 else 3]
     if channels in (2, 4):

@@ -120,11 +120,14 @@ def first_tensor(
 def tensors(
     args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
 ) -> list[tuple[int | str, Tensor]]:
-    """(position or name, tensor) of all arguments that hold features, each tensor once."""
+    """(position or name, tensor) of all arguments that hold features, each tensor once; nested ones have no
+    shape to read."""
     found: dict[int, tuple[int | str, Tensor]] = {}
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for at, value in given:
-        if isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 3:
+        if not isinstance(value, Tensor) or value.is_nested:
+            continue
+        if value.is_floating_point() and value.ndim >= 3:
             found.setdefault(id(value), (at, value))
     return list(found.values())
 

@@ -11,6 +11,8 @@ from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
 
+_LEARNT = "Its queries do not follow what the module is given: they are learnt, or made of something else."
+
 
 def laid_out(
     capture: Capture,
@@ -31,6 +33,7 @@ def laid_out(
     if learnt:
         query_grid: GridShape = (0, 0, 0)
         query_aside = OffGrid(tuple(f"query {i + 1}" for i in range(slot.shape[2])))
+        notes = (_LEARNT,)
     else:
         query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
     if slots.key_side is not None:
@@ -42,6 +45,8 @@ def laid_out(
         token = slots.key % slots.key_positions
         key_grid, key_aside = keys.grid, keys.aside
     elif bool((slots.key == MIXED).any()):
+        if len(slots.key) != slot.shape[0] * slot.shape[1]:
+            raise UnprovenError("Its keys mix positions, and differ from window to window.")
         key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
     else:
         token, padding = _keys(slots, image, head, positions.grid)
@@ -91,7 +96,8 @@ def _learnt_queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     image = slots.key.max(1).values // slots.key_positions
     heads, rest = divmod(groups, slots.images)
     counts = torch.bincount(image.clamp_min(0), minlength=slots.images)
-    if rest or bool((slots.key < 0).any()) or not bool((counts == heads).all()):
+    whole = slots.key.shape[1] == slots.key_positions and bool((slots.key >= 0).all())
+    if rest or not whole or not bool((counts == heads).all()):
         raise UnprovenError("No query of it follows one position of the module's input.")
     group = torch.argsort(image, stable=True).view(slots.images, heads)
     head = torch.empty_like(image)
@@ -111,7 +117,12 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     order = torch.argsort(flat[placed], stable=True)
     codes, at = flat[placed][order], numbers[placed][order]
     unique, counts = codes.unique(return_counts=True)
-    if counts.min() != counts.max() or len(unique) % slots.images:
+    each_image = torch.bincount(unique // slots.positions, minlength=slots.images)
+    if each_image.min() != each_image.max():
+        raise UnprovenError(
+            "Its images have different numbers of tokens (nested tensors); call it with one of them."
+        )
+    if counts.min() != counts.max():
         raise UnprovenError("Its queries stand for positions in different numbers of heads.")
     heads = int(counts[0])
     each = len(unique) // slots.images
@@ -229,12 +240,15 @@ def _mixed_keys(
     capture: Capture, slots: Slots, positions: Positions, placing: Placing, image: Tensor
 ) -> tuple[GridShape, OffGrid, Tensor]:
     """Keys that are made of several positions each: the coarser grid on which they lie in order."""
-    m = capture.key.shape[1]
-    if positions.before or positions.after:
+    m, special = capture.key.shape[1], len(positions.before)
+    in_front = slots.key[:, :special]
+    plain = bool((in_front % slots.key_positions == torch.arange(special)).all())
+    if positions.after or not plain or bool((in_front < 0).any()):
         raise UnprovenError("Its keys mix positions, special tokens among them.")
-    for grid in coarser(positions.grid, m):
+    for grid in coarser(positions.grid, m - special):
         if _lies_on(grid, slots, positions, placing, image):
-            return grid, NONE_ASIDE, torch.arange(m).repeat(len(slots.key), 1)
+            aside = OffGrid(positions.before)
+            return grid, aside, torch.arange(m).repeat(len(slots.key), 1)
     raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
 
 
@@ -264,13 +278,15 @@ def _lies_on(
         t, rest = divmod(key, grid[1] * grid[2])
         h, w = divmod(rest, grid[2])
         where = torch.zeros((slots.images, *positions.grid), dtype=torch.bool)
+        front = torch.zeros((slots.images, len(positions.before)), dtype=torch.bool)
         ranges = [
             slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
             for at, n, k in zip((t, h, w), positions.grid, grid, strict=True)
         ]
         where[0, ranges[0], ranges[1], ranges[2]] = True
-        strength = placing.strength(slots.axes, where.view(slots.images, -1), alike=True)
-        moved = strength[1][first]
+        cells = torch.cat([front, where.view(slots.images, -1)], 1)
+        strength = placing.strength(slots.axes, cells, alike=True)
+        moved = strength[1][first][:, len(positions.before) :]
         if not bool((moved.argmax(1) == key).all()):
             return False
     return True

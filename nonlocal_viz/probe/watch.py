@@ -7,6 +7,7 @@ products; what was recorded in a module is forgotten when its parent returns.
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -110,7 +111,7 @@ class Watch(TorchDispatchMode):
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
-                if self._prove and family_of(module) is not None:
+                if self._prove and not _elementary(module) and family_of(module) is not None:
                     self.outputs.append((call, _kept(given[1])))
             self._forget(self._marks.pop(), self._depth())
 
@@ -138,7 +139,7 @@ class Watch(TorchDispatchMode):
             self._inside, before = True, self._inside
             try:
                 with self:
-                    parts = func.decompose(*args, **kwargs)
+                    parts = (_folded if _folds(func, args) else func.decompose)(*args, **kwargs)
             finally:
                 self._inside = before
             if parts is not NotImplemented:
@@ -162,6 +163,10 @@ class Watch(TorchDispatchMode):
         first = out[0] if isinstance(out, tuple | list) else out
         if not isinstance(first, Tensor) or first.ndim < 2 or first.layout is not torch.strided:
             return
+        if first.is_nested:
+            if node.func in _WHOLE:
+                self._whole(node)
+            return
         seen = len(self.found)
         if node.func in _SIDE_BY_SIDE:
             self._beside(node)
@@ -171,7 +176,7 @@ class Watch(TorchDispatchMode):
             self._whole(node)
         elif node.func in PRODUCTS:
             self._mixed(node, first)
-        elif "conv" in str(node.func):
+        elif _convolves(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
@@ -235,26 +240,32 @@ class Watch(TorchDispatchMode):
                 x = torch.nn.functional.layer_norm(
                     x, x.shape[-1:], node.args[10], node.args[11], node.args[9]
                 )
-            given, mask = (x, x, x), node.args[18] if len(node.args) > 18 else None
+            given, rest = (x, x, x), node.args[18:20]
         else:
             given, heads = node.args[:3], node.args[4]
             weight, bias = node.args[5:7]
-            mask = node.args[9] if len(node.args) > 9 else None
-        if mask is not None or any(t.is_nested for t in given):
-            return
+            rest = (*node.args[9:10], *node.args[12:13])
+        mask = _mask_of(*rest)
+        if given[0].is_nested:
+            lengths = torch.tensor([len(one) for one in given[0].unbind()])
+            given = tuple(torch.nested.to_padded_tensor(t, 0.0) for t in given)
+            mask = _mask_of(torch.arange(given[1].shape[1]) >= lengths[:, None], 1)
         parts = zip(given, weight.chunk(3), bias.chunk(3), strict=True)
         q, k, v = (
             torch.nn.functional.linear(t, w, b).unflatten(-1, (heads, -1)).transpose(1, 2)
             for t, w, b in parts
         )
         step = _scaled(q, q.shape[-1] ** -0.5)
-        y = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        steps = [step]
+        if mask is not None:
+            steps.append(replace(step, kind="add", operand=mask, value=1.0))
+        y = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         path = self._stack[-1].path
         if layer:
             path = f"{path}.self_attn".lstrip(".")
         q, k, v, y = (t.flatten(0, 1) for t in (q, k, v, y))
-        steps = (step, Step("softmax", torch.ones(1)))
-        self._add(Capture(path, q, k, steps, True, v), None, y)
+        steps.append(Step("softmax", torch.ones(1)))
+        self._add(Capture(path, q, k, tuple(steps), True, v), None, y)
 
     def _mixed(self, node: Node, y: Tensor) -> None:
         """A product: is one of its factors made of weights?"""
@@ -343,6 +354,36 @@ def _are_shares(rows: Tensor) -> bool:
     return bool(((rows >= 0).all(-1) & whole).all())
 
 
+def _folds(func: Any, args: tuple[Any, ...]) -> bool:
+    """Whether PyTorch multiplies in one piece, though x is not contiguous: it does where the matrix is
+    trained, and in inference mode no view of that says so below a watch."""
+    if func is not _aten.linear.default:
+        return False
+    x, weight = args[:2]
+    return bool(weight.requires_grad and x.ndim > 2 and not (x.is_nested or x.is_contiguous()))
+
+
+def _folded(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``linear``, in one piece."""
+    y = torch.mm(x.reshape(-1, x.shape[-1]), weight.t()).view(*x.shape[:-1], -1)
+    return y if bias is None else y + bias
+
+
+@cache
+def _convolves(func: Any) -> bool:
+    return "conv" in str(func)
+
+
+def _mask_of(mask: Tensor | None = None, kind: int | None = None) -> Tensor | None:
+    """What a fast path adds to its scores (B or 1, H or 1, N or 1, M) by its own mask: 0 of pairs (N, M),
+    1 of keys (B, M), 2 of both."""
+    if mask is None:
+        return None
+    if mask.dtype == torch.bool:
+        mask = torch.zeros(mask.shape, device=mask.device).masked_fill(mask, -math.inf)
+    return mask[None, None] if kind == 0 else mask[:, None, None] if kind == 1 else mask
+
+
 def _is_weights(node: Node | None) -> bool:
     """Whether a tensor was made of a softmax, through whatever was seen (heads may be mixed)."""
     todo = [node]
@@ -401,6 +442,8 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _key(tensor: Tensor) -> Any:
+    if tensor.is_nested:  # it has no shape, and its parts are not followed
+        return -id(tensor)
     storage = _storage(tensor)
     if storage < 0:
         return storage

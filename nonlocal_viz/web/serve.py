@@ -78,7 +78,7 @@ def launch(
         device=device,
         short_side=short_side,
         limits=limits,
-        opens=_alone(names, hosts, options),
+        opens=not sites and _alone(names, hosts, options),
     )
     door = Middleware(Door, house=_house(demo, limits, names, trusted, sites))
     settings: dict[str, Any] = {

@@ -51,11 +51,11 @@ class _Frugal(io.FileIO):
         self._most = max(most, 1 << 17)
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = self._most + 1 if size is None or size < 0 else size
-        found = b"" if wanted > self._most + 1 else super().read(wanted) or b""
-        if wanted > self._most + 1 or len(found) > self._most:
+        # All that is left is asked for at the file's end alone, where it is little.
+        wanted = self._most if size is None or size < 0 else size
+        if wanted > self._most:
             raise DamagedError("too large a directory")
-        return found
+        return super().read(wanted) or b""
 
 
 class Archive(ABC):

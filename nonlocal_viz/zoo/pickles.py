@@ -239,7 +239,6 @@ class Machine:
         name, module = self._stack.pop(), self._stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise DamagedError("a name that is none")
-        self.spend(len(module) + len(name))
         self._stack.append(_named(f"{module}.{name}"))
 
     def _reduce(self, _: Any) -> None:

@@ -107,5 +107,7 @@ def test_the_link_that_gradio_shares_is_answered(
 def test_the_address_of_gradio_is_believed_of_nobody(tiny_model: Any) -> None:
     with running(tiny_model, short_side=32, proxies=("10.0.0.1",)) as (url, _):
         forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}
+        # Nor of whoever says that a proxy spoke for them.
+        forged["x-forwarded-for"] = "10.0.0.1"
         page = httpx.get(url, headers={**forged, "x-gradio-server": "http://evil.example"})
         assert "evil.example" not in page.text and f'"root":"{url}"' in page.text

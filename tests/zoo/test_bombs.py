@@ -12,7 +12,7 @@ from nonlocal_viz.zoo import load_model
 from tests.zoo.bombs import bombs
 
 BOMBS = dict(bombs())
-SECONDS, MEGABYTES = 2.0, 150
+SECONDS, MEGABYTES = 2.0, 56
 CLEAR = Path("/proc/self/clear_refs")
 
 

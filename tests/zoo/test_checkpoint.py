@@ -65,6 +65,17 @@ def test_the_number_of_parts_of_a_zip_is_bounded(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "a.pth", SMALL)
 
 
+def test_the_number_of_tensors_is_bounded(tmp_path: Path) -> None:
+    whole = torch.zeros(20)
+    # All in one storage, so that the parts are few.
+    torch.save({f"a{i}": whole[i : i + 1] for i in range(20)}, tmp_path / "a.pth")
+    (tmp_path / "a.safetensors").write_bytes(save({f"a{i}": torch.zeros(1) for i in range(20)}))
+    limits = Limits(checkpoint_entries=15)
+    for name in ("a.pth", "a.safetensors"):
+        with pytest.raises(CheckpointError, match="holds 20 tensors, more than"):
+            read_checkpoint(tmp_path / name, limits)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_cut_short_anywhere_is_one_sentence(tmp_path: Path, suffix: str, share: float) -> None:

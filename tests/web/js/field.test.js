@@ -117,10 +117,14 @@ test("the field is asked for the place that is pointed at, once, and not where n
   page.flush();
   assert.equal(fields().length, 1); // one question at a time
   session.desk.forget();
+  picture.fire("pointermove", pointer(20, 10));
+  page.flush();
+  assert.deepEqual(fields().slice(1).map(({ x, y }) => [x, y]), [[20, 10]]);
+  session.desk.forget();
   part.details.open = false;
   picture.fire("pointermove", pointer(40, 20));
   page.flush();
-  assert.equal(fields().length, 1);
+  assert.equal(fields().length, 2);
 });
 
 test("the package's own blocks, and clips, have no field", () => {
