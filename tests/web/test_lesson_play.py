@@ -200,7 +200,8 @@ def test_axe_finds_nothing_serious(learner: Any, axe: str) -> None:  # noqa: F81
         often = one.page.locator(".nlv-often summary")
         if often.count():
             often.last.click()
-        for scheme in ("light", "dark"):
+        # Each kind of what a page is made of is there on these.
+        for scheme in ("light", "dark") if number in (1, 3, 4, 7, 8, 11) else ("light",):
             one.page.emulate_media(color_scheme=scheme)
             assert not found(one.visit), f"page {number}, {scheme}"
         one.page.emulate_media(color_scheme="light")
