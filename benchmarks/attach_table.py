@@ -207,7 +207,8 @@ def page(found: list[Seen]) -> str:
             "",
             f"Written by `python -m benchmarks.attach_table` with timm {timm.__version__} and torch "
             f"{torch.__version__.split('+')[0]}: random weights, one call with a random picture.",
-            f"Of {len(found)} files {len(some)} have attention over positions; of {len(all_shown)} every "
+            f"Of {len(found)} networks of {len({s.file for s in found})} files {len(some)} have products "
+            f"that may be attention; of {len(all_shown)} every "
             f"map is shown. {maps} maps are shown, {refused} are refused by name.",
             "",
             "The seconds are those of the call alone and of the call with `nv.attach`, reading and proving "

@@ -3,7 +3,7 @@
 
 import { Address } from "./address.js";
 import { answersFor } from "./answers.js";
-import { answerOf, answerTo, cellAsked, fileSize } from "./core/answer.js";
+import { tokenAnswer, answerTo, cellAsked, fileSize } from "./core/answer.js";
 import { Desk } from "./core/desk.js";
 import { middle } from "./core/grid.js";
 import { Pointed, stateWords } from "./core/held.js";
@@ -119,7 +119,7 @@ export class Session {
       this.drawVeiled(block, shown);
       return;
     }
-    const answer = token === null ? answerTo(block, shown, direction) : answerOf(block, token, shown);
+    const answer = token === null ? answerTo(block, shown, direction) : tokenAnswer(block, token, shown);
     this.layers.want();
     if (!answer) {
       if (token === null) this.wantRow(block, shown, direction);

@@ -117,7 +117,7 @@ export function indexOfToken({ meta: { aside: { query: { before, after } } }, qu
 
 /** What a token that lies on no cell looks at; null where there is none, or its weights are not here.
  * @param {Block} block @param {string} token @param {Point} point that is pointed at meanwhile @returns {Answer | null} */
-export function answerOf(block, token, { x, y, t }) {
+export function tokenAnswer(block, token, { x, y, t }) {
   const index = indexOfToken(block, token), weights = index === null ? null : block.weights(index, "row"), { head, keys } = block;
   if (index === null || !weights) return null;
   const span = block.span(index);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { answerOf, answerTo, indexOfToken } from "../../../nonlocal_viz/canvas/core/answer.js";
+import { tokenAnswer, answerTo, indexOfToken } from "../../../nonlocal_viz/canvas/core/answer.js";
 import { workedOut } from "../../../nonlocal_viz/canvas/core/equation.js";
 import { Field, shortName, tileAt } from "../../../nonlocal_viz/canvas/core/field.js";
 import { linkQuery, restored } from "../../../nonlocal_viz/canvas/core/link.js";
@@ -45,15 +45,16 @@ for (const one of golden.cases.filter(({ meta }) => meta.aside.query.before.leng
     names.forEach((name, i) => {
       const rows = Array.from({ length: one.meta.heads }, (_, h) => wanted.subarray((h * names.length + i) * m, (h * names.length + i + 1) * m));
       block.head = null;
-      near(answerOf(block, name, { x: 1, y: 1, t: 0 }).weights, Float32Array.from(rows[0], (_, k) => rows.reduce((sum, row) => sum + row[k] / rows.length, 0)));
+      near(
+        tokenAnswer(block, name, { x: 1, y: 1, t: 0 }).weights, Float32Array.from(rows[0], (_, k) => rows.reduce((sum, row) => sum + row[k] / rows.length, 0)));
       rows.forEach((row, h) => {
         block.head = h;
-        const answer = answerOf(block, name, { x: 1, y: 1, t: 0 });
+        const answer = tokenAnswer(block, name, { x: 1, y: 1, t: 0 });
         near(answer.weights, row, `${name}, head ${h}`);
         assert.equal(answer.head, h);
       });
     });
-    assert.equal(answerOf(block, "nobody", { x: 1, y: 1, t: 0 }), null);
+    assert.equal(tokenAnswer(block, "nobody", { x: 1, y: 1, t: 0 }), null);
   });
 }
 
@@ -66,7 +67,7 @@ test("a column of a head is the column of its rows", () => {
 test("tokens behind the cells are counted after them", () => {
   const block = remoteBlock({ aside: { query: { before: ["class", "register"], after: ["padding"] }, key: { before: [], after: [] } } });
   assert.deepEqual(["class", "register", "padding", "cell"].map((name) => indexOfToken(block, name)), [-2, -1, 12, null]);
-  assert.equal(answerOf(block, "class", { x: 0, y: 0, t: 0 }), null);
+  assert.equal(tokenAnswer(block, "class", { x: 0, y: 0, t: 0 }), null);
 });
 
 test("rows that the server sent are of one head", () => {
@@ -78,7 +79,7 @@ test("rows that the server sent are of one head", () => {
 });
 
 test("words of a token, and of a head", () => {
-  const block = blockOf(aside), answer = answerOf(block, "class", { x: 1, y: 1, t: 0 }), words = readoutWords(answer);
+  const block = blockOf(aside), answer = tokenAnswer(block, "class", { x: 1, y: 1, t: 0 }), words = readoutWords(answer);
   assert.deepEqual([words.headline, words.cell, words.pixel, words.self], ["The class token looks most at", "class token", "none", "on no cell"]);
   assert.match(spokenWords(answer), /^The class token looks most at the cell in row/);
   assert.match(pairWords(answer, true), /^The query is the class token; its strongest key/);
