@@ -19,7 +19,7 @@ from nonlocal_viz.canvas import document
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.anatomy import Anatomy, Contribution, contribution
 from nonlocal_viz.core.fitting import Fitted
-from nonlocal_viz.core.geometry import Grid
+from nonlocal_viz.core.geometry import Grid, Rect
 from nonlocal_viz.core.rollout import rollout
 from nonlocal_viz.core.source import About, Step, brief
 from nonlocal_viz.encoding import Encoding, Inside
@@ -226,7 +226,7 @@ class View:
         """
         block = self._name(block)
         affinity = self._of_head(block, frame, head)
-        seen = self._fitted.seen(self.size)
+        seen = self.seen
         first = 0 if self.spacetime else self.frame_number(frame)
         x, y = seen.centre
         weights = affinity.row(name)[0]
@@ -337,9 +337,15 @@ class View:
         affinity = self.affinity(block, frame)
         return affinity if head is None else affinity.head(head)
 
+    @property
+    def seen(self) -> Rect:
+        """The part of the picture that the network was given, in pixels of the picture: all of it, but for
+        networks that are shown the middle alone."""
+        return self._fitted.seen(self.size)
+
     def _refuse_unseen(self, x: float, y: float) -> None:
         """Raise QueryError for a pixel of the picture that was cut away."""
-        (width, height), seen = self.size, self._fitted.seen(self.size)
+        (width, height), seen = self.size, self.seen
         # What is no place at all is the grid's to refuse.
         if 0 <= x < width and 0 <= y < height and not seen.contains(x, y):
             raise QueryError(

@@ -23,7 +23,7 @@ from nonlocal_viz.canvas.factors import (
 )
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
-from nonlocal_viz.core.geometry import Axis, Grid
+from nonlocal_viz.core.geometry import Axis, Grid, Rect
 from nonlocal_viz.core.source import About, BlockAbout
 from nonlocal_viz.limits import Limits
 from nonlocal_viz.media import encode_jpeg, thumbnail
@@ -44,6 +44,8 @@ class Seen(Protocol):
 
     @property
     def size(self) -> tuple[int, int]: ...
+    @property
+    def seen(self) -> Rect: ...
     @property
     def blocks(self) -> tuple[str, ...]: ...
     @property
@@ -120,9 +122,17 @@ def picture_payload(view: Seen, folder: Path, limits: Limits) -> dict[str, Any]:
         **frames,
         "alone": page_size() + 4 * files // 3,
         "spacetime": view.spacetime,
+        "seen": _seen(view),
         "blocks": list(view.blocks),
         "fineness": [view.fineness(block) for block in view.blocks],
     }
+
+
+def _seen(view: Seen) -> tuple[float, float, float, float] | None:
+    """The part that the network was given; None where that is the whole, to a pixel."""
+    (width, height), (left, top, right, bottom) = view.size, view.seen
+    whole = left < 1 and top < 1 and right > width - 1 and bottom > height - 1
+    return None if whole else (left, top, right, bottom)
 
 
 def block_payload(view: Seen, block: str, folder: Path, limits: Limits) -> dict[str, Any]:

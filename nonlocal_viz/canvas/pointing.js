@@ -1,19 +1,32 @@
 // What people point at, hold and let go; and what keys do to it.
 
 import { cellAsked, markOf } from "./core/answer.js";
-import { placeWords } from "./core/held.js";
+import { isUnseen, placeWords, UNSEEN } from "./core/held.js";
 import { middle } from "./core/grid.js";
 
 /** @typedef {import("./core/answer.js").Point} Point */
 
 export class Pointing {
   /** @param {import("./session.js").Session} session */
-  constructor(session) { this.session = session; }
+  constructor(session) {
+    this.session = session;
+    /** Whether somebody was told that a place was never seen, and nothing since. */
+    this.told = false;
+  }
+
+  /** Whether nothing looks from there, which is then said. @param {Point} point */
+  unseen(point) {
+    const { session } = this, cut = session.open !== null && isUnseen(session.open.picture, point);
+    if (cut !== this.told) session.note(cut ? UNSEEN : "");
+    this.told = cut;
+    return cut;
+  }
 
   /** The pointer lies there: a preview. @param {Point} point */
   preview(point) {
     const { session } = this;
     if (!session.open || session.host.fixed || session.guest?.preview(point)) return;
+    if (this.unseen(point)) { this.endPreview(); return; }
     session.pointed.point(point);
     session.refresh();
     session.linked.tell();
@@ -21,6 +34,12 @@ export class Pointing {
 
   /** The pointer is gone. */
   leave() {
+    if (this.told) this.session.note("");
+    this.told = false;
+    this.endPreview();
+  }
+
+  endPreview() {
     const { session } = this;
     session.guest?.gone();
     if (!session.pointed.leave()) return;
@@ -32,6 +51,7 @@ export class Pointing {
   hold(point = this.session.pointed.shown) {
     const { session } = this;
     if (!session.open || session.host.fixed || session.guest?.hold(point)) return;
+    if (this.unseen(point)) { session.announce(UNSEEN); return; }
     session.remember("the query was moved");
     session.layers.letGo();
     session.pointed.hold(point);

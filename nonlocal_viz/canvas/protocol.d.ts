@@ -173,7 +173,7 @@ export interface About {
   assumptions: string[];
 }
 
-/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. ``alone`` is the size in bytes of a page that shows it without a server, its blocks aside. */
+/** A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with. ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects best, null where nobody measured. ``alone`` is the size in bytes of a page that shows it without a server, its blocks aside. ``seen`` is the part that the network was given (left, top, right, bottom), null where that is all of it. */
 export interface View {
   kind: "view";
   seq: number;
@@ -188,6 +188,7 @@ export interface View {
   frames: File[];
   times: number[];
   spacetime: boolean;
+  seen: [number, number, number, number] | null;
   blocks: string[];
   fineness: ([number, number] | null)[];
   best: string | null;

@@ -232,8 +232,9 @@ class View(TypedDict):
     """A picture or clip with its first block; ``start`` is x, y and frame of a query to begin with.
     ``fineness`` says how many rows and columns of cells a frame has in each of the ``blocks``, null where
     that is not known before it is asked; ``best`` is the one whose rows were measured to rank objects
-    best, null where nobody measured. ``alone`` is the size in bytes of a page
-    that shows it without a server, its blocks aside."""
+    best, null where nobody measured. ``alone`` is the size in bytes of a page that shows it without a
+    server, its blocks aside. ``seen`` is the part that the network was given (left, top, right, bottom),
+    null where that is all of it."""
 
     kind: Literal["view"]
     seq: int
@@ -248,6 +249,7 @@ class View(TypedDict):
     frames: list[File]
     times: list[float]
     spacetime: bool
+    seen: tuple[float, float, float, float] | None
     blocks: list[str]
     fineness: list[tuple[int, int] | None]
     best: str | None

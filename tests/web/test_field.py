@@ -191,6 +191,14 @@ def test_the_page_of_such_a_network(source: Any, visit: Any) -> None:
         row = view.query(asked["x"], asked["y"], block="blocks.0.attn", head=1)
         np.testing.assert_allclose(asked["weights"], row.map.ravel(), rtol=2e-3)
         assert "head=1" in page.url and "block=blocks.0.attn" in page.url
+        # Beside the square that the network was given nothing is asked, and that is said.
+        assert view.seen.left > 20
+        opened.click(0.03, 0.6)
+        page.get_by_text("The network never saw this place").first.wait_for()
+        assert opened.answer()["x"] == asked["x"] and opened.answer()["weights"] == asked["weights"]
+        opened.click(0.5, 0.6)
+        opened.wait(f"tool.answer.x > {asked['x'] + 10}")
+        page.get_by_text("The network never saw this place").first.wait_for(state="hidden")
         assert not opened.errors
 
 

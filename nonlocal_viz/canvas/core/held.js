@@ -59,6 +59,12 @@ export class Pointed {
   retime(at) { this.start({ ...this.resting, t: at(this.resting.t) }, this.held); }
 }
 
+/** Whether a place was cut away before the network saw the picture. @param {{ seen?: [number, number, number, number] | null }} picture @param {Point} point */
+export const isUnseen = ({ seen }, { x, y }) => !!seen && (x < seen[0] || y < seen[1] || x >= seen[2] || y >= seen[3]);
+
+/** What is said of such a place. */
+export const UNSEEN = "The network never saw this place: it was given the middle of the picture alone.";
+
 /** A place, as people read it. @param {Point} point @param {boolean} clip */
 export const placeWords = ({ x, y, t }, clip) => `(${Math.floor(x)}, ${Math.floor(y)})${clip ? ` of frame ${t}` : ""}`;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { placeWords, Pointed, stateWords, tidy } from "../../../nonlocal_viz/canvas/core/held.js";
+import { isUnseen, placeWords, Pointed, stateWords, tidy } from "../../../nonlocal_viz/canvas/core/held.js";
 import { Past } from "../../../nonlocal_viz/canvas/core/past.js";
 
 const at = (x, y, t = 0) => ({ x, y, t });
@@ -96,4 +96,11 @@ test("what can be undone", () => {
   past.remember("c", 5);
   past.forget();
   assert.equal(past.words, "");
+});
+
+test("a place that was cut away is known, its borders to the pixel", () => {
+  const picture = { seen: [10, 20, 30, 40] };
+  for (const [x, y] of [[9.9, 25], [30, 25], [15, 19.9], [15, 40]]) assert.ok(isUnseen(picture, at(x, y)), `${x}, ${y}`);
+  for (const [x, y] of [[10, 20], [29.9, 39.9]]) assert.ok(!isUnseen(picture, at(x, y)), `${x}, ${y}`);
+  assert.ok(!isUnseen({ seen: null }, at(-5, 1000)));
 });
