@@ -140,6 +140,13 @@ class _Search:
             found += (on > off).long() << bit
             least = _STILL * torch.maximum(on.max(), off.max())
             still &= (on <= least) & (off <= least)
+            # Where every slot moves each token has as many, and so has each half of the tokens.
+            if not bool(still.any()):
+                low = torch.arange(self._images * tokens) % (2 << bit)
+                wanted = low.bincount(minlength=2 << bit) * found.numel()
+                counts = found.reshape(-1).bincount(minlength=2 << bit)
+                if not torch.equal(counts * len(low), wanted):
+                    return None
         found[still] = NOWHERE
         placed = found[found >= 0]
         counts = torch.bincount(placed, minlength=self._images * tokens)
