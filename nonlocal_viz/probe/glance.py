@@ -99,6 +99,7 @@ class Glance:
         self._depth = 0
         self._handles: list[Any] = []
         self._state: list[tuple[Any, ...]] = []
+        self._values: list[Tensor] = []
 
     def __enter__(self) -> "Glance":
         self._handles = [
@@ -112,7 +113,6 @@ class Glance:
     def __exit__(self, *_details: Any) -> None:
         for handle in self._handles:
             handle.remove()
-        self._state = _state(self._root)
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if self._running is not None:
@@ -122,6 +122,8 @@ class Glance:
         if path is not None:
             self._running = module
             with torch.no_grad():
+                if not self._kept:
+                    self._state, self._values = _state(self._root), _values(self._root)
                 self._kept.append(_Kept(path, args))
 
     def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
@@ -158,7 +160,8 @@ class Glance:
         Raises:
             UnprovenError: an output was not that of the call.
         """
-        if not _alike(self._state, _state(self._root)):
+        same = _alike(self._state, _state(self._root))
+        if not same or not all(map(torch.equal, self._values, _values(self._root))):
             raise UnprovenError(_ELSE.format("its weights are others by now"))
         twin = twin_of(self._root)
         twin.eval()
@@ -201,9 +204,20 @@ def _attends(module: nn.Module) -> bool:
 
 
 def _state(root: nn.Module) -> list[tuple[Any, ...]]:
-    """What tells whether weights and buffers are those that they were."""
-    found = [*root.parameters(), *root.buffers()]
-    return [(t, t.dtype, t.device, 0 if t.is_inference() else t._version) for t in found]
+    """What tells whether weights and buffers are as they were, but for writes that nobody counts."""
+    return [
+        (t, t.dtype, t.device, 0 if t.is_inference() else t._version) for t in _weights_of(root)
+    ]
+
+
+def _values(root: nn.Module) -> list[Tensor]:
+    """A number of each of them: who writes through ``weight.data`` is not counted."""
+    found = [t for t in _weights_of(root) if t.numel() and t.layout is torch.strided]
+    return [t.detach()[tuple(side // 2 for side in t.shape)].clone() for t in found]
+
+
+def _weights_of(root: nn.Module) -> list[Tensor]:
+    return [*root.parameters(), *root.buffers()]
 
 
 def _alike(one: list[tuple[Any, ...]], other: list[tuple[Any, ...]]) -> bool:
