@@ -14,7 +14,7 @@ demo: $(VENV)/.installed ## Set up and open the web tool (ARGS="--port 8000" pas
 	$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/.installed-dev browser proxy lint javascript ## Set up, lint, type-check and run every test.
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff and mypy.
 	$(BIN)/ruff check .

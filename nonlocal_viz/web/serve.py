@@ -16,6 +16,7 @@ from nonlocal_viz.errors import NonlocalVizError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.web.door import Door, House
 from nonlocal_viz.web.gradio_private import QueueState, admitted
+from nonlocal_viz.web.packing import PackedPage
 from nonlocal_viz.web.page import build
 from nonlocal_viz.web.rules import Network, networks
 from nonlocal_viz.web.temporary import own_folder
@@ -82,7 +83,7 @@ def launch(
     )
     door = Middleware(Door, house=_house(demo, limits, names, trusted, sites))
     settings: dict[str, Any] = {
-        "app_kwargs": {"middleware": [door]},
+        "app_kwargs": {"middleware": [door, Middleware(PackedPage)]},
         # As an address has it; gradio takes the brackets off where it must.
         "server_name": f"[{host}]" if ":" in host else host,
         "server_port": port,

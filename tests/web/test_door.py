@@ -19,6 +19,7 @@ from nonlocal_viz.web import rules
 from nonlocal_viz.web import serve as server
 from nonlocal_viz.web.door import Door, House
 from nonlocal_viz.web.gradio_private import QueueState
+from nonlocal_viz.web.packing import PackedPage
 from tests.web.conftest import free_port
 
 JOIN = {"data": [], "fn_index": 0, "session_hash": "visitor"}
@@ -274,6 +275,27 @@ def test_health_says_what_is_wrong() -> None:
     assert asked(door, "GET", "/ready").status_code == 503
 
 
+def test_the_page_alone_is_packed() -> None:
+    async def says(scope: Any, _: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"row " * 1000})
+
+    async def ask(path: str, root: str) -> bool:
+        transport = httpx.ASGITransport(app=PackedPage(says), root_path=root)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return "content-encoding" in (await client.get(path)).headers
+
+    for path, root, packed in (
+        ("/", "", True),
+        ("/sub/", "/sub", True),
+        ("/", "/sub", True),
+        ("/gradio_api/call/start/1", "", False),
+        ("/sub/config", "/sub", False),
+    ):
+        assert awaited(ask(path, root)) == packed, path
+
+
 def test_a_proxys_prefix_is_taken_off() -> None:
     inside = Inside()
     door = Door(inside, house())
@@ -350,7 +372,11 @@ def test_the_real_server_stays_up(tiny_model: Any) -> None:
         for path in ("run/affinity", "api/affinity"):
             assert httpx.post(f"{url}/gradio_api/{path}", json={"data": []}).status_code == 404
         assert start(url)[-1]["kind"] == "view"
-        page = httpx.get(url)
+        page = httpx.get(url, headers={"accept-encoding": "gzip"})
+        assert page.headers["content-encoding"] == "gzip"
+        assert int(page.headers["content-length"]) < len(page.content) / 2.5
+        plain = httpx.get(url, headers={"accept-encoding": "identity"})
+        assert "content-encoding" not in plain.headers and len(plain.text) == len(page.text)
         assert page.status_code == 200 and "nosniff" in page.headers["x-content-type-options"]
         foreign = httpx.get(url, headers={"host": "evil.example"})
         assert foreign.status_code == 400

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmcv import cnn as mmcv
 from timm.layers.non_local_attn import NonLocalAttn
 from torch import Tensor, nn
 
@@ -16,8 +17,6 @@ from nonlocal_viz.core.resnet import NonLocalResNet
 from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.zoo import load_blocks
 from nonlocal_viz.zoo.families import FAMILIES
-
-mmcv = pytest.importorskip("mmcv.cnn", reason="mmcv-lite is a part of the dev extra")
 
 
 def trained(module: nn.Module, seed: int = 0) -> Any:
