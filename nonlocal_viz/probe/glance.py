@@ -18,6 +18,7 @@ from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from nonlocal_viz.probe.again import torchs, twin_of
+from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.records import UnprovenError, relative, tolerance
 from nonlocal_viz.probe.watch import Watch
 
@@ -100,6 +101,8 @@ class Glance:
         self._handles: list[Any] = []
         self._state: list[tuple[Any, ...]] = []
         self._values: list[Tensor] = []
+        #: Of buffers, as the first call left them: some networks make them then.
+        self._buffers: list[tuple[Any, ...]] = []
 
     def __enter__(self) -> "Glance":
         self._handles = [
@@ -123,7 +126,8 @@ class Glance:
             self._running = module
             with torch.no_grad():
                 if not self._kept:
-                    self._state, self._values = _state(self._root), _values(self._root)
+                    weights = list(self._root.parameters())
+                    self._state, self._values = _state(weights), _values(weights)
                 self._kept.append(_Kept(path, args))
 
     def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
@@ -136,6 +140,8 @@ class Glance:
         if len(given) == 2:
             with torch.no_grad():
                 self._kept[-1].ended(*given)
+                if len(self._kept) == 1:
+                    self._buffers = _state(list(self._root.buffers()))
         else:
             self._kept.pop()  # it raised
 
@@ -152,7 +158,8 @@ class Glance:
     @property
     def attending(self) -> list[str]:
         """Paths of the modules that attend by their structure."""
-        return [path for path, module in self._root.named_modules() if _attends(module)]
+        known = self._root.named_modules()
+        return [path for path, m in known if _attends(m) or family_of(m) is not None]
 
     def watched(self) -> Watch:
         """A watch that has seen all calls.
@@ -160,8 +167,9 @@ class Glance:
         Raises:
             UnprovenError: an output was not that of the call.
         """
-        same = _alike(self._state, _state(self._root))
-        if not same or not all(map(torch.equal, self._values, _values(self._root))):
+        weights, buffers = list(self._root.parameters()), list(self._root.buffers())
+        same = _alike(self._state, _state(weights)) and _alike(self._buffers, _state(buffers))
+        if not same or not all(map(_equal, self._values, _values(weights))):
             raise UnprovenError(_ELSE.format("its weights are others by now"))
         twin = twin_of(self._root)
         twin.eval()
@@ -203,21 +211,24 @@ def _attends(module: nn.Module) -> bool:
     return headed and any(names <= children for names in _ATTENDS)
 
 
-def _state(root: nn.Module) -> list[tuple[Any, ...]]:
-    """What tells whether weights and buffers are as they were, but for writes that nobody counts."""
-    return [
-        (t, t.dtype, t.device, 0 if t.is_inference() else t._version) for t in _weights_of(root)
-    ]
+def _state(tensors: list[Tensor]) -> list[tuple[Any, ...]]:
+    """What tells whether weights or buffers are as they were, but for writes that nobody counts."""
+    return [(t, t.dtype, t.device, 0 if t.is_inference() else t._version) for t in tensors]
 
 
-def _values(root: nn.Module) -> list[Tensor]:
-    """A number of each of them: who writes through ``weight.data`` is not counted."""
-    found = [t for t in _weights_of(root) if t.numel() and t.layout is torch.strided]
-    return [t.detach()[tuple(side // 2 for side in t.shape)].clone() for t in found]
+def _values(tensors: list[Tensor]) -> list[Tensor]:
+    """A number of each: who writes through ``weight.data`` is not counted."""
+    kinds: dict[tuple[Any, ...], list[Tensor]] = {}
+    for t in tensors:
+        if t.layout is torch.strided and t.numel() and t.is_contiguous():
+            middle = t.storage_offset() + t.numel() // 2
+            kinds.setdefault((t.dtype, t.device), []).append(t.as_strided((1,), (1,), middle))
+    return [torch.cat(parts) for parts in kinds.values()]
 
 
-def _weights_of(root: nn.Module) -> list[Tensor]:
-    return [*root.parameters(), *root.buffers()]
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Also where both are no number."""
+    return torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))
 
 
 def _alike(one: list[tuple[Any, ...]], other: list[tuple[Any, ...]]) -> bool:

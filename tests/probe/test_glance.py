@@ -137,6 +137,30 @@ def test_what_keeps_something_from_call_to_call(at_once: bool) -> None:
     assert at_once or "gave out something else" in probe.refused["attn"]
 
 
+class Places(Net):
+    """Makes a buffer in its first call, or in each."""
+
+    def __init__(self, each: bool) -> None:
+        super().__init__()
+        self.each = each
+        self.register_buffer("place", torch.zeros(1))
+
+    def forward(self, x: Tensor, *given: Any, **more: Any) -> Any:
+        if self.each or len(self.place) == 1:
+            self.place = torch.zeros(x.shape[-1])
+        return super().forward(x, *given, **more)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_buffer_may_be_made_in_the_first_call_alone(each: bool) -> None:
+    net, x = Places(each).eval(), torch.randn(1, 3, 8, 8)
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(x)
+        net(x)
+    assert ("attn" in probe.maps) is not each
+    assert not each or "others by now" in probe.refused["attn"]
+
+
 def test_what_raises_in_the_second_run_is_a_sentence() -> None:
     net, x = Net().eval(), torch.randn(1, 3, 8, 8)
     with torch.no_grad(), nv.attach(net) as probe:
