@@ -155,6 +155,7 @@ def seen_of(file: str, name: str) -> Seen:
         try:
             with probe:
                 net(x)
+            _ = probe.maps
         except ProbeError:
             pass
         whole = time.perf_counter() - begun

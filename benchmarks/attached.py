@@ -1,6 +1,7 @@
 """What looking in costs: a network alone, with ``nv.attach``, and giving out dense maps, in turns.
 
-Attaching records while the network runs (``recording``), and reads and proves when the block ends.
+Within the block next to nothing is recorded (``recording``); a run that is, reading and proving come
+when maps are first asked for.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from benchmarks.timing import MiB, Ratio, in_turns
-from nonlocal_viz.probe.watch import Watch
 
 #: {name: side of the picture}
 _NETWORKS = {
@@ -61,12 +61,14 @@ def cases(quick: bool) -> tuple[str, list[str], list[list[object]]]:
 
 def _ways(net: nn.Module, x: Tensor) -> dict[str, Callable[[], Any]]:
     def recording() -> None:
-        with torch.inference_mode(), Watch(net):
+        with torch.inference_mode(), nv.attach(net):
             net(x)
 
     def attached() -> None:
-        with torch.inference_mode(), nv.attach(net):
-            net(x)
+        with torch.inference_mode():
+            with nv.attach(net) as probe:
+                net(x)
+            assert probe.maps
 
     return {
         "alone": torch.inference_mode()(lambda: net(x)),

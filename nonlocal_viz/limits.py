@@ -44,6 +44,10 @@ class Limits:
     # A clip has T times the cells of a picture: 224 px give 28 x 28 cells a frame at stride 8.
     clip_short_side: int = 224
 
+    # Attach: a network is run again on changed pictures to see which token is which. Networks of ordinary
+    # orders take a second or two; those that cannot be placed would be searched for minutes.
+    placing_seconds: float = 60.0
+
     # Core: a float32 map of 1 GiB is 16,384 x 16,384; more is refused unless the caller lifts it.
     dense_map_bytes: int = 1024 * MIB
 

@@ -1,22 +1,52 @@
 """Run a module once more on changed input, without a trace: what it is, was and keeps stays as it is."""
 
 import copy
+import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.limits import LIMITS
+from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
 #: How often one module is run again at most, whatever its size.
 _RUNS = 2000
+#: Seconds that a map gets in any case, while there are any.
+_LEAST = 3.0
 
 
-class _EnoughError(Exception):
-    """What was to be seen was seen."""
+class Allowance:
+    """Seconds of the processor that runs on changed input may take, those of one map and all together.
+
+    Of the thread that runs them: another program on the machine takes nothing away. One map may spend a
+    quarter of what is left, so that one that cannot be placed leaves time for the others.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._left, self._of_one = seconds, seconds, seconds
+
+    def begin(self) -> None:
+        """The next map."""
+        self._of_one = min(self._left, max(self._left / 4, _LEAST))
+
+    def spend(self, seconds: float) -> None:
+        """What one run took."""
+        self._left, self._of_one = self._left - seconds, self._of_one - seconds
+
+    def check(self) -> None:
+        """Raises:
+        UnprovenError: there is nothing left.
+        """
+        if self._of_one <= 0:
+            raise UnprovenError(
+                "Its tokens were not placed within their share of the "
+                f"{self.seconds:.0f} seconds that runs on changed input may take: attach to this "
+                "module alone, and give grid=(H, W)."
+            )
 
 
 class Again:
@@ -25,21 +55,35 @@ class Again:
     Hooks that people hung on it do not fire again; those of PyTorch's own (weight and spectral norm) do.
     """
 
-    def __init__(self, call: Call, nth: int = 0) -> None:
+    def __init__(self, call: Call, nth: int = 0, allowance: Allowance | None = None) -> None:
         self.call, self.nth = call, nth
+        self._allowance = allowance or Allowance(LIMITS.placing_seconds)
         self._runs = 0
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
 
-    def captures(self, change: Callable[[Tensor], Tensor]) -> dict[str, list[Capture]]:
-        """{path relative to the module: captures} where its first tensor is ``change`` of what it was."""
-        watch = Watch(self._twin, prove=False)
-        with watch:
+    def captures(
+        self,
+        change: Callable[[Tensor], Tensor],
+        path: str,
+        enough: Callable[[list[Capture]], bool],
+    ) -> list[Capture]:
+        """The captures of the module at a relative path, its first tensor a ``change`` of what it was.
+
+        What comes after there are ``enough`` is not run."""
+        found: list[Capture] = []
+
+        def see(capture: Capture) -> bool:
+            if capture.path != path:
+                return False
+            found.append(capture)
+            return enough(found)
+
+        # What weights are made of may come from the module that this one is a part of.
+        watch = Watch(self._twin, prove=False, within=path.rpartition(".")[0], enough=see)
+        with suppress(EnoughError), watch:
             self._run(change)
-        found: dict[str, list[Capture]] = {}
-        for capture, _ in watch.found:
-            found.setdefault(capture.path, []).append(capture)
         return found
 
     def input(
@@ -58,7 +102,7 @@ class Again:
             first = first_tensor(args, kwargs)
             if first is not None and shape in (None, tuple(first[1].shape)):
                 seen.append(first[1].detach().clone())
-                raise _EnoughError
+                raise EnoughError
 
         looked_at = self._twin.get_submodule(path)
         handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
@@ -75,7 +119,7 @@ class Again:
             handles.append(self._twin.get_submodule(after[0]).register_forward_hook(changed))
         try:
             self._run(change if after is None else lambda x: x)
-        except _EnoughError:
+        except EnoughError:
             pass
         finally:
             for handle in handles:
@@ -90,6 +134,7 @@ class Again:
             raise UnprovenError(
                 f"Its tokens were not all placed after {_RUNS} runs on changed input."
             )
+        self._allowance.check()
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
         at, tensor = tensors(args, kwargs)[self.nth]
         changed = change(tensor.detach().clone())
@@ -98,8 +143,13 @@ class Again:
             args = [changed if a is tensor else a for a in args]
         kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
         devices = [tensor.device] if tensor.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.no_grad(), lowered(self.call, tensor):
-            self._twin(*args, **kwargs)
+        begun = time.thread_time()
+        try:
+            forked = torch.random.fork_rng(devices=devices)
+            with forked, torch.no_grad(), lowered(self.call, tensor):
+                self._twin(*args, **kwargs)
+        finally:
+            self._allowance.spend(time.thread_time() - begun)
 
 
 def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
@@ -152,10 +202,10 @@ def twin_of(module: nn.Module, own_buffers: bool = False) -> nn.Module:
     for inner in twin.modules():
         for kind in ("_forward_hooks", "_forward_pre_hooks"):
             hooks = getattr(inner, kind)
-            for key in [k for k, hook in hooks.items() if not _torchs(hook)]:
+            for key in [k for k, hook in hooks.items() if not torchs(hook)]:
                 del hooks[key]
     return twin
 
 
-def _torchs(hook: Any) -> bool:
+def torchs(hook: Any) -> bool:
     return type(hook).__module__.startswith("torch.nn.utils")

@@ -21,6 +21,7 @@ from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.source import About, Encoded
 from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.families import family_of
+from nonlocal_viz.probe.glance import Glance, plain
 from nonlocal_viz.probe.reading import Reader, own_call, three
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.shown import ITSELF, grouped, logits_of, over_picture, reads_clips
@@ -46,9 +47,6 @@ class Probe:
 
     Attributes:
         about, prepare: what the network says of itself, and how a picture becomes what it reads.
-        maps: {path of a module: its map in the last call}.
-        calls: {path: its maps in every call, in order}.
-        refused: {path: why its map is not shown, a sentence}.
     """
 
     def __init__(
@@ -58,6 +56,7 @@ class Probe:
         prepare: Prepare | None = None,
         call: "_Call | None" = None,
         about: About | None = None,
+        at_once: bool = False,
     ) -> None:
         _refuse_whole(model)
         self.model = model
@@ -69,19 +68,42 @@ class Probe:
         self._call = call or _called
         #: (rows, columns) -> where such cells lie in what the network reads.
         self._lattices: dict[tuple[int, ...], Lattice] = {}
-        self.maps: dict[str, Affinity] = {}
-        self.calls: dict[str, list[Affinity]] = {}
-        self.refused: dict[str, str] = {}
+        self._maps: dict[str, Affinity] = {}
+        self._calls: dict[str, list[Affinity]] = {}
+        self._refused: dict[str, str] = {}
         self._by_family: frozenset[str] = frozenset()
-        self._watch: Watch | None = None
+        self._at_once = at_once
+        self._watch: Watch | Glance | None = None
+        #: What was glanced at in the block, and is read when somebody asks.
+        self._unread: Glance | None = None
 
     def __enter__(self) -> "Probe":
         if self._watch is not None:
             raise ProbeError("This probe is watching already; attach once more for a second one.")
-        self.maps, self.calls, self.refused, self._lattices = {}, {}, {}, {}
-        self._watch = Watch(self.model)
+        self._maps, self._calls, self._refused, self._lattices = {}, {}, {}, {}
+        self._unread = None
+        cheap = not self._at_once and plain(self.model)
+        self._watch = Glance(self.model) if cheap else Watch(self.model)
         self._watch.__enter__()
         return self
+
+    @property
+    def maps(self) -> dict[str, Affinity]:
+        """{path of a module: its map in the last call}."""
+        self._read_late()
+        return self._maps
+
+    @property
+    def calls(self) -> dict[str, list[Affinity]]:
+        """{path: its maps in every call, in order}."""
+        self._read_late()
+        return self._calls
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """{path: why its map is not shown, a sentence}."""
+        self._read_late()
+        return self._refused
 
     def __exit__(self, kind: Any, *details: Any) -> None:
         watch, self._watch = self._watch, None
@@ -90,6 +112,26 @@ class Probe:
         watch.__exit__(kind, *details)
         if kind is not None:
             return
+        if isinstance(watch, Glance):
+            if not watch.called:
+                raise ProbeError(_NONE_FOUND)
+            self._unread = watch
+        else:
+            self._read_all(watch)
+
+    def _read_late(self) -> None:
+        glance, self._unread = self._unread, None
+        if glance is None:
+            return
+        with torch.inference_mode(glance.inference):
+            try:
+                watch = glance.watched()
+            except UnprovenError as error:
+                self._refused = dict.fromkeys(glance.attending, str(error))
+                return
+            self._read_all(watch)
+
+    def _read_all(self, watch: Watch) -> None:
         with torch.no_grad():
             self._read(watch)
         for path, sentence in watch.lost.items():
@@ -125,7 +167,7 @@ class Probe:
             pixels = pixels[0].transpose(0, 1)
         kind = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
         x = pixels.to(self.device, kind)
-        probe = Probe(self.model, self.grid)
+        probe = Probe(self.model, self.grid, at_once=True)
         with in_eval_mode(self.model), torch.inference_mode(), probe:
             output = self._called_with(x)
         maps, said = over_picture(probe.maps, pixels.shape[2] if whole else 1, len(pixels))
@@ -233,6 +275,7 @@ def attach(
     *,
     prepare: Prepare | None = None,
     call: "_Call | None" = None,
+    at_once: bool = False,
 ) -> Probe:
     """See every attention over positions of a network that nobody here wrote.
 
@@ -243,12 +286,15 @@ def attach(
         grid: (H, W) or (T, H, W) of the tokens, where it cannot be told from the network.
         prepare: for ``Lens(attach(model))``, how a picture becomes what the network reads.
         call: and how it is given that, where ``model(x)`` would not do.
+        at_once: record all of the attention while the network runs. Else, of a network in eval mode with an
+            attention of a usual structure, its inputs and output are kept alone (at next to no cost),
+            and it is run once more when maps are first asked for, held to that output.
 
     Raises:
         ProbeError: the network is compiled, scripted or exported; or, when the block ends, no attention
             was found in it.
     """
-    return Probe(model, grid, prepare, call)
+    return Probe(model, grid, prepare, call, at_once=at_once)
 
 
 def _called(model: nn.Module, x: Tensor) -> Any:

@@ -109,7 +109,9 @@ class Placing:
             return None
         query, key = known
         if query is None or key is None:
-            found = self._by_bits(axes, images, positions)
+            found = self._by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
+            if found is None:
+                return None
             query = found[0] if query is None else query
             key = found[1] if key is None else key
         if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
@@ -125,7 +127,10 @@ class Placing:
         known = self._known(axes, images, positions, queries=False)
         key = None if known is None else known[1]
         if key is None:
-            key = self._by_bits(axes, images, positions)[1]
+            found = self._by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
+            if found is None:
+                return None
+            key = found[1]
         if bool((key < 0).any()) or not _one_image_a_group(key, positions):
             return None
         return key, positions
@@ -155,7 +160,15 @@ class Placing:
             found.append(next(known, None))
         return found[0], found[1]
 
-    def _by_bits(self, axes: Axes, images: int, positions: int) -> tuple[Tensor, Tensor]:
+    def _by_bits(
+        self,
+        axes: Axes,
+        images: int,
+        positions: int,
+        vain: Callable[[Tensor, Tensor], bool],
+    ) -> tuple[Tensor, Tensor] | None:
+        """The positions that slots follow, bit by bit; None as soon as it is in ``vain``, as it then is for
+        all bits together."""
         numbers = torch.arange(images * positions)
         place: list[Tensor | None] = [None, None]
         for bit in range(max(1, int(images * positions - 1).bit_length())):
@@ -169,7 +182,10 @@ class Placing:
                 said = (before >= 0) & (found >= 0)
                 worse = torch.minimum(before, found)
                 place[i] = torch.where(said, before + (found << bit), worse)
-        query, key = place
+            query, key = place
+            assert query is not None and key is not None
+            if vain(query, key):
+                return None
         assert query is not None and key is not None
         return query, key
 
@@ -199,10 +215,18 @@ class Placing:
         return query, key
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+        def enough(seen: list[Capture]) -> bool:
+            return self._number < len(self._alike(seen))
+
+        found = self._alike(self._again.captures(change, self._path, enough))
+        return found[self._number] if self._number < len(found) else None
+
+    def _alike(self, seen: list[Capture]) -> list[Capture]:
+        """Of a module's captures those that may be the one again."""
         like = self._like
         found = [
             capture
-            for capture in self._again.captures(change).get(self._path, [])
+            for capture in seen
             if capture.softmax == like.softmax
             and capture.query.shape[1:] == like.query.shape[1:]
             and capture.key.shape[1:] == like.key.shape[1:]
@@ -211,8 +235,7 @@ class Placing:
             count = len(like.parts)
             whole = [found[i : i + count] for i in range(0, len(found), count)]
             found = [joined(parts) for parts in whole if len(parts) == count]
-        found = [capture for capture in found if capture.groups == like.groups]
-        return found[self._number] if self._number < len(found) else None
+        return [capture for capture in found if capture.groups == like.groups]
 
 
 def _agrees(table: Tensor, told: list[tuple[Tensor, Tensor]]) -> bool:

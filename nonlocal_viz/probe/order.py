@@ -129,6 +129,10 @@ def _order(moved: _Moved, count: int, grid: GridShape) -> Tensor | None:
     for bit in range(max(1, (cells - 1).bit_length())):
         on, off = (moved(partial(_has_bit, bit, value))[special:] for value in (1, 0))
         code += (on > off).long().cpu() << bit
+        # As many cells have these bits as tokens, or there is no order.
+        low = torch.arange(cells) % (2 << bit)
+        if not torch.equal(code.bincount(minlength=2 << bit), low.bincount(minlength=2 << bit)):
+            return None
     if not torch.equal(code.sort().values, torch.arange(cells)):
         return None
     draw = torch.Generator().manual_seed(6)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.fitting import Lattice
+from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, first_tensor, tensors
+from nonlocal_viz.probe.again import Again, Allowance, first_tensor, tensors
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
@@ -51,9 +52,16 @@ class Reader:
         #: {number of tokens: what those are that an attention gave out}
         self._asked: dict[int, Positions] = {}
         self._again: dict[tuple[int, int], Again] = {}
+        self._allowance = Allowance(LIMITS.placing_seconds)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
 
+    def _again_of(self, call: Call, nth: int = 0) -> Again:
+        if (id(call), nth) not in self._again:
+            self._again[id(call), nth] = Again(call, nth, self._allowance)
+        return self._again[id(call), nth]
+
     def read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
+        self._allowance.begin()
         allowed = tolerance(capture.query.dtype)
         for name, error in capture.error.items():
             if not error <= allowed:
@@ -127,7 +135,7 @@ class Reader:
                     continue
                 x = first[1]
                 path = capture.path[len(call.path) :].lstrip(".")
-                again = self._again.setdefault((id(call), 0), Again(call))
+                again = self._again_of(call)
                 mixing = False
                 for nth in dict.fromkeys((number, 0)):
                     placing = Placing(again, path, nth, x, capture)
@@ -189,7 +197,7 @@ class Reader:
         for nth, (_, x) in enumerate(tensors(call.args, call.kwargs)):
             if nth == 0:
                 continue
-            again = self._again.setdefault((id(call), nth), Again(call, nth))
+            again = self._again_of(call, nth)
             for axes in readings(x, slots.images):
                 found = Placing(again, path, number, x, capture).keys(axes)
                 if found is not None:
@@ -265,7 +273,7 @@ class Reader:
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
-                again = self._again.setdefault((id(root), 0), Again(root))
+                again = self._again_of(root)
                 self._orders[key] = order.found(
                     again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
                 )
@@ -274,7 +282,7 @@ class Reader:
     def _follows(
         self, outer: Call, call: Call, axes: Axes, of_map: Axes, positions: Positions
     ) -> bool:
-        again = self._again.setdefault((id(outer), 0), Again(outer))
+        again = self._again_of(outer)
         path = call.path[len(outer.path) :].lstrip(".")
         still = again.input(lambda x: x, path)
         for cell in _telling(positions):
@@ -321,7 +329,7 @@ class Reader:
         call = self._earliest(count, axes, images, root)
         if call is None or picture.ndim not in (4, 5):
             return False
-        again = self._again.setdefault((id(root), 0), Again(root))
+        again = self._again_of(root)
         path = call.path[len(root.path) :].lstrip(".")
         shape = _shape(call)
         still = again.input(lambda x: x, path, shape=shape)
@@ -364,7 +372,7 @@ class Reader:
         key = count, images, axes
         if key not in self._first:
             self._first[key] = None
-            again = self._again.setdefault((id(root), 0), Again(root))
+            again = self._again_of(root)
             for call in self._given_to(count, axes, images)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), _shape(call)
                 still = again.input(lambda x: x, path, shape=shape)

@@ -29,6 +29,10 @@ def tolerance(dtype: torch.dtype) -> float:
     return _TOLERANCE.get(dtype, 1e-4)
 
 
+class EnoughError(Exception):
+    """What was to be seen of a run was seen: the rest of it is not run."""
+
+
 class UnprovenError(Exception):
     """Why a map is not shown, as a sentence. It never leaves the package: it becomes a refusal."""
 

@@ -26,6 +26,8 @@ _STILL = 1e-4
 #: How much farther than the middlemost cell the right one moves; and of all that moves more than that one
 #: the share that lies around the right one, within this many cells.
 _FARTHER, _AROUND, _REACH = 4.0, 0.6, 2
+#: From this likeness on what two cells move is the same.
+_ALIKE = 0.98
 #: Sides of a grid on which the middle of what moves can be told.
 _TELLING = 4
 
@@ -72,6 +74,8 @@ class _Search:
     def side(self, side: _Side) -> tuple[Positions, Tensor] | None:
         special = len(self._positions.before)
         total = side.groups * side.slots
+        if self._alike(side):
+            return None
         for grid in coarser(self._positions.grid):
             # Frames that are looked at one by one would pass for heads of pooled ones.
             if grid[0] != self._positions.grid[0]:
@@ -89,6 +93,20 @@ class _Search:
                 if found is not None:
                     return names, found
         return None
+
+    def _alike(self, side: _Side) -> bool:
+        """Whether cells at the ends of the grid and in its middle move the same slots: then these are
+        channels or summaries, and no grid has to be tried."""
+        cells = self._positions.cells
+        if cells < 3:
+            return False
+        moves = [
+            self._moved(self._positions, cell, side).square().flatten()
+            for cell in (0, cells - 1, cells // 2)
+        ]
+        first, *others = (m - m.mean() for m in moves)
+        likeness = [float(torch.cosine_similarity(first, other, dim=0)) for other in others]
+        return min(likeness) > _ALIKE
 
     def _on(self, side: _Side, names: Positions) -> Tensor | None:
         tokens = len(names.names)
@@ -140,6 +158,13 @@ class _Search:
             found += (on > off).long() << bit
             least = _STILL * torch.maximum(on.max(), off.max())
             still &= (on <= least) & (off <= least)
+            # Where every slot moves each token has as many, and so has each half of the tokens.
+            if not bool(still.any()):
+                low = torch.arange(self._images * tokens) % (2 << bit)
+                wanted = low.bincount(minlength=2 << bit) * found.numel()
+                counts = found.reshape(-1).bincount(minlength=2 << bit)
+                if not torch.equal(counts * len(low), wanted):
+                    return None
         found[still] = NOWHERE
         placed = found[found >= 0]
         counts = torch.bincount(placed, minlength=self._images * tokens)

@@ -6,6 +6,7 @@ products; what was recorded in a module is forgotten when its parent returns.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
-from nonlocal_viz.probe.records import Call, Capture, Step, relative
+from nonlocal_viz.probe.records import Call, Capture, EnoughError, Step, relative
 from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail, turns
 
 _aten = torch.ops.aten
@@ -47,8 +48,19 @@ class Watch(TorchDispatchMode):
         found: (capture, the calls that it lay in, the outermost first), in order.
     """
 
-    def __init__(self, root: nn.Module, prove: bool = True) -> None:
+    def __init__(
+        self,
+        root: nn.Module,
+        prove: bool = True,
+        within: str = "",
+        enough: Callable[[Capture], bool] | None = None,
+    ) -> None:
+        """``within``: the path of a module, what lies outside is not looked at; after a capture that is
+        ``enough`` the run is ended by an EnoughError."""
         super().__init__()  # type: ignore[no-untyped-call]
+        self._within, self._enough, self._ended = within, enough, False
+        #: Of each call that is running, whether it is looked at.
+        self._near: list[bool] = []
         self.found: list[tuple[Capture, tuple[Call, ...]]] = []
         #: (rows, columns) of every picture-like tensor that a convolution gave out, in order.
         self.grids: dict[tuple[int, ...], None] = {}
@@ -102,12 +114,15 @@ class Watch(TorchDispatchMode):
         path = self._paths.get(id(module))
         if path is not None:
             self._stack.append(Call(path, module, args, {}, _lowered(args)))
+            inside = f"{path}.".startswith(f"{self._within}.") or not self._within
+            self._near.append(inside or (bool(self._near) and self._near[-1]))
             self._marks.append(len(self._kept))
             self.calls.append(self._stack[-1])
 
     def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
         if self._stack and self._stack[-1].module is module:
             call = self._stack.pop()
+            self._near.pop()
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
@@ -132,7 +147,7 @@ class Watch(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if self._busy or not self._stack:
+        if self._busy or not self._stack or not self._near[-1]:
             return func(*args, **kwargs)
         if func._can_decompose():
             # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
@@ -157,6 +172,8 @@ class Watch(TorchDispatchMode):
             )
         finally:
             self._busy = False
+        if self._ended:
+            raise EnoughError
         return out
 
     def _see(self, node: Node, out: Any) -> None:
@@ -338,6 +355,7 @@ class Watch(TorchDispatchMode):
             mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
             capture.error["output"] = relative(mixed, wide(y[groups, slots]))
         self.found.append((capture, tuple(self._stack)))
+        self._ended = self._enough is not None and self._enough(capture)
 
 
 def _scaled(query: Tensor, scale: float) -> Step:
