@@ -7,7 +7,7 @@ gamble (in training, with hooks of its owner's, without a module that plainly at
 
 import copy
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -211,12 +211,12 @@ def _attends(module: nn.Module) -> bool:
     return headed and any(names <= children for names in _ATTENDS)
 
 
-def _state(tensors: list[Tensor]) -> list[tuple[Any, ...]]:
+def _state(tensors: Sequence[Tensor]) -> list[tuple[Any, ...]]:
     """What tells whether weights or buffers are as they were, but for writes that nobody counts."""
     return [(t, t.dtype, t.device, 0 if t.is_inference() else t._version) for t in tensors]
 
 
-def _values(tensors: list[Tensor]) -> list[Tensor]:
+def _values(tensors: Sequence[Tensor]) -> list[Tensor]:
     """A number of each: who writes through ``weight.data`` is not counted."""
     kinds: dict[tuple[Any, ...], list[Tensor]] = {}
     for t in tensors:
