@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
-_TOOL = "document.querySelector('.nlv').nonlocalViz"
+_TOOL = "document.querySelector('.nlv')?.nonlocalViz"
 #: One move; then until the frame that shows it.
 _MOVE = """async ([x, y]) => {
     const picture = document.querySelector('.nlv-picture');
@@ -41,10 +41,10 @@ def page(quick: bool) -> tuple[str, list[str], list[list[object]]]:
     with _shown() as (tab, metrics):
         rows.append(["a move in Explore, N = 2,880", _moves(tab, metrics, moves), ""])
         tab.goto(tab.url.split("?")[0].split("#")[0] + "#lesson=1")
-        tab.wait_for_function(f"{_TOOL}.lesson?.ready")
+        tab.wait_for_function(f"{_TOOL}?.lesson?.ready")
         for number in range(1, 12):
             tab.wait_for_function(
-                f"{_TOOL}.lesson.number === {number} && {_TOOL}.lesson.ready", timeout=60_000
+                f"{_TOOL}?.lesson?.number === {number} && {_TOOL}.lesson.ready", timeout=60_000
             )
             asked = tab.locator("[data-act=show][data-of-question=ask]")
             if asked.count():
@@ -94,7 +94,7 @@ def _shown() -> Iterator[tuple[Any, Any]]:
             browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS.split())
             tab = browser.new_page(viewport={"width": 1440, "height": 900})
             tab.goto(address)
-            tab.wait_for_function(f"document.querySelector('.nlv') && {_TOOL}?.ready")
+            tab.wait_for_function(f"{_TOOL}?.ready")
             protocol = tab.context.new_cdp_session(tab)
             protocol.send("Performance.enable")
 
