@@ -88,7 +88,7 @@ class Reader:
         if found.query_grid != (0, 0, 0) and _in_order(found):
             asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
             self._asked.setdefault(len(asked.names), asked)
-        notes += _beside(found)
+        notes += [*capture.notes, *_beside(found)]
         if capture.dropped:
             notes.append("Dropout changed the weights that were used; these are those before it.")
         return Recorded(

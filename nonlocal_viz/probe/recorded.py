@@ -52,7 +52,7 @@ class Recorded(Affinity):
 
     @property
     def signed(self) -> bool:
-        return not self.capture.distribution
+        return self.capture.negative
 
     @property
     def dtype(self) -> torch.dtype:

@@ -58,6 +58,8 @@ def joined(captures: Sequence[Capture]) -> Joined:
         torch.cat([c.value for c in captures]),
         any(c.dropped for c in captures),
         all(c.distribution for c in captures),
+        any(c.negative for c in captures),
+        tuple(dict.fromkeys(note for c in captures for note in c.notes)),
         error,
         tuple(captures),
     )

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.records import Kind, Step
 
 _aten = torch.ops.aten
@@ -43,7 +44,7 @@ _SAME = {
     _aten.detach.default,
     _aten.alias.default,
 }
-_VIEWS = {
+VIEWS = {
     _aten.view.default,
     _aten._unsafe_view.default,
     _aten.unsqueeze.default,
@@ -94,6 +95,8 @@ class Trail:
     steps: list[Step] = field(default_factory=list)
     dropped: bool = False
     merged: Tensor | None = None
+    #: The axis that weights add up over, where it is not that of the keys alone: "queries" or "pairs".
+    over: str = ""
 
     @classmethod
     def of(cls, weights: Tensor, side: int) -> "Trail":
@@ -128,8 +131,10 @@ class Trail:
             return node.made[0]
         if node.func in _SAME:
             return node.made[0]
-        if node.func in _VIEWS:
-            return node.made[0] if self._regrouped(tuple(node.args[0].shape)) else None
+        if node.func in VIEWS:
+            if self._regrouped(tuple(node.args[0].shape)):
+                return node.made[0]
+            return self._over_pairs(node.made[0])
         if node.func in (_aten.transpose.int, _aten.permute.default, _aten.t.default):
             return self._permuted(node)
         if name == "masked_fill":
@@ -147,7 +152,10 @@ class Trail:
     def _function(self, name: str, node: Node) -> Node | None:
         """Through a function of every score by itself, or a softmax over the columns."""
         if node.func in SOFTMAXES or node.func is _LOGARITHM:
-            if self.column != (node.args[1] % len(node.shape),):
+            axis = (node.args[1] % len(node.shape),)
+            if self.row == axis and self.column != axis:
+                return self._normalised(node, node.args[0], self.row, "queries")
+            if self.column != axis:
                 return None
             if node.func is _LOGARITHM:
                 self._noted(Step("each", torch.ones(1), function=torch.log))
@@ -164,6 +172,37 @@ class Trail:
         call = getattr(overloads, str(node.func).split(".")[2])
         apply = partial(_applied, call, node.args[1:], node.kwargs)
         self._noted(Step("each", torch.ones(1), function=apply))
+        return node.made[0]
+
+    def _over_pairs(self, node: Node | None) -> Node | None:
+        """Through a softmax over all pairs, for which rows and columns were made one axis."""
+        while node is not None and node.func in _SAME:
+            node = node.made[0]
+        if node is None or node.func not in SOFTMAXES:
+            return None
+        flat, pairs = node.args[0], self.rows * self.columns
+        last = sorted((*self.row, *self.column)) == list(
+            range(len(self.shape) - len(self.row) - len(self.column), len(self.shape))
+        )
+        if not last or node.args[1] % flat.ndim != flat.ndim - 1 or flat.shape[-1] != pairs:
+            return None
+        before = self._normalised(node, flat.view(self.shape), (*self.row, *self.column), "pairs")
+        while before is not None and before.func in _SAME:
+            before = before.made[0]
+        if before is None or before.func not in VIEWS:
+            return None
+        return before.made[0] if self._regrouped(tuple(before.args[0].shape)) else None
+
+    def _normalised(
+        self, node: Node, scores: Tensor, axes: tuple[int, ...], over: str
+    ) -> Node | None:
+        """Through a softmax over other axes than the keys: exp(score - a number that was computed then)."""
+        total = wide(scores).logsumexp(axes, keepdim=True)
+        total = total.masked_fill(torch.isneginf(total), 0.0)
+        if node.func is not _LOGARITHM:
+            self._noted(Step("each", torch.ones(1), function=torch.exp))
+        self.add_step("add", -total)
+        self.over = over
         return node.made[0]
 
     def _noted(self, step: Step) -> None:
@@ -274,7 +313,7 @@ def _applied(
 def turns(node: Node) -> bool:
     """Whether an operation only casts a tensor, or looks at it in another shape."""
     turned = (_aten.transpose.int, _aten.permute.default, _aten.t.default)
-    return node.func in _SAME or node.func in _VIEWS or node.func in turned
+    return node.func in _SAME or node.func in VIEWS or node.func in turned
 
 
 def _run(shape: tuple[int, ...], size: int, behind: int) -> tuple[int, ...]:

@@ -19,8 +19,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
-from nonlocal_viz.probe.records import Call, Capture, EnoughError, Step, relative
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node, Trail, turns
+from nonlocal_viz.probe.records import (
+    ADDED_UP,
+    SCRAMBLED,
+    Call,
+    Capture,
+    EnoughError,
+    Step,
+    relative,
+)
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, VIEWS, Node, Trail, turns
 
 _aten = torch.ops.aten
 #: {kernel: where its argument is_causal stands}
@@ -185,6 +193,7 @@ class Watch(TorchDispatchMode):
                 self._whole(node)
             return
         seen = len(self.found)
+        self._put_back(node, tuple(first.shape))
         if node.func in _SIDE_BY_SIDE:
             self._beside(node)
         elif node.func in _FUSED:
@@ -204,6 +213,16 @@ class Watch(TorchDispatchMode):
         if len(self.found) > seen:
             self._mixes[id(made)] = made, self.found[-1][0]
         self._kept.append((key, first, self._depth()))
+
+    def _put_back(self, node: Node, shape: tuple[int, ...]) -> None:
+        """Whether what a map made of the values (.., n, E) is looked at as (.., E, rows, columns)."""
+        made = node.made[0] if node.made else None
+        if made is None or id(made) not in self._mixes or node.func not in VIEWS or len(shape) < 3:
+            return
+        capture = self._mixes[id(made)][1]
+        (n, features), sides = made.shape[-2:], shape[-2:]
+        if made.shape[0] == shape[0] and sides[0] * sides[1] == n and shape[-3] == features != n:
+            capture.notes = tuple(dict.fromkeys((*capture.notes, SCRAMBLED)))
 
     def _beside(self, node: Node) -> None:
         """A concatenation: of what several maps made of the values?"""
@@ -305,8 +324,9 @@ class Watch(TorchDispatchMode):
         made = _walk(trail, made, PRODUCTS)
         if made is None:
             return False
-        softmax = any(step.kind == "softmax" for step in trail.steps)
-        if not softmax and self._has_weights(made):
+        over_keys = any(step.kind == "softmax" for step in trail.steps)
+        softmax = over_keys or bool(trail.over)
+        if not over_keys and self._has_weights(made):
             return True  # the parameters of a layer are no positions
         factors = _factors(made, trail)
         v = value if side == 0 else value.mT
@@ -315,7 +335,10 @@ class Watch(TorchDispatchMode):
         if v.shape[1] != factors[1].shape[1]:
             return False
         steps = tuple(reversed(trail.steps))
-        self._add(Capture(self._owner().path, *factors, steps, softmax, v, trail.dropped), w, y)
+        notes = (ADDED_UP[trail.over],) if trail.over else ()
+        path = self._owner().path
+        capture = Capture(path, *factors, steps, softmax, v, trail.dropped, notes=notes)
+        self._add(capture, w, y)
         return True
 
     def _has_weights(self, product: Node) -> bool:
@@ -341,7 +364,7 @@ class Watch(TorchDispatchMode):
             groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
             slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
             rows = capture.weights(groups, slots)
-            capture.distribution = _are_shares(rows)
+            capture.distribution, capture.negative = _are_shares(rows), bool((rows < 0).any())
             used = rows if weights is None else wide(weights[groups, slots])
             if capture.dropped:
                 # Kept weights are all enlarged alike, the others are 0; which these are only the network
