@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -92,10 +92,11 @@ class Again:
         path: str,
         after: tuple[str, tuple[int, ...]] | None = None,
         shape: tuple[int, ...] | None = None,
+        before: tuple[str, tuple[int, ...]] | None = None,
     ) -> Tensor:
         """What the module at a relative path is first called with (in this shape), where its first input is
         changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
-        gives out in this shape is changed instead."""
+        gives out in this shape is changed instead; ``before``: what that is first given."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -106,19 +107,12 @@ class Again:
 
         looked_at = self._twin.get_submodule(path)
         handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
-        given: list[bool] = []
         if after is not None:
-            source = after[1]
-
-            def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
-                if given or not isinstance(output, Tensor) or tuple(output.shape) != source:
-                    return output
-                given.append(True)
-                return change(output.detach())
-
-            handles.append(self._twin.get_submodule(after[0]).register_forward_hook(changed))
+            handles.append(_changing(self._twin, *after, change))
+        if before is not None:
+            handles.append(_changing_input(self._twin, *before, change))
         try:
-            self._run(change if after is None else lambda x: x)
+            self._run(change if after is None and before is None else lambda x: x)
         except EnoughError:
             pass
         finally:
@@ -152,6 +146,60 @@ class Again:
             self._allowance.spend(time.thread_time() - begun)
 
 
+class AgainInside(Again):
+    """A module that runs again with what a module inside of it gives out changed, in place of its input."""
+
+    def __init__(
+        self, call: Call, after: tuple[str, tuple[int, ...]], allowance: Allowance
+    ) -> None:
+        """``after``: the inner module's path, relative, and the shape of what it gives out."""
+        super().__init__(call, allowance=allowance)
+        self._after = after
+
+    def _run(self, change: Callable[[Tensor], Tensor]) -> None:
+        handle = _changing(self._twin, *self._after, change)
+        try:
+            super()._run(lambda x: x)
+        finally:
+            handle.remove()
+
+
+def _changing(
+    twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
+) -> Any:
+    """Changes the first output in this shape of the module at a relative path, until the handle is removed."""
+    given: list[bool] = []
+
+    def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
+        if given or not isinstance(output, Tensor) or tuple(output.shape) != shape:
+            return output
+        given.append(True)
+        return change(output.detach().clone())
+
+    return twin.get_submodule(path).register_forward_hook(changed)
+
+
+def _changing_input(
+    twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
+) -> Any:
+    """The same of what the module is first given in this shape."""
+    given: list[bool] = []
+
+    def changed(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        first = first_tensor(args, kwargs)
+        if given or first is None or tuple(first[1].shape) != shape:
+            return None
+        given.append(True)
+        new = change(first[1].detach().clone())
+        same = first[1]
+        return (
+            tuple(new if a is same else a for a in args),
+            {k: new if v is same else v for k, v in kwargs.items()},
+        )
+
+    return twin.get_submodule(path).register_forward_pre_hook(changed, with_kwargs=True)
+
+
 def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
     """The autocast that a call ran under."""
     if call.lowered is None:
@@ -182,10 +230,13 @@ def tensors(
     return list(found.values())
 
 
-def twin_of(module: nn.Module, own_buffers: bool = False) -> nn.Module:
+def twin_of(
+    module: nn.Module, own_buffers: bool = False, own_hooks: Collection[int] = ()
+) -> nn.Module:
     """The module once more, with the same weights and without anybody's hooks.
 
     With ``own_buffers`` its buffers are copies, so that it can run in training mode; else they are shared.
+    ``own_hooks``: numbers of hooks that it hung on itself, and keeps.
     """
     memo: dict[int, Any] = {}
     for inner in module.modules():
@@ -203,8 +254,14 @@ def twin_of(module: nn.Module, own_buffers: bool = False) -> nn.Module:
         for kind in ("_forward_hooks", "_forward_pre_hooks"):
             hooks = getattr(inner, kind)
             for key in [k for k, hook in hooks.items() if not torchs(hook)]:
-                del hooks[key]
+                if key not in own_hooks:
+                    del hooks[key]
     return twin
+
+
+def hooks_of(module: nn.Module) -> set[int]:
+    """The numbers of all hooks of a module and its parts, as PyTorch counts them."""
+    return {k for m in module.modules() for k in (*m._forward_hooks, *m._forward_pre_hooks)}
 
 
 def torchs(hook: Any) -> bool:

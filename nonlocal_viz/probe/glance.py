@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from nonlocal_viz.probe.again import torchs, twin_of
+from nonlocal_viz.probe.again import hooks_of, torchs, twin_of
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.records import UnprovenError, relative, tolerance
 from nonlocal_viz.probe.watch import Watch
@@ -103,6 +103,8 @@ class Glance:
         self._values: list[Tensor] = []
         #: Of buffers, as the first call left them: some networks make them then.
         self._buffers: list[tuple[Any, ...]] = []
+        #: Hooks that it hung on itself in a call (transformers does, to give out what lies within).
+        self._hooks: set[int] = set()
 
     def __enter__(self) -> "Glance":
         self._handles = [
@@ -142,6 +144,7 @@ class Glance:
                 self._kept[-1].ended(*given)
                 if len(self._kept) == 1:
                     self._buffers = _state(list(self._root.buffers()))
+                    self._hooks = hooks_of(self._root)
         else:
             self._kept.pop()  # it raised
 
@@ -171,7 +174,7 @@ class Glance:
         same = _alike(self._state, _state(weights)) and _alike(self._buffers, _state(buffers))
         if not same or not all(map(_equal, self._values, _values(weights))):
             raise UnprovenError(_ELSE.format("its weights are others by now"))
-        twin = twin_of(self._root)
+        twin = twin_of(self._root, own_hooks=self._hooks)
         twin.eval()
         watch = Watch(twin)
         try:

@@ -8,7 +8,6 @@ grids deep in a network, where a change of the picture moves all tokens.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions, special_names
-from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.records import Given
 
 #: Cells whose change is looked at, and how much farther than the middlemost token the right one moves.
 _CELLS, _FARTHER = 6, 3.0
@@ -25,17 +24,9 @@ _CELLS, _FARTHER = 6, 3.0
 _TRIED, _MERGED = 3, (1, 2, 4, 8)
 
 
-class Convolved(NamedTuple):
-    """A call of a convolution: how many calls came before it, and the shape of what it gave out."""
-
-    call: Call
-    before: int
-    shape: tuple[int, ...]
-
-
 def found(
     again: Again,
-    convolutions: Sequence[Convolved],
+    convolutions: Sequence[Given],
     given: tuple[str, tuple[int, ...]],
     axes: Axes,
     images: int,
@@ -44,12 +35,12 @@ def found(
 ) -> Positions | None:
     """What ``count`` tokens are that a module, ``given`` by path and shape, is given; None where no
     convolution before it tells. At most ``special`` of them lie in front of the cells."""
-    tried: set[tuple[str, GridShape]] = set()
+    tried: set[tuple[tuple[int, ...], GridShape]] = set()
     for convolved in reversed(convolutions):
         for whole, grid in _grids(convolved.shape, images, count, special):
-            if len(tried) == _TRIED or (convolved.call.path, grid) in tried:
+            if len(tried) == _TRIED or (convolved.shape, grid) in tried:
                 continue
-            tried.add((convolved.call.path, grid))
+            tried.add((convolved.shape, grid))
             moved = _Moved(again, convolved, given, axes, whole, grid)
             order = _order(moved, count, grid)
             if order is not None:
@@ -77,7 +68,7 @@ class _Moved:
     """How far each token of the first image moves where cells of a feature map change."""
 
     def __init__(
-        self, again: Again, convolved: Convolved, given: tuple[str, tuple[int, ...]], axes: Axes,
+        self, again: Again, convolved: Given, given: tuple[str, tuple[int, ...]], axes: Axes,
         whole: GridShape, grid: GridShape,
     ) -> None:  # fmt: skip
         self._again, self._convolved, self._given, self._axes = again, convolved, given, axes
@@ -109,7 +100,8 @@ class _Moved:
     def _far(self, changed: Tensor) -> Tensor:
         moved = (changed - self._still).float()
         axes = (self._axes.batch, *self._axes.positions)
-        far: Tensor = moved.movedim(axes, (0, 1)).flatten(2).norm(dim=2)[0]
+        moved = moved.movedim(axes, tuple(range(len(axes)))).flatten(len(axes))
+        far: Tensor = moved.norm(dim=-1)[0].flatten()
         return far
 
 

@@ -16,14 +16,16 @@ from torch import Tensor
 from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, Allowance, first_tensor, tensors
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
+from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, tensors
+from nonlocal_viz.probe.inner import outputs
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
 from nonlocal_viz.probe.strength import placed
-from nonlocal_viz.probe.together import kind
+from nonlocal_viz.probe.stream import Stream, common, keeps, outermost, shape_of, table
+from nonlocal_viz.probe.together import Joined, kind
 from nonlocal_viz.probe.watch import Watch
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
@@ -32,6 +34,8 @@ _SPECIAL = 8
 _BEHIND = 300
 #: Ways of reading inputs in which slots that mix positions are looked for.
 _LOST = 4
+#: Earlier modules of which it is asked whether their tokens are those of a later one.
+_STREAMS = 2
 #: Modules that are given so many tokens, of which one is looked for that the picture moves.
 _FIRST = 4
 #: Rows that the mass beside the cells is an average of.
@@ -48,7 +52,9 @@ class Reader:
         self._positions: dict[tuple[int, int], Positions | None] = {}
         #: Modules and shapes whose slots were not found: others of their kind are not searched again.
         self._unplaced: set[tuple[object, ...]] = set()
-        self._orders: dict[tuple[int, int], Positions | None] = {}
+        self._orders: dict[tuple[int, int, Axes], Positions | None] = {}
+        #: {shape: where tokens of such inputs lie}
+        self._streams: dict[tuple[int, ...], list[Stream]] = {}
         #: {number of tokens: what those are that an attention gave out}
         self._asked: dict[int, Positions] = {}
         self._again: dict[tuple[int, int], Again] = {}
@@ -79,11 +85,11 @@ class Reader:
             names = tuple(f"query {i + 1}" for i in range(slots.positions))
             positions = Positions((0, 0, 0), names)
         else:
-            first = first_tensor(call.args, call.kwargs)
-            assert first is not None
             positions = self._read_positions(
-                first[1], slots.axes, slots.positions, _up_to(calls, call), notes
+                placing.x, slots.axes, slots.positions, _up_to(calls, call), notes
             )
+            if call.path and placing.x is first_tensor(call.args, call.kwargs)[1]:
+                self._learn(Stream(_up_to(calls, call), slots.axes, positions))
         found = laid_out(capture, slots, positions, placing, keys)
         if found.query_grid != (0, 0, 0) and _in_order(found):
             asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
@@ -98,6 +104,11 @@ class Reader:
                 "proof": dict(capture.error),
             }
         )
+
+    def _learn(self, stream: Stream) -> None:
+        known = self._streams.setdefault(stream.shape, [])
+        known.append(stream)
+        del known[:-_STREAMS]
 
     def tokens(self, x: Tensor) -> tuple[Positions, tuple[str, ...]]:
         """What the tokens (B, N, C) that a module is given are, and notes about it.
@@ -126,7 +137,9 @@ class Reader:
             if alike in self._unplaced:
                 break
             if batch is None:
-                found = self._by_strength(lost, calls)
+                found = self._as_before(capture, calls[: own + 1], number)
+                found = found or self._from_inside(capture, calls[: own + 1], number)
+                found = found or self._by_strength(lost, calls)
                 if found is not None:
                     return found
             for call in reversed(calls[: own + 1]):
@@ -134,6 +147,8 @@ class Reader:
                 if first is None or not capture.path.startswith(call.path):
                     continue
                 x = first[1]
+                if len(calls) > 1 and _is_split(x, capture):
+                    continue
                 path = capture.path[len(call.path) :].lstrip(".")
                 again = self._again_of(call)
                 mixing = False
@@ -156,6 +171,74 @@ class Reader:
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
+
+    def _from_inside(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots by what a module inside of one of the calls gave out before it attended."""
+        root = first_tensor(calls[0].args, calls[0].kwargs)
+        parts = capture.parts if isinstance(capture, Joined) else (capture,)
+        given = self._watch.given[: self._watch.before.get(id(parts[0]), 0)]
+        images = 1 if root is None else root[1].shape[0]
+        for call, inner, shape in outputs(given, calls, images):
+            if first_tensor(call.args, call.kwargs) is None:
+                continue
+            x = torch.empty(shape, device="meta")
+            again = AgainInside(call, (inner, shape), self._allowance)
+            path = capture.path[len(call.path) :].lstrip(".")
+            placing = Placing(again, path, number, x, capture)
+            for axes in self._readings(x, images):
+                if axes.positions[-1] != x.ndim - 1:
+                    continue
+                slots = placing.slots(axes)
+                if slots is not None and bool((slots.key != NOWHERE).any()):
+                    self._learn_windows(capture, calls, number, slots, x, axes)
+                    return slots, placing, call
+        return None
+
+    def _learn_windows(
+        self, capture: Capture, calls: tuple[Call, ...], number: int, slots: Slots, x: Tensor, axes: Axes
+    ) -> None:
+        """Where the tokens lie that the module was given, windows in the place of images."""
+        calls = calls[: outermost(calls) + 1]
+        for placing, own in self._own_readings(capture, calls[-1], number):
+            found = placing.slots(own)
+            places = None if found is None else table(found, slots)
+            if places is not None:
+                positions = self._read_positions(x, axes, slots.positions, calls, [])
+                self._learn(Stream(calls, own, positions, slots.images, places))
+                return
+
+    def _own_readings(
+        self, capture: Capture, call: Call, number: int
+    ) -> Iterator[tuple[Placing, Axes]]:
+        first = first_tensor(call.args, call.kwargs)
+        if first is None:
+            return
+        path = capture.path[len(call.path) :].lstrip(".")
+        placing = Placing(self._again_of(call), path, number, first[1], capture)
+        for axes in readings(first[1], first[1].shape[0]):
+            yield placing, axes
+
+    def _as_before(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots by the windows that an earlier module was given, where it is given the same ones."""
+        for at in reversed(range(outermost(calls), len(calls))):
+            upto = calls[: at + 1]
+            for stream in reversed(self._streams.get(shape_of(upto[-1]), [])):
+                if stream.table is None:
+                    continue
+                for placing, axes in self._own_readings(capture, upto[-1], number):
+                    slots = placing.slots(axes) if axes == stream.axes else None
+                    if slots is None or bool((slots.key == MIXED).any()):
+                        continue
+                    ancestor = common(stream.calls, upto)
+                    if ancestor is not None and self._kept(stream, upto, ancestor):
+                        sides = stream.positions.grid[1:]
+                        placing.x = torch.empty((stream.images, 1, *sides), device="meta")
+                        return stream.moved_to(slots), placing, upto[-1]
+        return None
 
     def _by_strength(
         self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...]
@@ -217,7 +300,7 @@ class Reader:
             )
             return Positions((1, 1, count))
         if len(axes.positions) > 1:
-            return Positions(three([x.shape[a] for a in axes.positions]))
+            return self._plane(x, axes, calls)
         images = x.shape[axes.batch]
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
@@ -226,6 +309,8 @@ class Reader:
             found = self._of_feature_map(calls, axes, count, images)
         if found is None:
             found = self._ordered(root, axes, count, images)
+        if found is None:
+            found = self._by_stream(calls, axes)
         if found is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             found = self._asked.get(count)
@@ -247,6 +332,50 @@ class Reader:
             )
         return found
 
+    def _plane(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions:
+        """What the positions along several axes are: a grid, but where the features stand behind they may
+        be windows and what lies within, which the network's own feature maps tell."""
+        sides = [x.shape[a] for a in axes.positions]
+        plain = Positions(three(sides))
+        root = calls[0]
+        behind = axes.positions[-1] != x.ndim - 1 and x.ndim == 4
+        if not behind or len(calls) < 2 or not _is_picture(root) or root.path:
+            return plain
+        found = self._by_stream(calls, axes)
+        if found is None:
+            found = self._ordered(root, axes, math.prod(sides), x.shape[axes.batch], calls[-1])
+        if found is None and self._looks_whole(sides, root):
+            found = plain
+        if found is None:
+            raise UnprovenError(
+                f"Its {sides[0]} x {sides[1]} positions are no picture's rows and columns, and lie on no grid "
+                "that the network shows."
+            )
+        return found
+
+    def _looks_whole(self, sides: Sequence[int], root: Call) -> bool:
+        """Whether rows and columns are as many as a picture of this shape is divided into."""
+        picture = first_tensor(root.args, root.kwargs)
+        assert picture is not None
+        height, width = picture[1].shape[-2:]
+        pitch = height / sides[0]
+        return abs(width / pitch - sides[1]) <= 1 or tuple(sides) in self._watch.grids
+
+    def _by_stream(self, calls: Sequence[Call], axes: Axes) -> Positions | None:
+        """What the tokens of an earlier module were, where these are the same ones."""
+        for stream in reversed(self._streams.get(shape_of(calls[-1]), [])):
+            ancestor = common(stream.calls, calls)
+            known = stream.table is None and stream.axes == axes
+            if known and ancestor is not None and self._kept(stream, calls, ancestor):
+                return stream.positions
+        return None
+
+    def _kept(self, stream: Stream, calls: Sequence[Call], ancestor: Call) -> bool:
+        try:
+            return keeps(stream, calls, self._again_of(ancestor), ancestor)
+        except UnprovenError:
+            return False
+
     def _of_feature_map(
         self, calls: Sequence[Call], axes: Axes, count: int, images: int
     ) -> Positions | None:
@@ -264,15 +393,23 @@ class Reader:
                     return positions
         return None
 
-    def _ordered(self, root: Call, axes: Axes, count: int, images: int) -> Positions | None:
-        """The grid and order of tokens by the convolutions before the first call that is given them."""
-        key = count, images
+    def _ordered(
+        self, root: Call, axes: Axes, count: int, images: int, given: Call | None = None
+    ) -> Positions | None:
+        """The grid and order of tokens by the convolutions before the first call that is given them, or
+        before the one that is named."""
+        key = count, images, axes
         if key not in self._orders:
             self._orders[key] = None
-            call = self._earliest(count, axes, images, root)
+            call = given or self._earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
-                before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
+                convolved = {id(c) for c, _, _ in self._watch.convolutions}
+                before = [
+                    g
+                    for g in self._watch.given
+                    if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
+                ]
                 again = self._again_of(root)
                 self._orders[key] = order.found(
                     again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
@@ -300,7 +437,9 @@ class Reader:
             cells = math.prod(self._given)
             if 0 <= count - cells <= _SPECIAL:
                 return Positions(self._given, special_names(count - cells))
-        grids: list[tuple[int, ...]] = list(self._watch.grids)
+        given = [g.shape for g in self._watch.given if g.shape[0] == images]
+        pooled = [tuple(shape[2:]) for shape in given]
+        grids: list[tuple[int, ...]] = list(dict.fromkeys([*self._watch.grids, *pooled]))
         for grid in list(grids):
             while min(grid) > 1:
                 grid = tuple(-(-side // 2) for side in grid)
@@ -308,6 +447,8 @@ class Reader:
         picture = first_tensor(root.args, root.kwargs)
         if picture is not None and picture[1].ndim == 4:
             grids += _square_patches(count, picture[1].shape[-2:])
+        if picture is not None and picture[1].ndim == 5:
+            grids += _cubes(count, picture[1].shape[-3:])
         fitting = [g for g in dict.fromkeys(grids) if _special_fits(count - math.prod(g), g)]
         fitting.sort(key=lambda g: count - math.prod(g))
         asked = [Positions(three(g), special_names(count - math.prod(g))) for g in fitting]
@@ -380,6 +521,12 @@ class Reader:
                     self._first[key] = call
                     break
         return self._first[key]
+
+
+def _is_split(x: Tensor, capture: Capture) -> bool:
+    """Whether a module is given the queries themselves, (B, heads, n, D): its heads are no positions."""
+    n, features = capture.query.shape[1:]
+    return x.ndim == 4 and x.shape[2:] == (n, features) and x.shape[:2].numel() == capture.groups
 
 
 def _special_fits(special: int, grid: Sequence[int]) -> bool:
@@ -490,14 +637,25 @@ def _shape(call: Call) -> tuple[int, ...]:
 
 
 def _is_picture(root: Call) -> bool:
+    """Whether a network is given a picture, or a list of them."""
     first = first_tensor(root.args, root.kwargs)
-    return first is not None and first[1].ndim > 3
+    if first is None:
+        return any(map(_holds_pictures, (*root.args, *root.kwargs.values())))
+    return first[1].ndim > 3
+
+
+def _holds_pictures(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_holds_pictures, value))
+    return isinstance(value, Tensor) and value.is_floating_point() and value.ndim >= 3
 
 
 def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]:
-    """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over."""
+    """Grids (H, W) of square patches of a picture that leave few of ``count`` tokens over; the patches may
+    overlap, but for a rounding they divide both sides alike."""
     height, width = picture
     found: list[tuple[int, ...]] = []
+    about: list[tuple[int, ...]] = []
     for special in range(_SPECIAL + 1):
         for rows in range(1, count - special + 1):
             columns = (count - special) // rows
@@ -508,6 +666,24 @@ def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]
                 and height // rows == width // columns
             ):
                 found.append((rows, columns))
+            elif (
+                exact
+                and min(rows, columns) >= _LARGE
+                and abs(columns - rows * width / height) < 1 > abs(rows - columns * height / width)
+            ):
+                about.append((rows, columns))
+    return found + about
+
+
+def _cubes(count: int, clip: Sequence[int]) -> list[tuple[int, ...]]:
+    """Grids (T, H, W) of a clip, of square patches and equal numbers of frames, that leave few tokens."""
+    frames, height, width = clip
+    found: list[tuple[int, ...]] = []
+    for special in range(_SPECIAL + 1):
+        for depth in (d for d in range(1, frames + 1) if frames % d == 0):
+            if (count - special) % depth == 0:
+                plane = _square_patches((count - special) // depth, (height, width))
+                found += [(depth, *g) for g in plane if depth * math.prod(g) == count - special]
     return found
 
 

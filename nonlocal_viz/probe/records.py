@@ -158,3 +158,14 @@ class Call:
     args: tuple[object, ...]
     kwargs: dict[str, object]
     lowered: torch.dtype | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a module gave out: its call, the calls that this lay in, the shape, and how many calls began
+    before."""
+
+    call: Call
+    within: tuple[Call, ...]
+    shape: tuple[int, ...]
+    number: int

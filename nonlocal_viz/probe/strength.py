@@ -28,6 +28,8 @@ _STILL = 1e-4
 _FARTHER, _AROUND, _REACH = 4.0, 0.6, 2
 #: From this likeness on what two cells move is the same.
 _ALIKE = 0.98
+#: Cells whose heads are compared, positions within one, and how alike these have to move the heads.
+_PLACES, _INSIDE, _SAME_PLACE = 2, 16, 0.3
 #: Sides of a grid on which the middle of what moves can be told.
 _TELLING = 4
 
@@ -116,7 +118,7 @@ class _Search:
             return None
         codes = self._searched(side, names)
         if codes is not None and self._holds(side, names, codes, blocks=True):
-            return codes
+            return codes if self._heads_agree(side, names, codes) else None
         if min(names.grid[1:]) < _TELLING:
             return None
         if names.before or names.grid != self._positions.grid:
@@ -126,8 +128,36 @@ class _Search:
             layouts = tables(side.groups, side.slots, self._images, names.grid[1:])
         for table in layouts:
             if self._holds(side, names, table, blocks=False):
-                return table
+                return table if self._heads_agree(side, names, table) else None
         return None
+
+    def _heads_agree(self, side: _Side, names: Positions, table: Tensor) -> bool:
+        """Whether the slots that stand for one cell are its heads: these follow the same positions of the
+        input within it; slots that lie next to each other within a coarser cell follow each their own."""
+        flat = table.reshape(-1)
+        if names.grid == self._positions.grid:
+            return True
+        code = self._code_of(names)
+        for cell in self._cells[:_PLACES]:
+            t, h, w = self._block(names, cell)
+            wanted = (t * names.grid[1] + h) * names.grid[2] + w + len(names.before)
+            own = (flat == wanted).nonzero()[:, 0]
+            inside = (code == wanted).nonzero()[:_INSIDE, 0]
+            if len(own) < 2 or len(inside) < 2:
+                continue
+            profiles = torch.stack([self._single(int(p), side).reshape(-1)[own] for p in inside])
+            profiles = profiles / profiles.norm(dim=0).clamp_min(1e-30)
+            alike, heads = profiles.T @ profiles, len(own)
+            others = (float(alike.sum()) - heads) / (heads * (heads - 1))
+            if others < _SAME_PLACE:
+                return False
+        return True
+
+    def _single(self, position: int, side: _Side) -> Tensor:
+        where = torch.zeros(self._images, len(self._positions.names), dtype=torch.bool)
+        where[0, position] = True
+        moved = self._placing.strength(self._axes, where, alike=True)[side.number]
+        return moved.square()
 
     def _code_of(self, names: Positions) -> Tensor:
         """(positions,) the token of a side that each position of the input belongs to; -1: none."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
 from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -25,6 +26,7 @@ from nonlocal_viz.probe.records import (
     Call,
     Capture,
     EnoughError,
+    Given,
     Step,
     relative,
 )
@@ -44,6 +46,9 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
+_A_FUNCTION = (
+    "It calls flex_attention, whose scores go through a function of the network's own: no weights are seen."
+)
 _SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
@@ -55,6 +60,9 @@ class Watch(TorchDispatchMode):
     Attributes:
         found: (capture, the calls that it lay in, the outermost first), in order.
     """
+
+    #: Operators that take functions (flex_attention) are let through; they are not looked into.
+    supports_higher_order_operators = True
 
     def __init__(
         self,
@@ -84,6 +92,10 @@ class Watch(TorchDispatchMode):
         self.outputs: list[tuple[Call, Any]] = []
         #: Captures whose products with the values were put side by side.
         self.together: list[list[Capture]] = []
+        #: What modules gave out that may be pictures of features, in order; and {id of a capture: how many
+        #: of these came before it}.
+        self.given: list[Given] = []
+        self.before: dict[int, int] = {}
         #: Every call of a module, in order.
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
@@ -131,6 +143,9 @@ class Watch(TorchDispatchMode):
         if self._stack and self._stack[-1].module is module:
             call = self._stack.pop()
             self._near.pop()
+            out = given[-1]
+            if self._prove and isinstance(out, Tensor) and out.ndim in (4, 5):
+                self.given.append(Given(call, tuple(self._stack), tuple(out.shape), len(self.calls)))
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
@@ -156,6 +171,10 @@ class Watch(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         if self._busy or not self._stack or not self._near[-1]:
+            return func(*args, **kwargs)
+        if isinstance(func, HigherOrderOperator):
+            if "attention" in str(func):
+                self.lost[self._owner().path] = _A_FUNCTION
             return func(*args, **kwargs)
         if func._can_decompose():
             # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
@@ -217,6 +236,11 @@ class Watch(TorchDispatchMode):
     def _put_back(self, node: Node, shape: tuple[int, ...]) -> None:
         """Whether what a map made of the values (.., n, E) is looked at as (.., E, rows, columns)."""
         made = node.made[0] if node.made else None
+        while made is not None and id(made) not in self._mixes and turns(made):
+            before = made.made[0]
+            if before is None or made.shape[-2:] != before.shape[-2:]:
+                return
+            made = before
         if made is None or id(made) not in self._mixes or node.func not in VIEWS or len(shape) < 3:
             return
         capture = self._mixes[id(made)][1]
@@ -377,6 +401,7 @@ class Watch(TorchDispatchMode):
                 capture.error["weights"] = relative(rows, used)
             mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
             capture.error["output"] = relative(mixed, wide(y[groups, slots]))
+        self.before[id(capture)] = len(self.given)
         self.found.append((capture, tuple(self._stack)))
         self._ended = self._enough is not None and self._enough(capture)
 

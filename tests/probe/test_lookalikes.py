@@ -6,6 +6,7 @@ import pytest
 
 import nonlocal_viz as nv
 from nonlocal_viz.errors import ProbeError
+from tests.probe import more_lookalikes  # noqa: F401  (they list themselves)
 from tests.probe.lookalikes import LOOKALIKES
 
 

@@ -1,0 +1,35 @@
+"""Pictures of features inside of a module, from which the slots of its attention can be placed.
+
+A module may convolve what it is given before it attends (so that its own input mixes positions), or fold
+windows into the batch: what a module inside of it gave out shortly before, (B, C, H, W), has one vector a
+position and its images in front.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from nonlocal_viz.probe.records import Call, Given
+
+#: Outputs that are tried for one attention, the last before it first.
+_TRIED = 3
+
+
+def outputs(
+    given: Sequence[Given], calls: Sequence[Call], images: int
+) -> Iterator[tuple[Call, str, tuple[int, ...]]]:
+    """(call, path of a module inside of it, shape of what that gave out) of ``given``, what came before an
+    attention that lay in ``calls``; each with the innermost of these that it lies in."""
+    tried: set[tuple[int, ...]] = set()
+    for found in reversed(given):
+        outer = [c for c in calls if any(c is within for within in found.within)]
+        if not outer or found.shape[0] != images or found.shape in tried:
+            continue
+        path = found.call.path
+        # Of a module that runs several times it is not known which of its outputs would be changed.
+        times = Counter(g.call.path for g in given if any(outer[-1] is w for w in g.within))
+        if times[path] > 1:
+            continue
+        tried.add(found.shape)
+        yield outer[-1], path[len(outer[-1].path) :].lstrip("."), found.shape
+        if len(tried) == _TRIED:
+            return
