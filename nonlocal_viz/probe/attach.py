@@ -20,9 +20,10 @@ from nonlocal_viz.core.fitting import Lattice, Prepare
 from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.source import About, Encoded
 from nonlocal_viz.errors import ProbeError
+from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.glance import Glance, plain
-from nonlocal_viz.probe.reading import Reader, own_call, three
+from nonlocal_viz.probe.reading import Reader, own_call
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.shown import ITSELF, grouped, logits_of, over_picture, reads_clips
 from nonlocal_viz.probe.together import alike, joined
