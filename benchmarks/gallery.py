@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from nonlocal_viz import render
-from nonlocal_viz.core.fitting import Prepare
 from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.probe import Probe
+from nonlocal_viz.probe.families import criss_cross
 from nonlocal_viz.resources import examples
 from nonlocal_viz.sheet import encode_sheet
 
@@ -28,16 +29,22 @@ PHOTO, QUERY = "bunny", (376.0, 250.0)
 BLOCK = "layer2.1"
 #: How far copies may be from the shipped map, of its greatest weight: they sum in another order.
 _SAME = 1e-4
+#: What random weights of an attention are multiplied with.
+_SHARPER = 4.0
+_CAPTION = (
+    "Each row is scaled to its own maximum. Below the first line weights are random: only what can be "
+    "reached is theirs."
+)
+_MAXVIT = "blocks.1.layers.1.layers.grid_attention.attn_layer.1"
 
 
 class Shown(NamedTuple):
-    """A network of the gallery. ``block`` None: its default one; ``head`` None: the mean of its heads."""
+    """A network of the gallery, and the block that is shown, the mean of its heads."""
 
     title: str
     kind: str
     open: Callable[[], Any]
-    block: str | None = None
-    head: int | None = None
+    block: str
 
 
 class Before(nn.Module):
@@ -91,8 +98,20 @@ def _instead(make: Callable[[NonLocalResNet], nn.Module]) -> Any:
     return nv.attach(Before(network, make(network)).eval(), prepare=network.prepare)
 
 
-def _by_name(name: str) -> Any:
-    return nv.load_model(name, "cpu", pretrained=False)
+def _by_name(name: str, block: str) -> Any:
+    probe = nv.load_model(name, "cpu", pretrained=False)
+    assert isinstance(probe, Probe)
+    with torch.no_grad():
+        for weights in probe.model.get_submodule(block).parameters():
+            # As they are made, every row is nearly even.
+            weights.mul_(_SHARPER)
+    return probe
+
+
+def _criss_cross() -> Any:
+    block, tokens = criss_cross.example()
+    patches = nn.Conv2d(3, tokens.shape[1], 16, 16)
+    return nv.attach(nn.Sequential(patches, block).eval(), prepare=nv.Prepare(multiple=16))
 
 
 def gallery() -> Iterator[Shown]:
@@ -101,19 +120,15 @@ def gallery() -> Iterator[Shown]:
     pytorch = partial(_instead, lambda net: OverCells(nv.as_attention(net.block(BLOCK))))
     yield Shown("torch MultiheadAttention", "the same weights", pytorch, "attention.heads")
     yield Shown("mmcv NonLocal2d", "the same weights", partial(_instead, of_mmcv), "attention")
-    for name, kind, block in (
-        ("timm:vit_tiny_patch16_224", "every cell", "blocks.0.attn"),
-        ("timm:swin_tiny_patch4_window7_224", "a shifted window", "layers.1.blocks.1.attn"),
-        (
-            "torchvision:maxvit_t",
-            "a grid with gaps",
-            "blocks.1.layers.1.layers.grid_attention.attn_layer.1",
-        ),
-        ("timm:pvt_v2_b0", "pooled keys", "stages.1.blocks.0.attn"),
-        ("timm:levit_128s", "every second cell asks", "stages.1.downsample.attn_downsample"),
-        ("timm:botnet26t_256", "every cell, relative places", "stages.2.1.self_attn"),
+    for title, name, kind, block in (
+        ("ViT", "timm:vit_tiny_patch16_224", "every cell", "blocks.0.attn"),
+        ("Swin", "timm:swin_tiny_patch4_window7_224", "a shifted window", "layers.1.blocks.1.attn"),
+        ("MaxViT", "torchvision:maxvit_t", "a grid with gaps", _MAXVIT),
+        ("PVT", "timm:pvt_v2_b0", "pooled keys", "stages.1.blocks.0.attn"),
+        ("BoTNet", "timm:botnet26t_256", "every cell, by relative place", "stages.2.1.self_attn"),
     ):
-        yield Shown(name, kind, partial(_by_name, name), block)
+        yield Shown(title, kind, partial(_by_name, name, block), block)
+    yield Shown("CCNet", "its row and its column", _criss_cross, "1")
 
 
 def draw(tile: int) -> np.ndarray:
@@ -126,7 +141,7 @@ def draw(tile: int) -> np.ndarray:
     for shown in gallery():
         torch.manual_seed(0)
         view = nv.Lens(shown.open()).open(examples()[PHOTO])
-        row = view.query(*QUERY, block=shown.block or view.default_block, head=shown.head)
+        row = view.query(*QUERY, block=shown.block)
         print(f"{shown.title:36} {row.block:44} {shown.kind}", flush=True)
         if shown.kind in ("trained", "the same weights"):
             first = row.map if first is None else first
@@ -146,7 +161,7 @@ def draw(tile: int) -> np.ndarray:
         [("its row", "")],
         tile=tile,
         columns=3,
-        caption="Each tile has colours scaled to its own maximum. Weights of the second and third line are random.",
+        caption=_CAPTION,
         legends=[render.Legend.of(False)],
     )
 

@@ -362,3 +362,40 @@ def test_a_picture_is_looked_at_in_eval_mode(photo: np.ndarray) -> None:
     rows = [lens.open(photo).query(40, 40).map for _ in range(2)]
     np.testing.assert_array_equal(*rows)
     assert net.training and net[1].num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        # Its halos divide every stage's map by eight.
+        ("timm:eca_halonext26ts", (256, 256)),
+        ("timm:botnet26t_256", (256, 256)),
+        ("torchvision:maxvit_t", (224, 224)),
+        ("timm:pvt_v2_b0", None),
+        ("torchvision:swin_t", None),
+    ],
+)
+def test_a_network_is_given_sizes_that_it_reads(name: str, size: tuple[int, int] | None) -> None:
+    assert nv.load_model(name, "cpu", pretrained=False).prepare.size == size
+
+
+def test_a_network_that_cannot_run_without_numbers_is_believed() -> None:
+    class Asks(nn.Module):
+        def __init__(self, side: int) -> None:
+            super().__init__()
+            self.side, self.seen = side, nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[-1] % self.side == 0
+            return self.seen(x) if bool(x.sum() > 0) else x
+
+    class Shapes(Asks):
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[-1] % self.side == 0
+            return self.seen(x)
+
+    assert fetching.reads_any_shape(Asks(64), (64, 64), 32)
+    network = Shapes(64)
+    assert not fetching.reads_any_shape(network, (64, 64), 32)
+    assert fetching.reads_any_shape(network, (64, 64), 64)
+    assert network.training and int(network.seen.num_batches_tracked) == 0
