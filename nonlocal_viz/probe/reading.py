@@ -405,7 +405,9 @@ def _beside(found: Recorded) -> Iterator[str]:
     }
     for what, share in parts.items():
         if bool((share > 0).any()):
-            yield f"On average {100 * float(share.mean()):.0f} % of a row lies on {what}."
+            percent = 100 * float(share.mean())
+            said = f"{percent:.0f}" if percent >= 1 else "less than 1"
+            yield f"On average {said} % of a row lies on {what}."
 
 
 def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:

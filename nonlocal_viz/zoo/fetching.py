@@ -32,6 +32,7 @@ class Made(NamedTuple):
     prepare: Prepare | None
     about: About
     call: Callable[[nn.Module, torch.Tensor], Any] | None = None
+    clips: bool | None = None
 
 
 def random_weights(pretrained: bool | None) -> str:

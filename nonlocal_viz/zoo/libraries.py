@@ -87,7 +87,7 @@ def open_named(
         kept = tuple(said for said in about.assumptions if said != random_weights(False))
         about = About(about.name, about.title, assumptions=kept)
     made.model.eval().requires_grad_(False).to(where)
-    return Probe(made.model, grid, prepare or made.prepare, made.call, about)
+    return Probe(made.model, grid, prepare or made.prepare, made.call, about, clips=made.clips)
 
 
 def _from_timm(name: str, pretrained: bool | None, options: dict[str, Any]) -> Made:
