@@ -164,17 +164,24 @@ class AgainInside(Again):
             handle.remove()
 
 
+def _laid_as(tensor: Tensor, changed: Tensor) -> Tensor:
+    """The changed one, in memory as it was: what a network does next may depend on that."""
+    if tensor.stride() == changed.stride():
+        return changed
+    return torch.empty_like(tensor).copy_(changed)
+
+
 def _changing(
     twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
 ) -> Any:
-    """Changes the first output in this shape of the module at a relative path, until the handle is removed."""
+    """Changes the first output in this shape of the module at a relative path."""
     given: list[bool] = []
 
     def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
         if given or not isinstance(output, Tensor) or tuple(output.shape) != shape:
             return output
         given.append(True)
-        return change(output.detach().clone())
+        return _laid_as(output, change(output.detach().clone()))
 
     return twin.get_submodule(path).register_forward_hook(changed)
 
@@ -190,7 +197,7 @@ def _changing_input(
         if given or first is None or tuple(first[1].shape) != shape:
             return None
         given.append(True)
-        new = change(first[1].detach().clone())
+        new = _laid_as(first[1], change(first[1].detach().clone()))
         same = first[1]
         return (
             tuple(new if a is same else a for a in args),

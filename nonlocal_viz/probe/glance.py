@@ -19,14 +19,13 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from nonlocal_viz.probe.again import hooks_of, torchs, twin_of
 from nonlocal_viz.probe.families import family_of
-from nonlocal_viz.probe.records import UnprovenError, relative, tolerance
+from nonlocal_viz.probe.records import HEADED, UnprovenError, relative, tolerance
 from nonlocal_viz.probe.watch import Watch
 
 #: Children of a module that makes queries and keys of what it is given.
 _ATTENDS = (
     {"qkv"}, {"in_proj"}, {"q", "k"}, {"q", "kv"}, {"query", "key"}, {"to_q", "to_k"}, {"q_proj", "k_proj"},
 )  # fmt: skip
-_HEADED = "num_heads", "num_attention_heads", "heads", "n_heads", "nhead"
 _ELSE = (
     "The network was run once more to see what it attends to, and {}: it keeps something from call to "
     "call, or was changed since. attach(model, at_once=True) records during the call itself."
@@ -210,7 +209,7 @@ def _attends(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention):
         return True
     children = {name for name, child in module.named_children() if child is not None}
-    headed = any(isinstance(getattr(module, name, None), int) for name in _HEADED)
+    headed = any(isinstance(getattr(module, name, None), int) for name in HEADED)
     return headed and any(names <= children for names in _ATTENDS)
 
 

@@ -24,6 +24,8 @@ def outputs(
         outer = [c for c in calls if any(c is within for within in found.within)]
         if not outer or found.shape[0] != images or found.shape in tried:
             continue
+        if 1 in found.shape[-2:]:
+            continue  # a sequence
         path = found.call.path
         # Of a module that runs several times it is not known which of its outputs would be changed.
         times = Counter(g.call.path for g in given if any(outer[-1] is w for w in g.within))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.positions import Positions
-from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.records import Capture, UnprovenError
 from nonlocal_viz.probe.together import Joined, joined
 from nonlocal_viz.probe.windows import tables
 
@@ -209,7 +209,9 @@ class Placing:
     ) -> tuple[Tensor, Tensor]:
         """How far each query slot (L, n) and key slot (L, m) moves where the input does."""
         found = self._run(lambda x: axes.shifted(x, where, seed, alike))
-        assert self.still is not None and found is not None
+        assert self.still is not None
+        if found is None:
+            raise UnprovenError("Run on changed input, its module computes something else.")
         pairs = ((found.query, self.still.query), (found.key, self.still.key))
         query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
         return query, key

@@ -7,24 +7,23 @@ was seen to move with its place; anything else is an :class:`UnprovenError` that
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, tensors
+from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.recorded import Recorded
-from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
-from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError, tolerance
 from nonlocal_viz.probe.stream import Stream, common, keeps, outermost, shape_of, table
+from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.together import Joined, kind
 from nonlocal_viz.probe.watch import Watch
 
@@ -38,10 +37,16 @@ _LOST = 4
 _STREAMS = 2
 #: Modules that are given so many tokens, of which one is looked for that the picture moves.
 _FIRST = 4
+_NO_RASTER = (
+    "Its {} positions are windows, or in another order than the picture's, and the network does not show "
+    "in which."
+)
+#: Sides of a grid from which on patches that overlap may make it.
+_SIDE = 5
+#: How many times as many features all heads together have at most as what a module is given.
+_WIDER = 4
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
-#: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
-_CELLS, _LARGE = 6, 5
 
 
 class Reader:
@@ -60,6 +65,7 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
+        self._rasters = Rasters(watch, self._again_of)
 
     def _again_of(self, call: Call, nth: int = 0) -> Again:
         if (id(call), nth) not in self._again:
@@ -88,7 +94,8 @@ class Reader:
             positions = self._read_positions(
                 placing.x, slots.axes, slots.positions, _up_to(calls, call), notes
             )
-            if call.path and placing.x is first_tensor(call.args, call.kwargs)[1]:
+            first = first_tensor(call.args, call.kwargs)
+            if call.path and first is not None and placing.x is first[1]:
                 self._learn(Stream(_up_to(calls, call), slots.axes, positions))
         found = laid_out(capture, slots, positions, placing, keys)
         if found.query_grid != (0, 0, 0) and _in_order(found):
@@ -136,12 +143,9 @@ class Reader:
         for batch in dict.fromkeys([*batches, None]):
             if alike in self._unplaced:
                 break
-            if batch is None:
-                found = self._as_before(capture, calls[: own + 1], number)
-                found = found or self._from_inside(capture, calls[: own + 1], number)
-                found = found or self._by_strength(lost, calls)
-                if found is not None:
-                    return found
+            found = self._elsewise(capture, calls, number, lost) if batch is None else None
+            if found is not None:
+                return found
             for call in reversed(calls[: own + 1]):
                 first = first_tensor(call.args, call.kwargs)
                 if first is None or not capture.path.startswith(call.path):
@@ -160,7 +164,7 @@ class Reader:
                             continue
                         tried.add((id(call), nth, axes))
                         slots = placing.slots(axes)
-                        if slots is not None and self._sensible(slots, call):
+                        if slots is not None and self._sensible(slots, x, _up_to(calls, call)):
                             return slots, placing, call
                         if batch is not None:
                             lost.append((placing, axes, call))
@@ -170,6 +174,18 @@ class Reader:
         self._unplaced.add(alike)
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
+        )
+
+    def _elsewise(
+        self, capture: Capture, calls: tuple[Call, ...], number: int,
+        lost: list[tuple[Placing, Axes, Call]],
+    ) -> tuple[Slots, Placing, Call] | None:  # fmt: skip
+        """Slots where no input of a module with its images in front tells them."""
+        up_to = calls[: own_call(capture, calls) + 1]
+        return (
+            self._as_before(capture, up_to, number)
+            or self._from_inside(capture, up_to, number)
+            or self._by_strength(lost, calls, capture)
         )
 
     def _from_inside(
@@ -190,14 +206,20 @@ class Reader:
             for axes in self._readings(x, images):
                 if axes.positions[-1] != x.ndim - 1:
                     continue
-                slots = placing.slots(axes)
+                slots = _tried(placing, axes)
                 if slots is not None and bool((slots.key != NOWHERE).any()):
                     self._learn_windows(capture, calls, number, slots, x, axes)
                     return slots, placing, call
         return None
 
     def _learn_windows(
-        self, capture: Capture, calls: tuple[Call, ...], number: int, slots: Slots, x: Tensor, axes: Axes
+        self,
+        capture: Capture,
+        calls: tuple[Call, ...],
+        number: int,
+        slots: Slots,
+        x: Tensor,
+        axes: Axes,
     ) -> None:
         """Where the tokens lie that the module was given, windows in the place of images."""
         calls = calls[: outermost(calls) + 1]
@@ -241,9 +263,10 @@ class Reader:
         return None
 
     def _by_strength(
-        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...]
+        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...], capture: Capture
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots that mix positions, by how far they move; of the innermost call where that makes sense."""
+        own = calls[own_call(capture, calls)]
         for placing, axes, call in lost[:_LOST]:
             count = axes.count(placing.x)[1]
             try:
@@ -251,7 +274,7 @@ class Reader:
             except UnprovenError:
                 continue
             slots = placed(placing, axes, positions)
-            if slots is not None:
+            if slots is not None and _plausible(slots, capture, own):
                 return slots, placing, call
         return None
 
@@ -268,10 +291,14 @@ class Reader:
             if features_first or x.shape[-1] > 1:
                 yield axes
 
-    def _sensible(self, slots: Slots, call: Call) -> bool:
-        """Keys that follow nothing are made of another input, or they are no positions at all."""
-        several = len(tensors(call.args, call.kwargs)) > 1
-        return several or bool((slots.key != NOWHERE).any())
+    def _sensible(self, slots: Slots, x: Tensor, calls: Sequence[Call]) -> bool:
+        """Whether slots may be believed: keys that follow nothing are made of another input, or they are no
+        positions at all; and several axes that count positions are those of a picture."""
+        several = len(tensors(calls[-1].args, calls[-1].kwargs)) > 1
+        if not several and not bool((slots.key != NOWHERE).any()):
+            return False
+        axes = slots.axes
+        return len(axes.positions) < 2 or self._rasters.positions(x, axes, calls) is not None
 
     def _other_keys(
         self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
@@ -299,8 +326,16 @@ class Reader:
                 f"Its {count} positions are a sequence, features first, as convolutions have it."
             )
             return Positions((1, 1, count))
+        if len(axes.positions) > 1 and x.is_meta:
+            # In place of the module's input stands a feature map of a convolution.
+            return Positions(three([x.shape[a] for a in axes.positions]))
         if len(axes.positions) > 1:
-            return self._plane(x, axes, calls)
+            found = self._rasters.positions(x, axes, calls)
+            if found is None:
+                raise UnprovenError(
+                    _NO_RASTER.format(" x ".join(str(x.shape[a]) for a in axes.positions))
+                )
+            return found
         images = x.shape[axes.batch]
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
@@ -331,35 +366,6 @@ class Reader:
                 f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
             )
         return found
-
-    def _plane(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions:
-        """What the positions along several axes are: a grid, but where the features stand behind they may
-        be windows and what lies within, which the network's own feature maps tell."""
-        sides = [x.shape[a] for a in axes.positions]
-        plain = Positions(three(sides))
-        root = calls[0]
-        behind = axes.positions[-1] != x.ndim - 1 and x.ndim == 4
-        if not behind or len(calls) < 2 or not _is_picture(root) or root.path:
-            return plain
-        found = self._by_stream(calls, axes)
-        if found is None:
-            found = self._ordered(root, axes, math.prod(sides), x.shape[axes.batch], calls[-1])
-        if found is None and self._looks_whole(sides, root):
-            found = plain
-        if found is None:
-            raise UnprovenError(
-                f"Its {sides[0]} x {sides[1]} positions are no picture's rows and columns, and lie on no grid "
-                "that the network shows."
-            )
-        return found
-
-    def _looks_whole(self, sides: Sequence[int], root: Call) -> bool:
-        """Whether rows and columns are as many as a picture of this shape is divided into."""
-        picture = first_tensor(root.args, root.kwargs)
-        assert picture is not None
-        height, width = picture[1].shape[-2:]
-        pitch = height / sides[0]
-        return abs(width / pitch - sides[1]) <= 1 or tuple(sides) in self._watch.grids
 
     def _by_stream(self, calls: Sequence[Call], axes: Axes) -> Positions | None:
         """What the tokens of an earlier module were, where these are the same ones."""
@@ -393,44 +399,31 @@ class Reader:
                     return positions
         return None
 
-    def _ordered(
-        self, root: Call, axes: Axes, count: int, images: int, given: Call | None = None
-    ) -> Positions | None:
-        """The grid and order of tokens by the convolutions before the first call that is given them, or
-        before the one that is named."""
+    def _ordered(self, root: Call, axes: Axes, count: int, images: int) -> Positions | None:
+        """The grid and order of tokens by the feature maps before the first call that is given them."""
         key = count, images, axes
         if key not in self._orders:
             self._orders[key] = None
-            call = given or self._earliest(count, axes, images, root)
+            call = self._earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 convolved = {id(c) for c, _, _ in self._watch.convolutions}
                 before = [
-                    g
+                    order.Convolved(g.call, g.number, g.shape)
                     for g in self._watch.given
                     if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
                 ]
                 again = self._again_of(root)
                 self._orders[key] = order.found(
-                    again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
+                    again, before, (call.path, shape_of(call)), axes, images, count, _SPECIAL
                 )
         return self._orders[key]
 
     def _follows(
         self, outer: Call, call: Call, axes: Axes, of_map: Axes, positions: Positions
     ) -> bool:
-        again = self._again_of(outer)
         path = call.path[len(outer.path) :].lstrip(".")
-        still = again.input(lambda x: x, path)
-        for cell in _telling(positions):
-            where = torch.arange(positions.cells)[None] == cell
-            where = where.expand(still.shape[axes.batch], -1)
-            changed = again.input(partial(of_map.shifted, where=where), path)
-            moved = (changed - still).float()
-            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            if int(moved.argmax()) != cell:
-                return False
-        return True
+        return follow_map(self._again_of(outer), path, axes, of_map, positions)
 
     def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
         if self._given is not None:
@@ -470,31 +463,9 @@ class Reader:
         call = self._earliest(count, axes, images, root)
         if call is None or picture.ndim not in (4, 5):
             return False
-        again = self._again_of(root)
-        path = call.path[len(root.path) :].lstrip(".")
-        shape = _shape(call)
-        still = again.input(lambda x: x, path, shape=shape)
-        height, width = positions.grid[1:]
-        lattice = self._watch.lattices[height, width]
-        # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
-        # grids that are large enough to tell the next cell from a wrong layout.
-        near = 1 if min(height, width) >= _LARGE else 0
-        exact = 0
-        cells = _telling(positions)
-        for cell in cells:
-            changed = again.input(
-                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice),
-                path,
-                shape=shape,
-            )
-            moved = (changed - still).float()
-            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            first = len(positions.before)
-            found = int(moved[first : first + positions.cells].argmax())
-            if _apart(found, cell, positions.grid) > near:
-                return False
-            exact += found == cell
-        return 2 * exact >= len(cells)
+        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
+        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
+        return follow_picture(self._again_of(root), given, axes, positions, lattice)
 
     def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
         """The calls of modules that are given so many tokens, the earliest first."""
@@ -515,7 +486,7 @@ class Reader:
             self._first[key] = None
             again = self._again_of(root)
             for call in self._given_to(count, axes, images)[:_FIRST]:
-                path, shape = call.path[len(root.path) :].lstrip("."), _shape(call)
+                path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
                     self._first[key] = call
@@ -527,6 +498,27 @@ def _is_split(x: Tensor, capture: Capture) -> bool:
     """Whether a module is given the queries themselves, (B, heads, n, D): its heads are no positions."""
     n, features = capture.query.shape[1:]
     return x.ndim == 4 and x.shape[2:] == (n, features) and x.shape[:2].numel() == capture.groups
+
+
+def _tried(placing: Placing, axes: Axes) -> Slots | None:
+    try:
+        return placing.slots(axes)
+    except UnprovenError:
+        return None
+
+
+def _plausible(slots: Slots, capture: Capture, own: Call) -> bool:
+    """Whether so many slots stand for each token as the module has heads: parts of a grid that is finer
+    would pass for heads."""
+    side = slots.query_side
+    tokens = slots.images * (slots.positions if side is None else len(side.names))
+    heads = int((slots.query >= 0).sum()) // max(tokens, 1)
+    said = [getattr(own.module, name, None) for name in HEADED]
+    first = first_tensor(own.args, own.kwargs)
+    known = [number for number in said if isinstance(number, int)]
+    features = None if first is None else max(first[1].shape[1], first[1].shape[-1])
+    wide = features is not None and heads * capture.value.shape[-1] > _WIDER * features
+    return heads in known if known else not wide
 
 
 def _special_fits(special: int, grid: Sequence[int]) -> bool:
@@ -573,28 +565,9 @@ def _beside(found: Recorded) -> Iterator[str]:
     }
     for what, share in parts.items():
         if bool((share > 0).any()):
-            yield f"On average {100 * float(share.mean()):.0f} % of a row lies on {what}."
-
-
-def _telling(positions: Positions) -> list[int]:
-    """Some cells that lie elsewhere where rows and columns are exchanged, as far as there are such."""
-    grid, (height, width) = positions.grid, positions.grid[1:]
-    draw = torch.Generator().manual_seed(2)
-    drawn = torch.randperm(positions.cells, generator=draw).tolist()
-
-    def exchanged(cell: int) -> int:
-        t, place = divmod(cell, height * width)
-        row, column = divmod(place, width)
-        return t * height * width + column * height + row
-
-    drawn.sort(key=lambda cell: _apart(cell, exchanged(cell), grid) < 2)
-    return drawn[:_CELLS]
-
-
-def _apart(one: int, other: int, grid: tuple[int, int, int]) -> int:
-    """How many cells two cells lie apart, along the axis where they lie farthest."""
-    places = (torch.unravel_index(torch.tensor(cell), grid) for cell in (one, other))
-    return max(abs(int(a) - int(b)) for a, b in zip(*places, strict=True))
+            percent = 100 * float(share.mean())
+            said = f"{percent:.0f}" if percent >= 1 else "less than 1"
+            yield f"On average {said} % of a row lies on {what}."
 
 
 def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
@@ -603,37 +576,6 @@ def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
         if call.path == capture.path:
             return at
     return len(calls) - 1
-
-
-def _at_cell(
-    picture: Tensor, grid: tuple[int, int, int], cell: int, lattice: Lattice | None = None
-) -> Tensor:
-    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
-    t, rest = divmod(cell, grid[1] * grid[2])
-    h, w = divmod(rest, grid[2])
-    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
-    ranges = [
-        slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
-        for i, n, k in zip((t, h, w), sides, grid, strict=True)
-    ]
-    if lattice is not None:
-        for axis, number, pixels in ((0, w, sides[2]), (1, h, sides[1])):
-            start = round(lattice.offset[axis] + number * lattice.stride[axis])
-            end = min(max(start + math.ceil(lattice.stride[axis]), 1), pixels)
-            ranges[2 - axis] = slice(min(max(start, 0), end - 1), end)
-    where = ranges if picture.ndim == 5 else ranges[1:]
-    at: Any = (0, slice(None), *where)
-    part = picture[at]
-    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    # A picture of one colour has no spread of its own.
-    picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
-    return picture
-
-
-def _shape(call: Call) -> tuple[int, ...]:
-    first = first_tensor(call.args, call.kwargs)
-    assert first is not None
-    return tuple(first[1].shape)
 
 
 def _is_picture(root: Call) -> bool:
@@ -668,7 +610,7 @@ def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]
                 found.append((rows, columns))
             elif (
                 exact
-                and min(rows, columns) >= _LARGE
+                and min(rows, columns) >= _SIDE
                 and abs(columns - rows * width / height) < 1 > abs(rows - columns * height / width)
             ):
                 about.append((rows, columns))
@@ -685,8 +627,3 @@ def _cubes(count: int, clip: Sequence[int]) -> list[tuple[int, ...]]:
                 plane = _square_patches((count - special) // depth, (height, width))
                 found += [(depth, *g) for g in plane if depth * math.prod(g) == count - special]
     return found
-
-
-def three(grid: Sequence[int]) -> tuple[int, int, int]:
-    sides = [1, 1, *(int(side) for side in grid)][-3:]
-    return sides[0], sides[1], sides[2]

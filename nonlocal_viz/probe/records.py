@@ -20,17 +20,19 @@ from nonlocal_viz.core.precision import wide
 Kind = Literal["mul", "add", "fill", "each", "softmax"]
 
 
+#: What modules call the number of their heads.
+HEADED = "num_heads", "num_attention_heads", "heads", "n_heads", "nhead"
 #: What is said of weights that do not add up over the keys.
 ADDED_UP = {
-    "queries": "Its softmax runs over the queries: what all of them give to one key adds up to 1, a row does "
-    "not.",
-    "pairs": "One softmax runs over all pairs of a query and a key: all weights of the map together add up to "
-    "1, a row does not.",
+    "queries": "Its softmax runs over the queries: what all of them give to one key adds up to 1, a row "
+    "does not.",
+    "pairs": "One softmax runs over all pairs of a query and a key: all weights of the map together add up "
+    "to 1, a row does not.",
 }
 #: Of an output that is not put back where its queries were.
 SCRAMBLED = (
-    "What it makes of the values is reshaped without a transpose: a row says what was mixed for a query, but "
-    "that sum ends up at other cells than the query's own."
+    "What it makes of the values is reshaped without a transpose: a row says what was mixed for a query, "
+    "but that sum ends up at other cells than the query's own."
 )
 #: How far rows may be from the network's own, relative, by the type that it computed in.
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}

@@ -102,7 +102,9 @@ def keeps(stream: Stream, calls: Sequence[Call], again: Again, ancestor: Call) -
         where = (torch.arange(images * count) == token).view(images, count)
         change = partial(axes.shifted, where=where)
         moved = again.input(change, paths[1], before=before, shape=shape) - still
-        far = moved.float().movedim((axes.batch, *axes.positions), tuple(range(1 + len(axes.positions))))
+        far = moved.float().movedim(
+            (axes.batch, *axes.positions), tuple(range(1 + len(axes.positions)))
+        )
         if int(far.flatten(1 + len(axes.positions)).norm(dim=-1).flatten().argmax()) != token:
             return False
     return True

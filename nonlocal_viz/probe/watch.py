@@ -46,9 +46,9 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
-_A_FUNCTION = (
-    "It calls flex_attention, whose scores go through a function of the network's own: no weights are seen."
-)
+_A_FUNCTION = "It calls flex_attention: its scores go through a function that is not seen."
+#: What modules of PyTorch are called that leave rows and columns what they are.
+_LOCAL = "Conv", "Pool", "BatchNorm", "GroupNorm", "ReLU", "GELU", "SiLU", "Hardswish", "Dropout"
 _SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
@@ -144,8 +144,10 @@ class Watch(TorchDispatchMode):
             call = self._stack.pop()
             self._near.pop()
             out = given[-1]
-            if self._prove and isinstance(out, Tensor) and out.ndim in (4, 5):
-                self.given.append(Given(call, tuple(self._stack), tuple(out.shape), len(self.calls)))
+            if self._prove and isinstance(out, Tensor) and out.ndim in (4, 5) and _local(module):
+                self.given.append(
+                    Given(call, tuple(self._stack), tuple(out.shape), len(self.calls))
+                )
             # Keywords and output; after an exception PyTorch gives the output alone.
             if len(given) == 2:
                 call.kwargs.update(given[0])
@@ -465,6 +467,12 @@ def _is_weights(node: Node | None) -> bool:
 def _elementary(module: nn.Module) -> bool:
     ours = type(module).__module__.startswith("torch.nn.modules")
     return ours and not isinstance(module, nn.MultiheadAttention)
+
+
+def _local(module: nn.Module) -> bool:
+    """Whether a module makes each cell of a picture of features of the cells around it."""
+    ours = type(module).__module__.startswith("torch.nn.modules")
+    return ours and any(kind in type(module).__name__ for kind in _LOCAL)
 
 
 def _walk(trail: Trail, node: Node | None, ends: Any) -> Node | None:

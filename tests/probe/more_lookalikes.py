@@ -11,7 +11,9 @@ _N = _H * _W
 
 @lookalike(weight=conv(), scale=number(_C))
 def bottleneck_attention_gate(m, x):
-    return x * (1 + (m.scale.view(1, -1, 1, 1) * x.mean((2, 3), keepdim=True) + m.weight(x)).sigmoid())
+    return x * (
+        1 + (m.scale.view(1, -1, 1, 1) * x.mean((2, 3), keepdim=True) + m.weight(x)).sigmoid()
+    )
 
 
 @lookalike(mask=conv(_C, 1), into=linear(), out=linear())
@@ -45,13 +47,16 @@ def weighted_key_values(m, x):
     a, b = torch.zeros_like(k[:, 0]), torch.zeros_like(k[:, 0])
     for t in range(x.shape[1]):
         out.append((a + k[:, t].exp() * v[:, t]) / (b + k[:, t].exp()))
-        a, b = (s * (-m.decay.abs()).exp() for s in (a + k[:, t].exp() * v[:, t], b + k[:, t].exp()))
+        a, b = (
+            s * (-m.decay.abs()).exp() for s in (a + k[:, t].exp() * v[:, t], b + k[:, t].exp())
+        )
     return m.r(x).sigmoid() * torch.stack(out, 1)
 
 
 @lookalike(TOKENS, q=linear(), memory=number(9, _C), values=number(9, _C))
 def memory_of_learnt_patterns(m, x):
-    return F.scaled_dot_product_attention(m.q(x), m.memory[None].expand(len(x), -1, -1), m.values[None].expand(len(x), -1, -1))  # fmt: skip
+    k, v = (part[None].expand(len(x), -1, -1) for part in (m.memory, m.values))
+    return F.scaled_dot_product_attention(m.q(x), k, v)
 
 
 @lookalike(TOKENS, centres=number(5, _C), share=linear(_C, 5))
@@ -110,7 +115,9 @@ def attention_over_pooled_quarters(m, x):
 def sampling_at_learnt_offsets(m, x):
     share = m.share(x).flatten(2).mT.softmax(-1)
     where = m.offset(x).unflatten(1, (4, 2)).permute(0, 1, 3, 4, 2).tanh()
-    found = torch.stack([F.grid_sample(m.value(x), where[:, i], align_corners=False) for i in range(4)], -1)
+    found = torch.stack(
+        [F.grid_sample(m.value(x), where[:, i], align_corners=False) for i in range(4)], -1
+    )
     return torch.einsum("bcnp,bnp->bcn", found.flatten(2, 3), share).view_as(x)
 
 
