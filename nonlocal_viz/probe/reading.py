@@ -222,6 +222,7 @@ class Reader:
         axes: Axes,
     ) -> None:
         """Where the tokens lie that the module was given, windows in the place of images."""
+        calls = _given_tokens(calls, capture)
         calls = calls[: outermost(calls) + 1]
         for placing, own in self._own_readings(capture, calls[-1], number):
             found = placing.slots(own)
@@ -246,6 +247,7 @@ class Reader:
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots by the windows that an earlier module was given, where it is given the same ones."""
+        calls = _given_tokens(calls, capture)
         for at in reversed(range(outermost(calls), len(calls))):
             upto = calls[: at + 1]
             for stream in reversed(self._streams.get(shape_of(upto[-1]), [])):
@@ -498,6 +500,16 @@ def _is_split(x: Tensor, capture: Capture) -> bool:
     """Whether a module is given the queries themselves, (B, heads, n, D): its heads are no positions."""
     n, features = capture.query.shape[1:]
     return x.ndim == 4 and x.shape[2:] == (n, features) and x.shape[:2].numel() == capture.groups
+
+
+def _given_tokens(calls: tuple[Call, ...], capture: Capture) -> tuple[Call, ...]:
+    """The calls up to the innermost that is not given queries of all heads apart."""
+    while len(calls) > 1:
+        first = first_tensor(calls[-1].args, calls[-1].kwargs)
+        if first is None or not _is_split(first[1], capture):
+            break
+        calls = calls[:-1]
+    return calls
 
 
 def _tried(placing: Placing, axes: Axes) -> Slots | None:
