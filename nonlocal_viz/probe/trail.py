@@ -198,7 +198,6 @@ class Trail:
     ) -> Node | None:
         """Through a softmax over other axes than the keys: exp(score - a number that was computed then)."""
         total = wide(scores).logsumexp(axes, keepdim=True)
-        total = total.masked_fill(torch.isneginf(total), 0.0)
         if node.func is not _LOGARITHM:
             self._noted(Step("each", torch.ones(1), function=torch.exp))
         self.add_step("add", -total)

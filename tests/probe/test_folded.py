@@ -1,4 +1,4 @@
-"""Windows in the place of images, heads given apart, slots that pass for heads, networks that hang hooks."""
+"""Windows in the place of images, heads given apart, slots that pass for heads, hooks of its own."""
 
 import torch
 from torch import Tensor, nn
