@@ -16,7 +16,7 @@ from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, tensors
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.inner import outputs
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Placing, Slots, readings
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
@@ -65,6 +65,7 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
+        self._layouts = Layouts()
         self._rasters = Rasters(watch, self._again_of)
 
     def _again_of(self, call: Call, nth: int = 0) -> Again:
@@ -157,7 +158,7 @@ class Reader:
                 again = self._again_of(call)
                 mixing = False
                 for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture)
+                    placing = Placing(again, path, nth, x, capture, self._layouts)
                     ways = list(self._readings(x, x.shape[0] if batch is None else batch))
                     for axes in ways:
                         if (id(call), nth, axes) in tried:
@@ -202,7 +203,7 @@ class Reader:
             x = torch.empty(shape, device="meta")
             again = AgainInside(call, (inner, shape), self._allowance)
             path = capture.path[len(call.path) :].lstrip(".")
-            placing = Placing(again, path, number, x, capture)
+            placing = Placing(again, path, number, x, capture, self._layouts)
             for axes in self._readings(x, images):
                 if axes.positions[-1] != x.ndim - 1:
                     continue
@@ -239,7 +240,7 @@ class Reader:
         if first is None:
             return
         path = capture.path[len(call.path) :].lstrip(".")
-        placing = Placing(self._again_of(call), path, number, first[1], capture)
+        placing = Placing(self._again_of(call), path, number, first[1], capture, self._layouts)
         for axes in readings(first[1], first[1].shape[0]):
             yield placing, axes
 
