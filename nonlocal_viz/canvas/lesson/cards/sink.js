@@ -78,7 +78,7 @@ export const sinkCard = {
     return { bound: SINK_TIMES, sinkTimes: sink.times, sinkOver: over, sinkUnder: { value: 100 - over.value, text: (100 - Number(over.text)).toFixed(1) },
       sinkNear: share(sink.near) };
   },
-  live: (at) => (sinkOf(at) ? "limits.sink.live" : ""),
+  live: (at) => { const sink = sinkOf(at); return sink && kindSink(sink) !== "none" ? "limits.sink.live" : ""; },
   draw: (at, { one, two, three, four }) => {
     const { lesson, keys, queries, affinity, q } = at, sink = sinkOf(at);
     if (!sink) { if (countsSink(at)) followSweep(at, () => lesson.render()); return; }

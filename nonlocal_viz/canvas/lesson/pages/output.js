@@ -47,12 +47,12 @@ function drawOutput(at, box) {
   bars("added", more, "--wz");
   bars("z", z, "--x");
   const alike = cosines(x, added, c, share, q);
-  const [xSize, addedSize] = holding([lengthOf(own), lengthOf(more)], ([a, b]) => !a || (b / a).toFixed(3) === (lengthOf(more)
+  const [xSize, addedSize, zSize] = holding([lengthOf(own), lengthOf(more), lengthOf(z)], ([a, b]) => !a || (b / a).toFixed(3) === (lengthOf(more)
     / lengthOf(own)).toFixed(3));
   lesson.put("xSize", xSize);
   lesson.put("ySize", lengthOf(y));
   lesson.put("addedSize", addedSize);
-  lesson.put("zSize", lengthOf(z));
+  lesson.put("zSize", zSize);
   lesson.put("moved", decimal(lengthOf(more) / (lengthOf(own) || 1), 3));
   lesson.put("alike", decimal(sumOf(alike) / alike.length, 2));
 }
