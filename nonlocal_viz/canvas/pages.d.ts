@@ -56,7 +56,7 @@ export interface Page {
   pointer: "query" | "key";
   /** Tensors that lie under the diagram's emphasis. */
   stages: string[];
-  formulas: string[];
+  formulas: string[] | ((at: At) => string[]);
   /** Numbers of the text in front of the question: they give nothing away. */
   before?: (at: At) => Figures;
   /** Numbers of the text behind it. */
@@ -91,6 +91,7 @@ export interface Page {
 export interface Card {
   start: Start;
   veil: boolean;
+  formulas: string[];
   /** Names of its small maps. */
   maps: string[];
   needs: Record<string, object>;

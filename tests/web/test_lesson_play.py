@@ -100,6 +100,9 @@ def test_a_choice_is_held_to_what_was_measured(learner: Any) -> None:
     assert one.lesson()["answer"] == {"given": 1, "pass": False, "score": 0}
     right = one.page.locator('[data-question="ask"] .right')
     assert right.get_attribute("data-choice") == "0" and "\u00d73.42" in right.inner_text()
+    # Who hears the page hears the answer, and no choice has more words than its own.
+    assert "Right is: A" in one.page.locator("p.nlv-spoken").text_content()
+    assert "Right is: A" not in one.page.locator(".nlv-options").first.text_content()
     one.full()
     one.page.locator('[data-choice="1"][data-of-question="check"]').click()
     assert one.lesson()["check"]["pass"]

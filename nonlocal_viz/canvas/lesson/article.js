@@ -2,7 +2,7 @@
 
 import { LETTERS, questionHtml } from "./asking.js";
 import { marked } from "./figures.js";
-import { formulaHtml } from "./formulas.js";
+import { formulasHtml } from "./formulas.js";
 import { isEven } from "../core/grading.js";
 import { placesOf } from "../core/tongue.js";
 import { PAGES } from "./pages.js";
@@ -53,7 +53,7 @@ function foundHtml(at, before) {
   const after = knownOf(lesson, page.after?.(at) || keyOf(at, "after"), figures);
   return `<div class="nlv-found">${lesson.tongue.has(after) ? `<p class="nlv-text nlv-after">${textHtml(lesson, after, figures)}</p>` : ""}
     ${page.body?.(at) || ""}
-    <div class="nlv-formulas">${page.formulas.map((formula) => formulaHtml(lesson, formula)).join("")}</div>${more}
+    <div class="nlv-formulas">${formulasHtml(at)}</div>${more}
     ${check ? questionHtml(at, "check", check, textHtml(lesson, check.own ? `${name}.check.own` : keyOf(at, "check"), figures), lesson.state.check) : ""}
     ${check && lesson.state.check ? `<p class="nlv-text">${textHtml(lesson, check.own ? `${name}.why.own` : keyOf(at, "why"), figures)}</p>` : ""}
     ${oftenHtml(lesson, figures)}<p class="nlv-paper">${lesson.say(`${name}.paper`)}</p></div>`;

@@ -3,7 +3,7 @@
 import { LETTERS } from "./asking.js";
 import { drawMap } from "./bars.js";
 import { figure, marked } from "./figures.js";
-import { formulaHtml } from "./formulas.js";
+import { formulasHtml } from "./formulas.js";
 import { keyOf, textHtml } from "./texts.js";
 
 /** @typedef {import("../pages.js").At} At */
@@ -22,7 +22,7 @@ export function onPaper(at, address) {
     <p>${textHtml(lesson, keyOf(at, "intro"), before)}</p>
     <img src="${pictureOf(at, PRINT_LARGE, lesson.veils ? null : at.row, ask)}" alt="">
     ${ask ? askedHtml(at, ask, "asking.predict", ask.key || (ask.own ? `${page.name}.ask.own` : keyOf(at, "ask"))) : ""}
-    <div>${page.formulas.map((name) => formulaHtml(lesson, name)).join("")}</div>${codeOf(lesson)}
+    <div>${formulasHtml(at)}</div>${codeOf(lesson)}
     ${check ? askedHtml(at, check, "asking.check", check.own ? `${page.name}.check.own` : keyOf(at, "check")) : ""}
     <p class="nlv-leaffoot">${address}<br>${lesson.say("print.licence")}</p></section>`;
   return { leaf, answer: solutionsOf(at, title, ask, check) };

@@ -37,7 +37,7 @@ function kindAlike({ row }, { other, cosine }) {
 /** @type {Card} */
 export const alikeCard = {
   start: { example: "bunny", block: "layer2.1", x: 376, y: 250, model: "concatenation" },
-  veil: true, maps: ["one", "two"], needs: {},
+  veil: true, formulas: [], maps: ["one", "two"], needs: {},
   ask: (at) => {
     const { lesson } = at, second = secondAlike(at), kind = kindAlike(at, second);
     if (kind !== "same" && kind !== "other") return null;

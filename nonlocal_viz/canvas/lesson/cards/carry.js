@@ -23,7 +23,7 @@ const rankOf = (list, k) => 1 + Array.from(list).filter((v) => v > list[k]).leng
 /** @type {Card} */
 export const carryCard = {
   start: { example: "astronaut", block: "layer2.1", x: 416, y: 83, model: "labels_only" },
-  veil: true, maps: ["one", "two"], needs: { sizes: { want: "tensors", names: ["sizes"] } },
+  veil: true, formulas: ["carried"], maps: ["one", "two"], needs: { sizes: { want: "tensors", names: ["sizes"] } },
   ask: (at) => {
     const { lesson, row, keys } = at, adds = carriedOf(at);
     if (!adds || isEven(row)) return null;

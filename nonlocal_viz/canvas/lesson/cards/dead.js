@@ -9,7 +9,7 @@ import { decimal } from "../figures.js";
 export const deadCard = {
   start: { example: "bunny", block: "layer2.1", x: 376, y: 250 },
   // The map is what the question is about, and may be seen.
-  veil: false, maps: [], needs: { parts: { want: "tensors", names: ["x", "added"] } },
+  veil: false, formulas: ["residual"], maps: [], needs: { parts: { want: "tensors", names: ["x", "added"] } },
   ask: ({ lesson }) => ({ kind: "which", key: "limits.dead.ask", right: 2,
     options: ["a", "b", "c"].map((name) => ({ words: lesson.say(`limits.dead.ask.${name}`) })) }),
   after: () => "limits.dead.after",

@@ -56,7 +56,7 @@ const countsSink = ({ affinity, block: { meta } }) => affinity.heads === 1 && !m
 /** @type {Card} */
 export const sinkCard = {
   start: { example: "rocket", block: "layer2.1", x: 400, y: 60, model: "labels_only" },
-  veil: true, maps: ["one", "two", "three", "four"], needs: {},
+  veil: true, formulas: [], maps: ["one", "two", "three", "four"], needs: {},
   before: (at) => {
     const sink = sinkOf(at);
     return { bound: SINK_TIMES, ...(sink ? { sinkTimes: sink.times } : {}) };
@@ -85,6 +85,9 @@ export const sinkCard = {
     const { best, column, columns, even, giver, spares } = sink, times = (/** @type {number} */ w) => tiny(w / even);
     for (const [name, value] of /** @type {[string, any][]} */ ([["sinkShare", share(sink.most)], ["fewShare", share(sink.few)],
       ["gives", times(column[giver])], ["spares", times(column[spares])], ["givesNow", times(column[q])]])) lesson.put(name, value);
+    // Only the number follows the pointer: the maps stay.
+    if (lesson.memo.sinkIn === one) return;
+    lesson.memo.sinkIn = one;
     const frame = at.point.t, row = (/** @type {HTMLCanvasElement | null} */ canvas, /** @type {number} */ cell) => canvas
       && drawMap(canvas, lesson, Float32Array.from(affinity.row(cell)), keys, { query: queries.rect(cell), frame: queries.unflat(cell)[0] });
     if (one) drawMap(one, lesson, Float32Array.from(columns), keys, { frame, query: keys.rect(best) });

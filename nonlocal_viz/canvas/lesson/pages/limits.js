@@ -36,7 +36,7 @@ function cardsLimits(at) {
 
 /** @type {import("../../pages.js").Page} */
 export const limitsPage = {
-  name: "limits", veil: (lesson) => cardOf(lesson).veil, pointer: "query", stages: ["A", "g", "wz"], formulas: ["carried"],
+  name: "limits", veil: (lesson) => cardOf(lesson).veil, pointer: "query", stages: ["A", "g", "wz"], formulas: (at) => cardOf(at).formulas,
   start: LIMITS_CARDS[LIMITS_NAMES[0]].start, doors: Object.fromEntries(LIMITS_NAMES.map((name) => [name, LIMITS_CARDS[name].start])),
   needs: (_block, _point, memo) => cardOf({ memo }).needs,
   lead: cardsLimits,
