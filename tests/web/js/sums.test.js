@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { isEven } from "../../../nonlocal_viz/canvas/core/grading.js";
+import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
 import { cosineOf, sweep } from "../../../nonlocal_viz/canvas/core/sums.js";
 import { decimal, difference, holding, tiny } from "../../../nonlocal_viz/canvas/lesson/figures.js";
+import { guessPage } from "../../../nonlocal_viz/canvas/lesson/pages/guess.js";
 import { inParts } from "../../../nonlocal_viz/canvas/lesson/pages/score.js";
-import { blockOf, golden, named } from "./golden.js";
+import { blockOf, evenGrid, golden, named } from "./golden.js";
 
 /** To the end of a pass. */
 function swept(affinity) {
@@ -84,4 +86,21 @@ test("golden blocks of every kind can be swept", () => {
     const block = blockOf(one);
     if (block.affinity?.heads === 1) assert.ok(swept(block.affinity).columns.every(Number.isFinite), one.name);
   }
+});
+
+test("where the strongest place lies, and that an even row is asked nothing even in a corner", () => {
+  const keys = new Grid(evenGrid(2, 4, 4)), row = (best) => Float32Array.from({ length: 32 }, (_, k) => (k === best ? 9 : 1));
+  const point = { x: 15, y: 15, t: 0 }, own = keys.find(15, 15, 0);
+  const after = (best) => guessPage.after({ row: row(best), keys, point, neutral: true });
+  assert.equal(after(own), "guess.after.self");
+  assert.equal(after(keys.flat(0, 2, 2)), "guess.after.near");
+  assert.equal(after(keys.flat(0, 0, 1)), "guess.after.near");
+  assert.equal(after(keys.flat(0, 3, 1)), "guess.after.far");
+  assert.equal(after(keys.flat(1, 1, 1)), "guess.after.frame");
+  assert.equal(guessPage.after({ row: new Float32Array(32).fill(1), keys, point, neutral: true }), "guess.after.even");
+  const corner = { lesson: { memo: {} }, row: new Float32Array(1600).fill(1), keys: new Grid(evenGrid(1, 40, 40)), size: { width: 400, height: 400 },
+    point: { x: 1, y: 1, t: 0 }, q: 0 };
+  assert.equal(guessPage.ask({ ...corner, queries: corner.keys }), null);
+  corner.row[820] = 40;
+  assert.deepEqual(guessPage.ask({ ...corner, queries: corner.keys }), { kind: "where" });
 });
