@@ -15,7 +15,7 @@ from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, Allowance, first_tensor, tensors
 from nonlocal_viz.probe.cells import follow_map, follow_picture, shape_of, three
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
+from nonlocal_viz.probe.layout import NOWHERE, Axes, Layouts, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
@@ -55,6 +55,7 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
+        self._layouts = Layouts()
         self._rasters = Rasters(watch, self._again_of)
 
     def _again_of(self, call: Call, nth: int = 0) -> Again:
@@ -140,7 +141,7 @@ class Reader:
                 again = self._again_of(call)
                 mixing = False
                 for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture)
+                    placing = Placing(again, path, nth, x, capture, self._layouts)
                     ways = list(self._readings(x, x.shape[0] if batch is None else batch))
                     for axes in ways:
                         if (id(call), nth, axes) in tried:

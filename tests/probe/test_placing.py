@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.layout import Placing
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Layouts, Placing
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
 
@@ -235,3 +235,70 @@ def test_what_comes_after_a_place_is_not_run_again() -> None:
     again = Again(Call("", net, (torch.ones(1, 3, 2),), {}))
     assert torch.equal(again.input(lambda x: x + 1, "1"), torch.full((1, 3, 2), 2.0))
     assert ran == ["before"]
+
+
+class Scattered(nn.Module):
+    """Attention within groups of tokens that lie nowhere near each other, in an order of its own."""
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.inner = Inner()
+        self.register_buffer("order", order)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = x[:, self.order].unflatten(1, (8, -1)).flatten(0, 1)
+        back = self.inner(parts).unflatten(0, (len(x), 8)).flatten(1, 2)
+        moved: Tensor = x + back[:, self.order.argsort()]
+        return moved
+
+
+def test_a_layout_that_was_searched_for_is_tried_in_the_next_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    order, other = torch.randperm(64), torch.randperm(64)
+    runs: list[str] = []
+    run = Again.captures
+
+    def counted(self: Again, change: object, path: str, enough: object) -> object:
+        runs.append(self.call.path)
+        return run(self, change, path, enough)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Again, "captures", counted)
+    network = nn.Sequential(Scattered(order), Scattered(order), Scattered(other)).eval()
+    with nv.attach(network, grid=(8, 8)) as probe, torch.inference_mode():
+        network(torch.randn(1, 64, 8))
+    first, second, third = (runs.count(str(i)) for i in range(3))
+    # Six bits, with and without; the third has another one, which is found all the same.
+    assert second == first - 12 and third == first
+    for path, table in (("0", order), ("1", order), ("2", other)):
+        a = probe.maps[f"{path}.inner"]
+        row = a.row(int(table[0]))[0]
+        assert set(row.nonzero()[:, 0].tolist()) == set(table[:8].tolist())
+
+
+def test_a_layout_that_mixes_positions_is_not_remembered() -> None:
+    layouts = Layouts()
+    plain, mixed = torch.tensor([[0, 1], [2, NOWHERE]]), torch.tensor([[0, 1], [2, MIXED]])
+    for table in (plain, mixed, plain.clone()):
+        layouts.keep(table, 4)
+    assert [t.tolist() for t in layouts.like(2, 2, 4)] == [plain.tolist()]
+    assert layouts.like(2, 2, 5) == []
+
+
+def test_a_share_that_rounds_to_nothing_is_less_than_one_percent() -> None:
+    class Tokens(nn.Module):
+        """The first token takes nothing that could be shown, and a little all the same."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.inner = Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.inner(x)
+            return out
+
+    with nv.attach(Tokens().eval(), grid=(16, 16)) as probe, torch.inference_mode():
+        probe.model(torch.randn(1, 257, 8))
+    assert "On average less than 1 % of a row lies on" in " ".join(probe.maps["inner"].notes)
