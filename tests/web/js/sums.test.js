@@ -5,7 +5,7 @@ import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
 import { cosineOf, sweep } from "../../../nonlocal_viz/canvas/core/sums.js";
 import { decimal, difference, holding, tiny } from "../../../nonlocal_viz/canvas/lesson/figures.js";
 import { guessPage } from "../../../nonlocal_viz/canvas/lesson/pages/guess.js";
-import { inParts } from "../../../nonlocal_viz/canvas/lesson/pages/score.js";
+import { inParts, scorePage } from "../../../nonlocal_viz/canvas/lesson/pages/score.js";
 import { blockOf, evenGrid, golden, named } from "./golden.js";
 
 /** To the end of a pass. */
@@ -103,4 +103,13 @@ test("where the strongest place lies, and that an even row is asked nothing even
   assert.equal(guessPage.ask({ ...corner, queries: corner.keys }), null);
   corner.row[820] = 40;
   assert.deepEqual(guessPage.ask({ ...corner, queries: corner.keys }), { kind: "where" });
+});
+
+test("where nothing on the ring stands out, the strongest key is held against the weakest", () => {
+  const { affinity, queries, keys } = blockOf(named("product, softmax, 1 heads, 1 frames")), q = 3, row = Float32Array.from(affinity.row(q));
+  const at = { lesson: { start: {} }, neutral: true, affinity, queries, keys, q, row, point: { x: 5, y: 5, t: 0 }, size: { width: 1e6, height: 1e6 } };
+  const scores = Array.from(row, (_, k) => affinity.score(q, k, 0)), { diff, ratio, s1, s2 } = scorePage.facts(at);
+  near(diff.value, Math.max(...scores) - Math.min(...scores));
+  near(ratio, Math.exp(diff.value));
+  near(s1.value - s2.value, diff.value);
 });
