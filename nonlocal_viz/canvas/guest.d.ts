@@ -15,5 +15,5 @@ export interface Guest {
   move(dh: number, dw: number): boolean;
   gone(): void;
   /** Somebody went back or forth; true: what is shown then is the guest's own affair. */
-  returned(): boolean;
+  returned(query: URLSearchParams): boolean;
 }

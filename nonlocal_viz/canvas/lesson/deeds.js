@@ -10,7 +10,7 @@ import { graded, guessText, spokenResult } from "./asking.js";
 const ACTS = {
   explore: (lesson) => lesson.turning.to(0),
   lesson: (lesson) => { if (!lesson.on) lesson.turning.to(1); },
-  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), true, element.dataset.here === "1"),
+  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), element.dataset.here === "1"),
   next: (lesson) => lesson.turning.to(lesson.number + 1),
   prev: (lesson) => lesson.turning.to(lesson.number - 1),
   language: (lesson) => lesson.speak(lesson.tongue.next),
@@ -19,8 +19,7 @@ const ACTS = {
   own: (lesson) => one(lesson.session.root, 'input[type="file"]').click(),
   back: (lesson) => {
     const { door } = lesson.memo;
-    lesson.turning.leave();
-    lesson.memo.door = door;
+    lesson.turning.leave(lesson.number, false, door ? { door } : {});
     lesson.turning.arrive(false);
   },
   often: (lesson) => { lesson.memo.often = !lesson.memo.often; },
@@ -88,7 +87,7 @@ export function answerQuestion(lesson, id, given) {
   lesson.render();
   session.draw();
   lesson.render();
-  lesson.say_();
+  lesson.entries.say();
   if (result && question) lesson.tell(spokenResult(at, question, result));
   /** @type {HTMLElement | null} */ (lesson.frame.article.querySelector(`[data-result="${id}"]`))?.focus({ preventScroll: true });
 }

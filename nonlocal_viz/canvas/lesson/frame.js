@@ -20,6 +20,7 @@ export class Frame {
     const { root } = lesson.session, main = one(root, ".nlv-main"), stage = one(root, ".nlv-stage");
     this.lesson = lesson;
     this.root = root;
+    this.title = document.title;
     this.tabs = make("nav", "nlv-tabs");
     this.language = make("button", "nlv-button nlv-language");
     this.language.type = "button";
@@ -48,6 +49,8 @@ export class Frame {
     const { lesson, root } = this, { on, number, tongue } = lesson, codes = tongue.all, next = codes.find(([code]) => code === tongue.next);
     root.dataset.tab = on ? "lesson" : "explore";
     root.lang = tongue.now === "zh" ? "zh-Hans" : tongue.now;
+    document.documentElement.lang = root.lang;
+    document.title = on ? `${lesson.say(`${lesson.page.name}.title`)} · ${this.title}` : `${lesson.say("tab.explore")} · ${this.title}`;
     root.classList.toggle("nlv-present", on && lesson.presenting);
     this.tabs.setAttribute("aria-label", lesson.say("lesson.tabs"));
     const tab = (/** @type {string} */ name, /** @type {boolean} */ now) => `<button type="button" data-act="${name}"${now ? ' aria-current="page"' : ""}>${lesson.say(`tab.${name}`)}</button>`;

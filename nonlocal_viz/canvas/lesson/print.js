@@ -4,10 +4,14 @@
 import { make } from "../parts/elements.js";
 import { onPaper } from "./handout.js";
 import { PAGES } from "./pages.js";
+import { placeAsked } from "./place.js";
 
 /** Milliseconds: how often a page is looked at whether it is there, and how long it may take. */
 const PRINT_LOOK = 60;
 const PRINT_LONGEST = 20_000;
+
+/** What is printed: every page, and of one with cards each of them. */
+const LEAVES = PAGES.flatMap(({ doors }, i) => Object.keys(doors || { "": null }).map((door) => ({ number: i + 1, door })));
 
 export class Print {
   /** @param {import("./lesson.js").Lesson} lesson */
@@ -26,24 +30,24 @@ export class Print {
   }
 
   async gather() {
-    const { lesson, paper } = this, { root } = lesson.session, { number } = lesson, done = structuredClone(lesson.done), leaves = [];
+    const { lesson, paper } = this, { root } = lesson.session, done = structuredClone(lesson.done), { hash, search } = location, leaves = [];
     this.busy = true;
     root.dataset.gathering = lesson.say("print.gathering");
     lesson.tell(root.dataset.gathering);
     try {
-      for (let i = 1; i <= PAGES.length; i++) {
-        lesson.turning.to(i, false);
-        await until(() => lesson.ready && lesson.number === i);
+      for (const { number, door } of LEAVES) {
+        lesson.turning.open(number, door);
+        await until(() => lesson.ready && lesson.number === number);
         lesson.state.revealed = true;
         lesson.render();
         lesson.session.draw();
         await until(() => this.full);
         const at = lesson.at();
-        if (at) leaves.push(onPaper(at, `${location.origin}${location.pathname}#lesson=${i}&lang=${lesson.tongue.now}`));
+        if (at) leaves.push(onPaper(at, `${location.origin}${location.pathname}#lesson=${number}${door && `&card=${door}`}&lang=${lesson.tongue.now}`));
       }
     } finally {
       lesson.done = done;
-      lesson.turning.to(number, false);
+      lesson.turning.back(placeAsked(hash), new URLSearchParams(search));
       delete root.dataset.gathering;
       this.busy = false;
     }

@@ -1,0 +1,116 @@
+"""What stands round the pages of the lesson: the address, the browser's history, languages."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+_STATE = """() => {
+    const { lesson, model } = document.querySelector('.nlv').nonlocalViz;
+    return [lesson.number, lesson.number ? lesson.ready : true, lesson.state.block, lesson.state.x];
+}"""
+
+
+def go(seen: Any, way: str, wanted: list[Any]) -> None:
+    """One step of the browser's history, and what is shown then: page, block, x."""
+    # What is still to be said of the address is said by now: a browser drops a step that meets it.
+    seen.page.wait_for_timeout(450)
+    getattr(seen.page, f"go_{way}")()
+    shows(seen, wanted)
+
+
+def shows(seen: Any, wanted: list[Any]) -> None:
+    number, block, x = wanted
+    seen.wait(
+        f"tool.lesson.number === {number} && tool.lesson.state.block === '{block}'"
+        f" && tool.lesson.state.x === {x} && ({number} === 0 || tool.lesson.ready)"
+        " && document.querySelector('.nlv').dataset.state === 'ready'"
+    )
+
+
+EXPLORE, GUESS, CELLS = [0, "layer2.1", 376], [1, "layer3.1", 318], [2, "layer2.1", 160]
+ROW_OF_BUNNY, COUSINS = [4, "layer2.1", 376], [8, "layer2.1", 376]
+
+
+def test_every_way_to_a_page_is_one_step_of_the_history(visit: Any) -> None:
+    seen = visit(locale="en")
+    length = seen.page.evaluate("history.length")
+    seen.page.locator('[data-act="lesson"]').click()
+    shows(seen, GUESS)
+    seen.page.keyboard.press("PageDown")
+    shows(seen, CELLS)
+    assert seen.page.evaluate("history.length") == length + 2
+    for way, wanted in (("back", GUESS), ("back", EXPLORE), ("forward", GUESS), ("forward", CELLS)):
+        go(seen, way, wanted)
+    seen.page.reload()
+    seen.wait("tool.lesson && tool.lesson.ready")
+    go(seen, "back", GUESS)
+    go(seen, "back", EXPLORE)
+    # The door of the panel, a dot; back through both.
+    seen.page.locator(".nlv-lesson > summary").click()
+    seen.page.locator(".nlv-door button").click()
+    shows(seen, ROW_OF_BUNNY)
+    assert "here=1" in seen.page.url
+    seen.page.locator('.nlv-dots a[data-page="2"]').click()
+    shows(seen, CELLS)
+    go(seen, "back", ROW_OF_BUNNY)
+    assert "here=1" in seen.page.url, "the page is still about the picture that it was opened with"
+    go(seen, "back", EXPLORE)
+    go(seen, "forward", ROW_OF_BUNNY)
+    seen.page.locator('[data-act="explore"]').first.click()
+    shows(seen, EXPLORE)
+    go(seen, "back", ROW_OF_BUNNY)
+    # An address that is written by hand.
+    seen.page.evaluate("location.hash = '#lesson=8'")
+    shows(seen, COUSINS)
+    go(seen, "back", ROW_OF_BUNNY)
+
+
+def test_a_card_and_a_key_come_back(visit: Any) -> None:
+    seen = visit(query="#lesson=10", locale="en")
+    seen.wait("tool.lesson.ready")
+    seen.page.locator('[data-door="dead"]').click()
+    seen.wait("tool.lesson.ready && tool.model === 'embedded_gaussian'")
+    go(seen, "back", [10, "layer2.1", 416])
+    assert seen.tool("model") == "labels_only"
+    go(seen, "forward", [10, "layer2.1", 376])
+    assert "card=dead" in seen.page.url
+    seen.page.goto(seen.page.url.split("?")[0] + "#lesson=3&k=250,235&seen=1")
+    seen.page.reload()
+    seen.wait("tool.lesson && tool.lesson.ready && tool.lesson.number === 3")
+    key = seen.tool("lesson.key")
+    seen.page.keyboard.press("PageDown")
+    seen.wait("tool.lesson.ready && tool.lesson.number === 4")
+    go(seen, "back", [3, "layer3.1", 318])
+    assert seen.tool("lesson.key") == key and seen.tool("lesson.revealed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [("99", 11), ("0", 1), ("-1", 1), ("abc", 1), ("", 1), ("3.2", 3)],
+)
+def test_an_address_without_a_page_opens_the_nearest_and_says_so(
+    visit: Any, asked: str, page: int
+) -> None:
+    seen = visit(query=f"#lesson={asked}" if asked else "#lesson", locale="en")
+    seen.wait(f"tool.lesson.ready && tool.lesson.number === {page}")
+    note = seen.page.locator(".nlv-note")
+    note.wait_for()
+    assert f"this is page {page}." in note.inner_text() and asked in note.inner_text()
+    assert f"lesson={page}&" in f"{seen.page.url}&"
+
+
+def test_the_address_chooses_the_language(visit: Any) -> None:
+    seen = visit(query="?lang=zh#lesson=1", locale="en")
+    seen.wait("tool.lesson.ready")
+    assert seen.tool("lesson.lang") == "zh"
+    root = "document.documentElement.lang"
+    assert seen.page.evaluate(root) == "zh-Hans" and "\u731c" in seen.page.title()
+    seen.page.keyboard.press("t")
+    assert seen.page.evaluate(root) == "en" and seen.page.title().startswith("Guess first")
+    # What was chosen since is not taken back by a reload.
+    assert "lang=zh" not in seen.page.url
+    seen = visit(query="?lang=xx", locale="en")
+    assert "xx" in seen.page.locator(".nlv-note").inner_text()
+    assert seen.tool("lesson.lang") == "en"
