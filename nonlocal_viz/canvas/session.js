@@ -254,7 +254,7 @@ export class Session {
     this.turn++;
     this.choosing.aim = { source, block, sending: false };
     this.asked = asked;
-    this.returning ||= asked !== null;
+    this.returning = asked !== null;
     this.busy(words);
     this.desk.openPicture(source, block);
   }

@@ -22,8 +22,11 @@ export class Turning {
 
   /** What comes now is said in the entry that is there. @param {() => void} come */
   quietly(come) {
-    this.lesson.session.returning = true;
+    const { session } = this.lesson;
+    session.returning = true;
     come();
+    // A model or block that is on its way for it, too.
+    if (session.choosing.aim) session.returning = true;
   }
 
   /** A page from its start, for the handout: it makes no entry. @param {number} number @param {string} door "" for none */
