@@ -114,3 +114,30 @@ def test_the_address_chooses_the_language(visit: Any) -> None:
     seen = visit(query="?lang=xx", locale="en")
     assert "xx" in seen.page.locator(".nlv-note").inner_text()
     assert seen.tool("lesson.lang") == "en"
+
+
+def test_a_wrong_match_shows_what_is_right_and_may_be_tried_again(visit: Any) -> None:
+    seen = visit(query="#lesson=7&seen=1", locale="en")
+    seen.wait("tool.lesson.ready && tool.lesson.idle")
+    question = seen.page.locator('[data-question="check"]')
+    answer, selects = question.locator('[data-act="answer"]'), question.locator("select")
+    assert answer.is_disabled(), "nothing is chosen"
+    for place, key in enumerate("1023"):
+        selects.nth(place).select_option(key)
+        assert answer.is_disabled() is (place < 3)
+    # Another language in between takes nothing back.
+    for _ in range(2):
+        seen.page.keyboard.press("t")
+    assert selects.nth(0).input_value() == "1"
+    answer.click()
+    assert not seen.tool("lesson.check")["pass"]
+    said = [text.split() for text in question.locator(".nlv-matched").all_inner_texts()]
+    assert [words[0] for words in said] == ["\u2717", "\u2717", "\u2713", "\u2713"]
+    assert ["Q" in said[0], "K" in said[1]] == [True, True]
+    question.locator('[data-act="again"]').click()
+    assert seen.tool("lesson.check") is None and answer.is_disabled()
+    for place, key in enumerate("0123"):
+        selects.nth(place).select_option(key)
+    answer.click()
+    assert seen.tool("lesson.check")["pass"]
+    assert not question.locator('[data-act="again"]').count()

@@ -233,8 +233,8 @@ test("only who runs the page may name other models", () => {
 test("all tiles are one picture: each pixel the colour of its cell, and of nothing where there is no tile", () => {
   const table = Uint32Array.from({ length: 256 }, (_, v) => v + 1000), wide = [1, 2, 3, 4, 5, 6, 7, 8], tall = [9, 10];
   const layers = [layer("a", { heads: 2, rows: 1, columns: 4 }), layer("b", { heads: 1, rows: 2, columns: 1, offset: 8 })];
-  const field = new Field({ token: null, tokens: [], layers }, Uint8Array.from([...wide, ...tall]).buffer), out = new Uint32Array(10 * 10);
-  paintField(field, (one) => { assert.ok(layers.includes(one)); return table; }, 5, 4, out);
+  const whole = new Field({ token: null, tokens: [], layers }, Uint8Array.from([...wide, ...tall]).buffer), out = new Uint32Array(10 * 10);
+  paintField(whole, (one) => { assert.ok(layers.includes(one)); return table; }, 5, 4, out);
   const line = (y) => [...out.subarray(10 * y, 10 * y + 10)].map((v) => v && v - 1000);
   // A tile of 4 x 1 cells lies in the middle of its 4 x 4 pixels, one of 1 x 2 as well.
   assert.deepEqual([0, 1, 2, 3, 4].map(line), [Array(10).fill(0), [1, 2, 3, 4, 0, 5, 6, 7, 8, 0], ...Array(3).fill(Array(10).fill(0))]);
