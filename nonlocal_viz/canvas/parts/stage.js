@@ -61,6 +61,7 @@ export class Stage {
   fit() {
     const { width, height } = this.size;
     if (!width) return;
+    this.picture.style.setProperty("--ratio", String(width / height));
     const narrow = matchMedia("(max-width: 900px)").matches, full = document.fullscreenElement ? 0.8 : 0.68;
     const high = Math.max(200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? 0.36 : this.part) : 1));
     const { level } = this.zoom, factor = this.scale = Math.min(this.room.clientWidth / width, high / height);
