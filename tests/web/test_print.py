@@ -1,4 +1,4 @@
-"""What the browser's own "Print" gives: a page that is to be read, without buttons, on no more paper than it
+"""What the browser's own "Print" gives: what is to be read, without buttons, on no more paper than it
 needs."""
 
 import re

@@ -13,6 +13,7 @@ import { PAGES } from "./pages.js";
 /** Share of the window's height that the photo takes; a clip has its frames below. */
 const SHARE = 0.5;
 const SHARE_OF_CLIP = 0.4;
+const SHARE_FOR_A_CLASS = 0.56;
 
 export class Frame {
   /** @param {Lesson} lesson */
@@ -59,7 +60,8 @@ export class Frame {
     this.language.lang = next ? next[0] : "";
     this.language.hidden = codes.length < 2;
     this.language.title = lesson.say("lesson.switch");
-    lesson.session.scene.stage.part = !on ? null : lesson.start.frame === undefined ? SHARE : SHARE_OF_CLIP;
+    const photo = lesson.presenting ? SHARE_FOR_A_CLASS : SHARE;
+    lesson.session.scene.stage.part = !on ? null : lesson.start.frame === undefined ? photo : SHARE_OF_CLIP;
     lesson.session.scene.stage.fit();
     this.dots.setAttribute("aria-label", lesson.say("lesson.pages"));
     this.dots.innerHTML = PAGES.map(({ name }, i) => {
@@ -73,7 +75,7 @@ export class Frame {
   write(html, block) {
     const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, now = `${lesson.tongue.now} ${stages.join()}`;
     article.innerHTML = html;
-    if (this.stages !== now) this.plan.innerHTML = diagramHtml(lesson, stages);
+    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages)}`;
     this.stages = now;
     if (block) showShapes(this.plan, block);
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });

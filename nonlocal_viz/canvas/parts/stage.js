@@ -63,7 +63,7 @@ export class Stage {
     if (!width) return;
     this.picture.style.setProperty("--ratio", String(width / height));
     const narrow = matchMedia("(max-width: 900px)").matches, full = document.fullscreenElement ? 0.8 : 0.68;
-    const high = Math.max(200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? 0.36 : this.part) : 1));
+    const high = Math.max(this.part ? 90 : 200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? this.partOfNarrow : this.part) : 1));
     const { level } = this.zoom, factor = this.scale = Math.min(this.room.clientWidth / width, high / height);
     // A sliver stays wide enough to be pointed at.
     this.picture.style.width = `${Math.max(2, width * factor) * level}px`;
@@ -71,6 +71,9 @@ export class Stage {
     this.room.style.height = level > 1 ? `${Math.min(high, height * factor * level)}px` : this.picture.style.height;
     this.zoom.show();
   }
+
+  /** The part where text stands below the photo; in a low window it stands beside it, see lesson.css. */
+  get partOfNarrow() { return matchMedia("(min-width: 560px) and (max-height: 540px)").matches ? 0.66 : 0.36; }
 
   /** A pointer event -> pixels of the original, clamped into it. @param {MouseEvent} event @returns {[number, number]} */
   pixel(event) {
