@@ -22,6 +22,7 @@ const ACTS = {
     lesson.turning.leave(lesson.number, false, door ? { door } : {});
     lesson.turning.arrive(false);
   },
+  retry: (lesson) => { lesson.turning.quietly(() => lesson.turning.arrive()); lesson.render(); },
   often: (lesson) => { lesson.memo.often = !lesson.memo.often; },
   door: (lesson, element) => lesson.turning.goThrough(element.dataset.door || ""),
   choose: (lesson, element) => lesson.answer(questionOf(element), Number(element.dataset.choice)),

@@ -242,6 +242,13 @@ export class Lesson {
     this.live(this.session.answer);
   }
 
+  /** What was asked for did not come, or nobody waits for it any more. */
+  settled() {
+    if (!this.on || this.ready) return;
+    this.session.draw();
+    this.render();
+  }
+
   // Pointing, as the session tells it; true: it is ours.
 
   /** @param {Point} point */

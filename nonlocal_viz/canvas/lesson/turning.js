@@ -22,9 +22,11 @@ export class Turning {
 
   /** What comes now is said in the entry that is there. @param {() => void} come */
   quietly(come) {
-    const { session } = this.lesson;
+    const { lesson } = this, { session } = lesson;
     session.returning = true;
     come();
+    // Until what the page is about is here, nothing of another picture's map is to be seen.
+    if (lesson.on && !lesson.ready) session.draw();
     // A model or block that is on its way for it, too.
     if (session.choosing.aim) session.returning = true;
   }

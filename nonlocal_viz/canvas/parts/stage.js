@@ -1,6 +1,7 @@
 // The picture and what lies over it.
 
 import { all, make, one, percentOf, pixelOf } from "./elements.js";
+import { Lost } from "./lost.js";
 import { paintCells, paintUneven } from "./paint.js";
 import { listenToPointer } from "./pointer.js";
 import { Zoom } from "./zoom.js";
@@ -32,17 +33,21 @@ export class Stage {
     this.part = null;
     this.touched = matchMedia("(hover: none)").matches;
     this.zoom = new Zoom(root, this);
+    this.lost = new Lost(root);
     new ResizeObserver(() => this.fit()).observe(this.room);
   }
 
   /** @param {import("../protocol.js").View} picture */
   open(picture) {
     this.size = { width: picture.width, height: picture.height };
+    // The map that is there is one of another picture.
+    this.clear();
+    this.lost.forget();
     // One image a frame, all loaded at once: scrubbing only shows another.
     this.photos.slice(1).forEach((image) => image.remove());
     this.photos = picture.frames.map((file, t) => {
       const image = t ? /** @type {HTMLImageElement} */ (this.photo.cloneNode()) : this.photo;
-      image.src = file.url;
+      this.lost.watch(image, file.url);
       image.alt = t ? "" : picture.alt;
       if (t) this.canvas.before(image);
       return image;
