@@ -26,6 +26,7 @@ class Encoding:
     Attributes:
         blocks: names of the blocks, from the input to the output.
         lattices: where the cells of a block lie in what the network read; of others, evenly.
+        tube: frames that a cell holds; the first stands for all.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Encoding:
     ) -> None:
         self.blocks = blocks
         self.lattices: dict[str, Lattice] = {}
+        self.tube = 1
         self._steps: Iterator[Step | Found | Told] | None = steps
         self._price, self._lock = price, threading.Lock()
         self._maps: dict[str, Affinity] = {}
@@ -45,6 +47,7 @@ class Encoding:
         encoding = cls(iter(()), tuple(encoded.affinities), 1)
         encoding._maps, encoding._logits = dict(encoded.affinities), encoded.logits
         encoding._steps, encoding.lattices = None, dict(encoded.lattices)
+        encoding.tube = encoded.tube
         return encoding
 
     @property
@@ -119,7 +122,7 @@ class Encoding:
     def __getstate__(self) -> dict[str, Any]:
         # What is kept or sent elsewhere holds no network: it is completed first.
         self.finish()
-        kept = ("blocks", "lattices", "_maps", "_logits")
+        kept = ("blocks", "lattices", "tube", "_maps", "_logits")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -159,8 +159,8 @@ class Lens:
             )
 
         return View(
-            images,
-            times,
+            images[:: encoding.tube],
+            times[:: encoding.tube],
             encoding,
             fitted,
             about,

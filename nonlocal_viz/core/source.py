@@ -103,11 +103,13 @@ class Told(NamedTuple):
 
 class Encoded(NamedTuple):
     """What a network made of one picture or clip: logits (classes,) if it has any, a map a block, and where
-    the cells of a block lie in what it read; of blocks that are not among these, evenly."""
+    the cells of a block lie in what it read (of blocks that are not among these, evenly). ``tube``: frames
+    that a cell holds."""
 
     logits: "Tensor | None"
     affinities: "dict[str, Affinity]"
     lattices: Mapping[str, Lattice] = MappingProxyType({})
+    tube: int = 1
 
 
 @runtime_checkable

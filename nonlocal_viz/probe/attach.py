@@ -20,11 +20,19 @@ from nonlocal_viz.core.fitting import Lattice, Prepare
 from nonlocal_viz.core.modes import in_eval_mode
 from nonlocal_viz.core.source import About, Encoded
 from nonlocal_viz.errors import ProbeError
+from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.glance import Glance, plain
-from nonlocal_viz.probe.reading import Reader, own_call, three
+from nonlocal_viz.probe.reading import Reader, own_call
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
-from nonlocal_viz.probe.shown import ITSELF, grouped, logits_of, over_picture, reads_clips
+from nonlocal_viz.probe.shown import (
+    ITSELF,
+    depth_of,
+    grouped,
+    logits_of,
+    over_picture,
+    reads_clips,
+)
 from nonlocal_viz.probe.together import alike, joined
 from nonlocal_viz.probe.watch import Watch
 
@@ -37,6 +45,7 @@ _COLOURS_ASSUMED = (
     "The mean and standard deviation of ImageNet are assumed for the colours: "
     "attach(model, prepare=nv.Prepare(...)) gives others."
 )
+_TUBES = "Its cells hold {} frames each; the first of them stands for all."
 #: How a network is called with what it reads.
 _Call = Callable[[nn.Module, Tensor], Any]
 
@@ -57,6 +66,7 @@ class Probe:
         call: "_Call | None" = None,
         about: About | None = None,
         at_once: bool = False,
+        clips: bool | None = None,
     ) -> None:
         _refuse_whole(model)
         self.model = model
@@ -66,6 +76,7 @@ class Probe:
         self.about = self._told = replace(about, assumptions=(*about.assumptions, *unsaid))
         self.prepare = prepare or Prepare()
         self._call = call or _called
+        self._clips = reads_clips(model) if clips is None else clips
         #: (rows, columns) -> where such cells lie in what the network reads.
         self._lattices: dict[tuple[int, ...], Lattice] = {}
         self._maps: dict[str, Affinity] = {}
@@ -157,7 +168,7 @@ class Probe:
             ProbeError: no attention was found or proven, or the network does not take such a picture.
         """
         clip = pixels.ndim == 5
-        whole = clip and reads_clips(self.model)
+        whole = clip and self._clips
         if clip and not whole:
             if spacetime:
                 raise ProbeError(
@@ -170,7 +181,11 @@ class Probe:
         probe = Probe(self.model, self.grid, at_once=True)
         with in_eval_mode(self.model), torch.inference_mode(), probe:
             output = self._called_with(x)
-        maps, said = over_picture(probe.maps, pixels.shape[2] if whole else 1, len(pixels))
+        frames = pixels.shape[2] if whole else 1
+        depth = depth_of(probe.maps.values(), frames)
+        maps, said = over_picture(probe.maps, depth, len(pixels))
+        if depth < frames:
+            said.append(_TUBES.format(frames // depth))
         notes = [(path, note) for path, found in maps.items() for note in found.notes]
         refused = [(path, f"not shown. {why}") for path, why in probe.refused.items()]
         self.about = replace(
@@ -185,16 +200,24 @@ class Probe:
             )
         cells = {path: found.query_grid[1:] for path, found in maps.items()}
         lattices = {path: probe._lattices[c] for path, c in cells.items() if c in probe._lattices}
-        return Encoded(logits_of(output), maps, lattices)
+        return Encoded(logits_of(output), maps, lattices, frames // depth)
 
     def _called_with(self, x: Tensor) -> Any:
         try:
             return self._call(self.model, x)
         except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
             first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+            what, size = "a picture", f"{x.shape[-1]} x {x.shape[-2]} pixels"
+            if x.ndim == 5:
+                what = f"a clip of {x.shape[2]} frames"
+            elif self._clips:
+                raise ProbeError(
+                    f"This network reads clips, and took no picture of {size} ({first}); open a clip."
+                ) from error
             raise ProbeError(
-                f"The network does not take a picture of {x.shape[-1]} x {x.shape[-2]} pixels "
+                f"The network does not take {what} of {size} "
                 f"({type(error).__name__}: {first}); prepare=nv.Prepare(size=(H, W)) says which it reads, "
+                f"{'frames=N how many frames, ' if x.ndim == 5 else ''}"
                 "and call=lambda model, x: ... how it is called."
             ) from error
 
@@ -276,6 +299,7 @@ def attach(
     prepare: Prepare | None = None,
     call: "_Call | None" = None,
     at_once: bool = False,
+    clips: bool | None = None,
 ) -> Probe:
     """See every attention over positions of a network that nobody here wrote.
 
@@ -289,12 +313,14 @@ def attach(
         at_once: record all of the attention while the network runs. Else, of a network in eval mode with an
             attention of a usual structure, its inputs and output are kept alone (at next to no cost),
             and it is run once more when maps are first asked for, held to that output.
+        clips: for ``Lens(attach(model))``, whether it is given clips (B, C, T, H, W); default: whether it
+            convolves over time.
 
     Raises:
         ProbeError: the network is compiled, scripted or exported; or, when the block ends, no attention
             was found in it.
     """
-    return Probe(model, grid, prepare, call, at_once=at_once)
+    return Probe(model, grid, prepare, call, at_once=at_once, clips=clips)
 
 
 def _called(model: nn.Module, x: Tensor) -> Any:

@@ -7,6 +7,7 @@ nothing is no position (padding, learnt queries), one that moves with everything
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -87,11 +88,39 @@ class Slots:
     key_side: Positions | None = None
 
 
+class Layouts:
+    """Tables (groups, slots) that were found bit by bit in one network: other blocks of a kind have the
+    same, which is tried like any known one before it is searched for again."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int, int], list[Tensor]] = {}
+
+    def like(self, groups: int, slots: int, positions: int) -> list[Tensor]:
+        """Those of so many groups, slots, and positions of all images."""
+        return self._found.get((groups, slots, positions), [])
+
+    def keep(self, table: Tensor, positions: int) -> None:
+        """Remember a table; one with slots that mix positions tells nothing."""
+        groups, slots = table.shape
+        found = self._found.setdefault((groups, slots, positions), [])
+        if not bool((table == MIXED).any()) and not any(torch.equal(table, t) for t in found):
+            found.append(table)
+
+
 class Placing:
     """Finds the slots of one attention of a module that can run again."""
 
-    def __init__(self, again: Again, path: str, number: int, x: Tensor, like: Capture) -> None:
+    def __init__(
+        self,
+        again: Again,
+        path: str,
+        number: int,
+        x: Tensor,
+        like: Capture,
+        layouts: "Layouts | None" = None,
+    ) -> None:
         self._again, self._path, self._number = again, path, number
+        self._layouts = Layouts() if layouts is None else layouts
         #: What the module was given, and the capture of what it makes of that.
         self.x = x
         self._like = like
@@ -114,6 +143,8 @@ class Placing:
                 return None
             query = found[0] if query is None else query
             key = found[1] if key is None else key
+            for table in found:
+                self._layouts.keep(table, images * positions)
         if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
             return None
         return Slots(axes, query, key, images, positions, positions)
@@ -156,8 +187,9 @@ class Placing:
         for side, factor in enumerate((self.still.query, self.still.key)):
             groups, slots = factor.shape[:2]
             told = [(mask, bits[side]) for mask, bits in seen]
-            known = (t for t in tables(groups, slots, images, sides) if _agrees(t, told))
-            found.append(next(known, None))
+            before = self._layouts.like(groups, slots, images * positions)
+            known = chain(before, tables(groups, slots, images, sides))
+            found.append(next((t for t in known if _agrees(t, told)), None))
         return found[0], found[1]
 
     def _by_bits(

@@ -15,12 +15,16 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.cells import apart, far
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.windows import tables
 
 #: Cells whose change is looked at, and how much farther than the middlemost token the right one moves.
 _CELLS, _FARTHER = 6, 3.0
+#: Share of the tokens that have each bit as a known layout says; of a wrong one half of them have some bit.
+_AGREES = 0.7
 #: Convolutions that are tried, the last before the tokens first; how many cells of one a token may hold.
 _TRIED, _MERGED = 3, (1, 2, 4, 8)
 
@@ -51,7 +55,7 @@ def found(
                 continue
             tried.add((convolved.call.path, grid))
             moved = _Moved(again, convolved, given, axes, whole, grid)
-            order = _order(moved, count, grid)
+            order = _order(moved, count, grid, [given[1][a] for a in axes.positions])
             if order is not None:
                 names = special_names(count - math.prod(grid))
                 plain = torch.equal(order, torch.arange(count))
@@ -100,17 +104,11 @@ class _Moved:
             shifted[first] = torch.where(mask, x[first] + noise[first] * size, x[first])
             return shifted
 
-        return self._far(self._run(change))
+        return far(self._run(change) - self._still, self._axes)
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
         path, shape = self._convolved.call.path, self._convolved.shape
         return self._again.input(change, self._given[0], after=(path, shape), shape=self._given[1])
-
-    def _far(self, changed: Tensor) -> Tensor:
-        moved = (changed - self._still).float()
-        axes = (self._axes.batch, *self._axes.positions)
-        far: Tensor = moved.movedim(axes, (0, 1)).flatten(2).norm(dim=2)[0]
-        return far
 
 
 def _has_bit(bit: int, value: int, cells: Tensor) -> Tensor:
@@ -121,24 +119,54 @@ def _is_cell(one: int, cells: Tensor) -> Tensor:
     return cells == one
 
 
-def _order(moved: _Moved, count: int, grid: GridShape) -> Tensor | None:
-    """(count,) the number of every token: special ones first, then cells in raster order."""
+def _order(moved: _Moved, count: int, grid: GridShape, parts: Sequence[int] = ()) -> Tensor | None:
+    """(count,) the number of every token: special ones first, then cells in raster order; ``parts`` are the
+    lengths of the axes that count them, where there are several."""
     cells = math.prod(grid)
     special = count - cells
     code = torch.zeros(cells, dtype=torch.long)
+    known = [] if special else _layouts(grid, parts)
     for bit in range(max(1, (cells - 1).bit_length())):
         on, off = (moved(partial(_has_bit, bit, value))[special:] for value in (1, 0))
-        code += (on > off).long().cpu() << bit
+        bits = (on > off).long().cpu()
+        code += bits << bit
+        known = [o for o in known if float(((o >> bit & 1) == bits).float().mean()) > _AGREES]
         # As many cells have these bits as tokens, or there is no order.
         low = torch.arange(cells) % (2 << bit)
-        if not torch.equal(code.bincount(minlength=2 << bit), low.bincount(minlength=2 << bit)):
+        if not known and not torch.equal(
+            code.bincount(minlength=2 << bit), low.bincount(minlength=2 << bit)
+        ):
             return None
-    if not torch.equal(code.sort().values, torch.arange(cells)):
-        return None
+    pooled = not torch.equal(code.sort().values, torch.arange(cells))
+    if pooled:
+        # Pooling between the map and the tokens leaves a few in doubt: a layout that the others have.
+        if len(known) != 1:
+            return None
+        code = known[0]
     draw = torch.Generator().manual_seed(6)
     for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
-        far = moved(partial(_is_cell, cell))[special:]
-        token = int(far.argmax())
-        if int(code[token]) != cell or float(far[token]) < _FARTHER * float(far.median()):
+        each = moved(partial(_is_cell, cell))[special:]
+        token = int(each.argmax())
+        # Where pooling left some in doubt, a neighbour's pool may hold the most of a cell.
+        near = apart(int(code[token]), cell, grid)
+        if near > pooled or float(each[token]) < _FARTHER * float(each.median()):
             return None
     return torch.cat([torch.arange(special), special + code])
+
+
+def told(convolutions: Sequence[Convolved], images: int, count: int, special: int) -> bool:
+    """Whether a convolution's map is one that such tokens may be made of."""
+    return any(any(_grids(c.shape, images, count, special)) for c in convolutions)
+
+
+def _layouts(grid: GridShape, parts: Sequence[int]) -> list[Tensor]:
+    """Orders (cells,) that windows of a picture are known to have, each once."""
+    if len(parts) != 2 or grid[0] != 1 or math.prod(parts) != math.prod(grid):
+        return []
+    found = [torch.arange(math.prod(grid))]
+    for table in tables(parts[0], parts[1], 1, grid[1:]):
+        order = table.reshape(-1)
+        whole = torch.equal(order.sort().values, torch.arange(len(order)))
+        if whole and not any(torch.equal(order, other) for other in found):
+            found.append(order)
+    return found

@@ -7,19 +7,18 @@ was seen to move with its place; anything else is an :class:`UnprovenError` that
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, Allowance, first_tensor, tensors
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, readings
+from nonlocal_viz.probe.cells import follow_map, follow_picture, shape_of, three
+from nonlocal_viz.probe.layout import NOWHERE, Axes, Layouts, Placing, Slots, readings
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
 from nonlocal_viz.probe.strength import placed
@@ -34,10 +33,12 @@ _BEHIND = 300
 _LOST = 4
 #: Modules that are given so many tokens, of which one is looked for that the picture moves.
 _FIRST = 4
+_NO_RASTER = (
+    "Its {} positions are windows, or in another order than the picture's, and the network does not show "
+    "in which."
+)
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
-#: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
-_CELLS, _LARGE = 6, 5
 
 
 class Reader:
@@ -54,6 +55,8 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
+        self._layouts = Layouts()
+        self._rasters = Rasters(watch, self._again_of)
 
     def _again_of(self, call: Call, nth: int = 0) -> Again:
         if (id(call), nth) not in self._again:
@@ -138,14 +141,14 @@ class Reader:
                 again = self._again_of(call)
                 mixing = False
                 for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture)
+                    placing = Placing(again, path, nth, x, capture, self._layouts)
                     ways = list(self._readings(x, x.shape[0] if batch is None else batch))
                     for axes in ways:
                         if (id(call), nth, axes) in tried:
                             continue
                         tried.add((id(call), nth, axes))
                         slots = placing.slots(axes)
-                        if slots is not None and self._sensible(slots, call):
+                        if slots is not None and self._sensible(slots, x, _up_to(calls, call)):
                             return slots, placing, call
                         if batch is not None:
                             lost.append((placing, axes, call))
@@ -185,10 +188,14 @@ class Reader:
             if features_first or x.shape[-1] > 1:
                 yield axes
 
-    def _sensible(self, slots: Slots, call: Call) -> bool:
-        """Keys that follow nothing are made of another input, or they are no positions at all."""
-        several = len(tensors(call.args, call.kwargs)) > 1
-        return several or bool((slots.key != NOWHERE).any())
+    def _sensible(self, slots: Slots, x: Tensor, calls: Sequence[Call]) -> bool:
+        """Whether slots may be believed: keys that follow nothing are made of another input, or they are no
+        positions at all; and several axes that count positions are those of a picture."""
+        several = len(tensors(calls[-1].args, calls[-1].kwargs)) > 1
+        if not several and not bool((slots.key != NOWHERE).any()):
+            return False
+        axes = slots.axes
+        return len(axes.positions) < 2 or self._rasters.positions(x, axes, calls) is not None
 
     def _other_keys(
         self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
@@ -217,7 +224,12 @@ class Reader:
             )
             return Positions((1, 1, count))
         if len(axes.positions) > 1:
-            return Positions(three([x.shape[a] for a in axes.positions]))
+            found = self._rasters.positions(x, axes, calls)
+            if found is None:
+                raise UnprovenError(
+                    _NO_RASTER.format(" x ".join(str(x.shape[a]) for a in axes.positions))
+                )
+            return found
         images = x.shape[axes.batch]
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
@@ -275,25 +287,15 @@ class Reader:
                 before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
                 again = self._again_of(root)
                 self._orders[key] = order.found(
-                    again, before, (call.path, _shape(call)), axes, images, count, _SPECIAL
+                    again, before, (call.path, shape_of(call)), axes, images, count, _SPECIAL
                 )
         return self._orders[key]
 
     def _follows(
         self, outer: Call, call: Call, axes: Axes, of_map: Axes, positions: Positions
     ) -> bool:
-        again = self._again_of(outer)
         path = call.path[len(outer.path) :].lstrip(".")
-        still = again.input(lambda x: x, path)
-        for cell in _telling(positions):
-            where = torch.arange(positions.cells)[None] == cell
-            where = where.expand(still.shape[axes.batch], -1)
-            changed = again.input(partial(of_map.shifted, where=where), path)
-            moved = (changed - still).float()
-            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            if int(moved.argmax()) != cell:
-                return False
-        return True
+        return follow_map(self._again_of(outer), path, axes, of_map, positions)
 
     def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
         if self._given is not None:
@@ -329,31 +331,9 @@ class Reader:
         call = self._earliest(count, axes, images, root)
         if call is None or picture.ndim not in (4, 5):
             return False
-        again = self._again_of(root)
-        path = call.path[len(root.path) :].lstrip(".")
-        shape = _shape(call)
-        still = again.input(lambda x: x, path, shape=shape)
-        height, width = positions.grid[1:]
-        lattice = self._watch.lattices[height, width]
-        # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
-        # grids that are large enough to tell the next cell from a wrong layout.
-        near = 1 if min(height, width) >= _LARGE else 0
-        exact = 0
-        cells = _telling(positions)
-        for cell in cells:
-            changed = again.input(
-                partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice),
-                path,
-                shape=shape,
-            )
-            moved = (changed - still).float()
-            moved = moved.movedim((axes.batch, *axes.positions), (0, 1)).flatten(2).norm(dim=2)[0]
-            first = len(positions.before)
-            found = int(moved[first : first + positions.cells].argmax())
-            if _apart(found, cell, positions.grid) > near:
-                return False
-            exact += found == cell
-        return 2 * exact >= len(cells)
+        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
+        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
+        return follow_picture(self._again_of(root), given, axes, positions, lattice)
 
     def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
         """The calls of modules that are given so many tokens, the earliest first."""
@@ -374,7 +354,7 @@ class Reader:
             self._first[key] = None
             again = self._again_of(root)
             for call in self._given_to(count, axes, images)[:_FIRST]:
-                path, shape = call.path[len(root.path) :].lstrip("."), _shape(call)
+                path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
                     self._first[key] = call
@@ -426,28 +406,9 @@ def _beside(found: Recorded) -> Iterator[str]:
     }
     for what, share in parts.items():
         if bool((share > 0).any()):
-            yield f"On average {100 * float(share.mean()):.0f} % of a row lies on {what}."
-
-
-def _telling(positions: Positions) -> list[int]:
-    """Some cells that lie elsewhere where rows and columns are exchanged, as far as there are such."""
-    grid, (height, width) = positions.grid, positions.grid[1:]
-    draw = torch.Generator().manual_seed(2)
-    drawn = torch.randperm(positions.cells, generator=draw).tolist()
-
-    def exchanged(cell: int) -> int:
-        t, place = divmod(cell, height * width)
-        row, column = divmod(place, width)
-        return t * height * width + column * height + row
-
-    drawn.sort(key=lambda cell: _apart(cell, exchanged(cell), grid) < 2)
-    return drawn[:_CELLS]
-
-
-def _apart(one: int, other: int, grid: tuple[int, int, int]) -> int:
-    """How many cells two cells lie apart, along the axis where they lie farthest."""
-    places = (torch.unravel_index(torch.tensor(cell), grid) for cell in (one, other))
-    return max(abs(int(a) - int(b)) for a, b in zip(*places, strict=True))
+            percent = 100 * float(share.mean())
+            said = f"{percent:.0f}" if percent >= 1 else "less than 1"
+            yield f"On average {said} % of a row lies on {what}."
 
 
 def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
@@ -456,37 +417,6 @@ def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
         if call.path == capture.path:
             return at
     return len(calls) - 1
-
-
-def _at_cell(
-    picture: Tensor, grid: tuple[int, int, int], cell: int, lattice: Lattice | None = None
-) -> Tensor:
-    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
-    t, rest = divmod(cell, grid[1] * grid[2])
-    h, w = divmod(rest, grid[2])
-    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
-    ranges = [
-        slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
-        for i, n, k in zip((t, h, w), sides, grid, strict=True)
-    ]
-    if lattice is not None:
-        for axis, number, pixels in ((0, w, sides[2]), (1, h, sides[1])):
-            start = round(lattice.offset[axis] + number * lattice.stride[axis])
-            end = min(max(start + math.ceil(lattice.stride[axis]), 1), pixels)
-            ranges[2 - axis] = slice(min(max(start, 0), end - 1), end)
-    where = ranges if picture.ndim == 5 else ranges[1:]
-    at: Any = (0, slice(None), *where)
-    part = picture[at]
-    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
-    # A picture of one colour has no spread of its own.
-    picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
-    return picture
-
-
-def _shape(call: Call) -> tuple[int, ...]:
-    first = first_tensor(call.args, call.kwargs)
-    assert first is not None
-    return tuple(first[1].shape)
 
 
 def _is_picture(root: Call) -> bool:
@@ -509,8 +439,3 @@ def _square_patches(count: int, picture: Sequence[int]) -> list[tuple[int, ...]]
             ):
                 found.append((rows, columns))
     return found
-
-
-def three(grid: Sequence[int]) -> tuple[int, int, int]:
-    sides = [1, 1, *(int(side) for side in grid)][-3:]
-    return sides[0], sides[1], sides[2]

@@ -3,6 +3,7 @@
 Invariant: every map that was found is shown, or there is a sentence that says why it is not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ def over_picture(
     """The maps whose queries and keys lie on the picture, by name, and a sentence for each other.
 
     Args:
-        frames: of a clip that was run as such; else 1.
+        frames: cells in time of a clip that was run as such; else 1.
         images: that the network was given.
     """
     shown: dict[str, Affinity] = {}
@@ -39,6 +40,14 @@ def over_picture(
         else:
             shown[path or ITSELF] = factored(found)
     return shown, grouped(said)
+
+
+def depth_of(maps: Iterable[Affinity], frames: int) -> int:
+    """Into how many cells most of the maps divide the time of a clip, where its frames can be shared out
+    among them; else ``frames``."""
+    depths = Counter(a.query_grid[0] for a in maps if a.queries.cells and a.keys.cells)
+    found = [depth for depth, _ in depths.most_common() if frames % depth == 0]
+    return found[0] if found and frames not in depths else frames
 
 
 def _off_picture(found: Affinity, frames: int, images: int) -> str:

@@ -29,6 +29,7 @@ from nonlocal_viz.zoo.fetching import (
     library,
     prepared,
     random_weights,
+    reads_any_shape,
     unknown,
 )
 from nonlocal_viz.zoo.foreign import unwrapped
@@ -86,7 +87,7 @@ def open_named(
         kept = tuple(said for said in about.assumptions if said != random_weights(False))
         about = About(about.name, about.title, assumptions=kept)
     made.model.eval().requires_grad_(False).to(where)
-    return Probe(made.model, grid, prepare or made.prepare, made.call, about)
+    return Probe(made.model, grid, prepare or made.prepare, made.call, about, clips=made.clips)
 
 
 def _from_timm(name: str, pretrained: bool | None, options: dict[str, Any]) -> Made:
@@ -111,6 +112,8 @@ def _from_timm(name: str, pretrained: bool | None, options: dict[str, Any]) -> M
     multiple = None if told.get("fixed_input_size") else _STAGES
     if not strict:
         multiple = max(getattr(patches, "patch_size", (_STAGES,)))
+    elif multiple and not reads_any_shape(model, sides, multiple):
+        multiple = None
     colours = Normalisation(tuple(config["mean"]), tuple(config["std"]))
     crop = config["crop_pct"] if config["crop_mode"] != "squash" else None
     prepare = prepared(colours, sides, crop, config["interpolation"], multiple)
@@ -137,9 +140,10 @@ def _from_torchvision(name: str, pretrained: bool | None, options: dict[str, Any
         side, whole = told.crop_size[0], told.resize_size[0]
         size = options.get("image_size", side)
         colours = Normalisation(tuple(told.mean), tuple(told.std))
-        fixed = hasattr(model, "image_size")
+        # Sides that no power of two divides, as photos have.
+        anyhow = not hasattr(model, "image_size") and reads_any_shape(model, (size, size), 33)
         prepare = prepared(
-            colours, (size, size), side / whole, told.interpolation.value, None if fixed else 1
+            colours, (size, size), side / whole, told.interpolation.value, 1 if anyhow else None
         )
     return Made(model, prepare, about_of(name, f"torchvision:{name}", trained, pretrained, None))
 

@@ -1,5 +1,7 @@
 """Networks of transformers, by their names on the hub, in a folder, or by their kind."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -39,13 +41,20 @@ def from_transformers(name: str, pretrained: bool | None, options: dict[str, Any
 
         model, trained = built(build, False if kind else pretrained, f"hf:{name}")
         prepare, said = _processed(transformers, None if kind else name, model)
-    clip = getattr(config, "model_type", "") in _FRAMES_FIRST
+    call = _call_of(model)
     about = about_of(name.split("/")[-1], f"hf:{name}", trained, pretrained, None, said)
-    return Made(model, prepare, about, _frames_first if clip else _pixel_values)
+    return Made(model, prepare, about, call, True if call is not _pixel_values else None)
 
 
-#: Kinds of transformers that are given clips as (B, T, C, H, W).
-_FRAMES_FIRST = ("videomae", "timesformer", "vivit", "vjepa2")
+#: Kinds whose pictures are called as those of clips are elsewhere, and yet are clips (B, T, C, H, W).
+_FRAMES_FIRST = ("videomae", "timesformer", "vivit")
+
+
+def _call_of(model: nn.Module) -> Callable[[nn.Module, torch.Tensor], Any]:
+    if "pixel_values_videos" in inspect.signature(model.forward).parameters:
+        return _videos
+    kind = getattr(getattr(model, "config", None), "model_type", "")
+    return _frames_first if kind in _FRAMES_FIRST else _pixel_values
 
 
 def _pixel_values(model: nn.Module, x: torch.Tensor) -> Any:
@@ -53,7 +62,15 @@ def _pixel_values(model: nn.Module, x: torch.Tensor) -> Any:
 
 
 def _frames_first(model: nn.Module, x: torch.Tensor) -> Any:
-    return model(pixel_values=x.transpose(1, 2) if x.ndim == 5 else x[:, None])
+    return model(pixel_values=_frames(x))
+
+
+def _videos(model: nn.Module, x: torch.Tensor) -> Any:
+    return model(pixel_values_videos=_frames(x))
+
+
+def _frames(x: torch.Tensor) -> torch.Tensor:
+    return x.transpose(1, 2) if x.ndim == 5 else x[:, None]
 
 
 def _processed(transformers: Any, name: str | None, model: nn.Module) -> tuple[Prepare, str]:

@@ -235,3 +235,43 @@ def test_what_comes_after_a_place_is_not_run_again() -> None:
     again = Again(Call("", net, (torch.ones(1, 3, 2),), {}))
     assert torch.equal(again.input(lambda x: x + 1, "1"), torch.full((1, 3, 2), 2.0))
     assert ran == ["before"]
+
+
+class Scattered(nn.Module):
+    """Attention within groups of tokens that lie nowhere near each other, in an order of its own."""
+
+    def __init__(self, order: Tensor) -> None:
+        super().__init__()
+        self.inner = Inner()
+        self.register_buffer("order", order)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = x[:, self.order].unflatten(1, (8, -1)).flatten(0, 1)
+        back = self.inner(parts).unflatten(0, (len(x), 8)).flatten(1, 2)
+        moved: Tensor = x + back[:, self.order.argsort()]
+        return moved
+
+
+def test_a_layout_that_was_searched_for_is_tried_in_the_next_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    order, other = torch.randperm(64), torch.randperm(64)
+    runs: list[str] = []
+    run = Again.captures
+
+    def counted(self: Again, change: object, path: str, enough: object) -> object:
+        runs.append(self.call.path)
+        return run(self, change, path, enough)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Again, "captures", counted)
+    network = nn.Sequential(Scattered(order), Scattered(order), Scattered(other)).eval()
+    with nv.attach(network, grid=(8, 8)) as probe, torch.inference_mode():
+        network(torch.randn(1, 64, 8))
+    first, second, third = (runs.count(str(i)) for i in range(3))
+    # Six bits, with and without; the third has another one, which is found all the same.
+    assert second == first - 12 and third == first
+    for path, table in (("0", order), ("1", order), ("2", other)):
+        a = probe.maps[f"{path}.inner"]
+        row = a.row(int(table[0]))[0]
+        assert set(row.nonzero()[:, 0].tolist()) == set(table[:8].tolist())

@@ -362,3 +362,82 @@ def test_a_picture_is_looked_at_in_eval_mode(photo: np.ndarray) -> None:
     rows = [lens.open(photo).query(40, 40).map for _ in range(2)]
     np.testing.assert_array_equal(*rows)
     assert net.training and net[1].num_batches_tracked == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        # Its halos divide every stage's map by eight.
+        ("timm:eca_halonext26ts", (256, 256)),
+        ("timm:botnet26t_256", (256, 256)),
+        ("torchvision:maxvit_t", (224, 224)),
+        ("timm:pvt_v2_b0", None),
+        ("torchvision:swin_t", None),
+    ],
+)
+def test_a_network_is_given_sizes_that_it_reads(name: str, size: tuple[int, int] | None) -> None:
+    assert nv.load_model(name, "cpu", pretrained=False).prepare.size == size
+
+
+def test_a_network_that_cannot_run_without_numbers_is_believed() -> None:
+    class Asks(nn.Module):
+        def __init__(self, side: int) -> None:
+            super().__init__()
+            self.side, self.seen = side, nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[-1] % self.side == 0
+            return self.seen(x) if bool(x.sum() > 0) else x
+
+    class Shapes(Asks):
+        def forward(self, x: Tensor) -> Tensor:
+            assert x.shape[-1] % self.side == 0
+            return self.seen(x)
+
+    assert fetching.reads_any_shape(Asks(64), (64, 64), 32)
+    network = Shapes(64)
+    assert not fetching.reads_any_shape(network, (64, 64), 32)
+    assert fetching.reads_any_shape(network, (64, 64), 64)
+    assert network.training and int(network.seen.num_batches_tracked) == 0
+
+
+CLIPS = {
+    "hidden_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 3,
+    "intermediate_size": 24,
+    "image_size": 32,
+    "num_frames": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "frames"),
+    [
+        ("videomae", {"patch_size": 16}, 2),
+        ("vivit", {"tubelet_size": [2, 16, 16]}, 2),
+        ("timesformer", {"patch_size": 16}, 4),
+    ],
+)
+def test_a_clip_is_shown_at_the_first_frame_of_each_cell(
+    kind: str, options: dict[str, object], frames: int
+) -> None:
+    clip = np.random.default_rng(0).integers(0, 255, (4, 32, 48, 3), np.uint8)
+    source = nv.load_model(f"hf:{kind}", "cpu", pretrained=False, **CLIPS, **options)
+    view = nv.Lens(source).open(clip, frames=4)
+    assert view.frames.shape[0] == len(view.times) == frames
+    np.testing.assert_array_equal(view.frames, clip[:: 4 // frames])
+    a = view.affinity()
+    assert a.query_grid == a.key_grid == (frames, 2, 2)
+    assert view.query(40, 3, frame=frames - 1).map.shape == (frames, 2, 2)
+    said = "Its cells hold 2 frames each; the first of them stands for all."
+    assert (said in view.about.assumptions) == (frames == 2)
+    with pytest.raises(ProbeError, match="reads clips"):
+        nv.Lens(source).open(clip[0])
+
+
+def test_a_clip_that_a_network_does_not_take_names_its_frames() -> None:
+    source = nv.load_model("hf:timesformer", "cpu", pretrained=False, **CLIPS, patch_size=16)
+    clip = np.zeros((3, 32, 32, 3), np.uint8)
+    with pytest.raises(ProbeError, match=r"a clip of 3 frames .* frames=N"):
+        nv.Lens(source).open(clip, frames=3)

@@ -1,0 +1,123 @@
+"""Which tokens a cell of the picture, or of a feature map, moves: whether they lie as a grid says."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.core.fitting import Lattice
+from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.layout import Axes
+from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.records import Call
+
+#: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
+_CELLS, _LARGE = 6, 5
+
+
+def follow_picture(
+    again: Again,
+    given: tuple[str, tuple[int, ...]],
+    axes: Axes,
+    positions: Positions,
+    lattice: Lattice | None,
+) -> bool:
+    """Whether what a module, ``given`` by path and shape, is given moves where the picture is changed at
+    its cells."""
+    path, shape = given
+    still = again.input(lambda x: x, path, shape=shape)
+    # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
+    # grids that are large enough to tell the next cell from a wrong layout.
+    near = 1 if min(positions.grid[1:]) >= _LARGE else 0
+    exact = 0
+    cells = telling(positions)
+    first = len(positions.before)
+    for cell in cells:
+        change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
+        moved = far(again.input(change, path, shape=shape) - still, axes)
+        found = int(moved[first : first + positions.cells].argmax())
+        if apart(found, cell, positions.grid) > near:
+            return False
+        exact += found == cell
+    return 2 * exact >= len(cells)
+
+
+def follow_map(again: Again, path: str, axes: Axes, of_map: Axes, positions: Positions) -> bool:
+    """Whether what the module at ``path`` is given moves where the input of the module that is run again,
+    read by ``of_map``, is changed at its cells."""
+    still = again.input(lambda x: x, path)
+    for cell in telling(positions):
+        where = torch.arange(positions.cells)[None] == cell
+        where = where.expand(still.shape[axes.batch], -1)
+        moved = far(again.input(partial(of_map.shifted, where=where), path) - still, axes)
+        if int(moved.argmax()) != cell:
+            return False
+    return True
+
+
+def far(moved: Tensor, axes: Axes) -> Tensor:
+    """(positions,) How far each position of the first image moved."""
+    count = len(axes.positions)
+    moved = moved.float().movedim((axes.batch, *axes.positions), tuple(range(1 + count)))
+    one: Tensor = moved[0].flatten(0, count - 1).flatten(1).norm(dim=1)
+    return one
+
+
+def telling(positions: Positions) -> list[int]:
+    """Some cells that lie elsewhere where rows and columns are exchanged, as far as there are such."""
+    grid, (height, width) = positions.grid, positions.grid[1:]
+    draw = torch.Generator().manual_seed(2)
+    drawn = torch.randperm(positions.cells, generator=draw).tolist()
+
+    def exchanged(cell: int) -> int:
+        t, place = divmod(cell, height * width)
+        row, column = divmod(place, width)
+        return t * height * width + column * height + row
+
+    drawn.sort(key=lambda cell: apart(cell, exchanged(cell), grid) < 2)
+    return drawn[:_CELLS]
+
+
+def apart(one: int, other: int, grid: tuple[int, int, int]) -> int:
+    """How many cells two cells lie apart, along the axis where they lie farthest."""
+    places = (torch.unravel_index(torch.tensor(cell), grid) for cell in (one, other))
+    return max(abs(int(a) - int(b)) for a, b in zip(*places, strict=True))
+
+
+def _at_cell(
+    picture: Tensor, grid: tuple[int, int, int], cell: int, lattice: Lattice | None = None
+) -> Tensor:
+    """The first picture (C, [T,] H, W) with noise where a cell of a grid lies."""
+    t, rest = divmod(cell, grid[1] * grid[2])
+    h, w = divmod(rest, grid[2])
+    sides = picture.shape[-3:] if picture.ndim == 5 else (1, *picture.shape[-2:])
+    ranges = [
+        slice(i * n // k, max((i + 1) * n // k, i * n // k + 1))
+        for i, n, k in zip((t, h, w), sides, grid, strict=True)
+    ]
+    if lattice is not None:
+        for axis, number, pixels in ((0, w, sides[2]), (1, h, sides[1])):
+            start = round(lattice.offset[axis] + number * lattice.stride[axis])
+            end = min(max(start + math.ceil(lattice.stride[axis]), 1), pixels)
+            ranges[2 - axis] = slice(min(max(start, 0), end - 1), end)
+    where = ranges if picture.ndim == 5 else ranges[1:]
+    at: Any = (0, slice(None), *where)
+    part = picture[at]
+    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(7)).to(part)
+    # A picture of one colour has no spread of its own.
+    picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
+    return picture
+
+
+def shape_of(call: Call) -> tuple[int, ...]:
+    first = first_tensor(call.args, call.kwargs)
+    assert first is not None
+    return tuple(first[1].shape)
+
+
+def three(grid: Sequence[int]) -> tuple[int, int, int]:
+    sides = [1, 1, *(int(side) for side in grid)][-3:]
+    return sides[0], sides[1], sides[2]

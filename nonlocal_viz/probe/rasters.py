@@ -1,0 +1,112 @@
+"""Whether the axes that count a module's positions are rows and columns of the picture.
+
+A module that is given (B, a, b, C) may be given a map of a x b cells, or a windows of b tokens: the shape
+does not say. So a module is believed only as far as what moves says it: the module that it lies in, the
+picture, or the feature maps before it.
+"""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from nonlocal_viz.probe import order
+from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.cells import follow_map, follow_picture, shape_of, three
+from nonlocal_viz.probe.layout import Axes, readings
+from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.watch import Watch
+
+
+class Rasters:
+    """Of one call of a network: what the positions of inputs with several axes of them are."""
+
+    def __init__(self, watch: Watch, again_of: Callable[[Call], Again]) -> None:
+        self._watch, self._again_of = watch, again_of
+        self._known: dict[tuple[int, Axes], Positions | None] = {}
+
+    def positions(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
+        """What the positions of x are, which the last of the nested ``calls`` is given; None where they are
+        no raster of the picture, and in no order that is known."""
+        # Of modules in each other that are given the same, the outermost is asked.
+        first = len(calls) - 1
+        while first and _given(calls[first - 1]) == tuple(x.shape):
+            first -= 1
+        key = id(calls[first]), axes
+        if key not in self._known:
+            self._known[key] = self._read(x, axes, calls[: first + 1])
+        return self._known[key]
+
+    def _read(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
+        plain = Positions(three([x.shape[a] for a in axes.positions]))
+        if len(calls) == 1 or self._is_map(x, axes):
+            return plain
+        within = self._within(x, axes, calls, plain)
+        if within is not None:
+            outer, of_map, follows = within
+            first = first_tensor(outer[-1].args, outer[-1].kwargs)
+            assert first is not None
+            return self.positions(first[1], of_map, outer) if follows else None
+        return self._of_picture(axes, calls, plain, x.shape[axes.batch])
+
+    def _is_map(self, x: Tensor, axes: Axes) -> bool:
+        """Whether it has the shape of a convolution's map, features first."""
+        features_first = axes.positions[-1] == x.ndim - 1
+        return features_first and tuple(x.shape) in self._watch.convolved
+
+    def _within(
+        self, x: Tensor, axes: Axes, calls: Sequence[Call], plain: Positions
+    ) -> tuple[Sequence[Call], Axes, bool] | None:
+        """(calls up to the next outer module that is given as many positions in another shape, how it reads
+        them, whether they are in the same order)."""
+        images, count = axes.count(x)
+        for at in range(len(calls) - 2, -1, -1):
+            first = first_tensor(calls[at].args, calls[at].kwargs)
+            if first is None or first[1].ndim != x.ndim:
+                continue
+            path = calls[-1].path[len(calls[at].path) :].lstrip(".")
+            for of_map in readings(first[1], images):
+                if of_map.count(first[1]) != (images, count):
+                    continue
+                again = self._again_of(calls[at])
+                sides = three([first[1].shape[a] for a in of_map.positions])
+                same = sides == plain.grid and follow_map(again, path, axes, of_map, plain)
+                # As many positions may be chance, where the shape does not say what they are.
+                if same or self._is_map(first[1], of_map):
+                    return calls[: at + 1], of_map, same
+        return None
+
+    def _of_picture(
+        self, axes: Axes, calls: Sequence[Call], plain: Positions, images: int
+    ) -> Positions | None:
+        root, call = calls[0], calls[-1]
+        picture = first_tensor(root.args, root.kwargs)
+        if picture is None or picture[1].ndim < 4 or root.path:
+            return plain
+        again, given = self._again_of(root), (call.path, shape_of(call))
+        lattice = self._watch.lattices[plain.grid[1], plain.grid[2]]
+        if follow_picture(again, given, axes, plain, lattice):
+            return plain
+        number = next(i for i, c in enumerate(self._watch.calls) if c is call)
+        before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
+        found = order.found(again, before, given, axes, images, plain.cells, 0)
+        if found is None and not order.told(before, images, plain.cells, 0):
+            # Nothing speaks against a grid that halves one of the network's maps.
+            return plain if tuple(plain.grid[1:]) in self._grids() else None
+        return found
+
+    def _grids(self) -> set[tuple[int, ...]]:
+        """(rows, columns) of the feature maps, and what is left of them after halvings."""
+        found = set()
+        for grid in self._watch.grids:
+            sides = tuple(grid[-2:])
+            found.add(sides)
+            while min(sides) > 1:
+                sides = tuple(-(-side // 2) for side in sides)
+                found.add(sides)
+        return found
+
+
+def _given(call: Call) -> tuple[int, ...] | None:
+    first = first_tensor(call.args, call.kwargs)
+    return None if first is None else tuple(first[1].shape)

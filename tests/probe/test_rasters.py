@@ -1,0 +1,138 @@
+"""Modules that are given (images, a, b, features): a map of a x b cells, or a windows of b tokens?"""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import nonlocal_viz as nv
+
+SIDE, WINDOW = 16, 4
+
+
+class Attention(nn.Module):
+    """Two heads over the last but one axis, whatever stands before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).moveaxis(-3, 0).transpose(-2, -3)
+        self.weights = (q @ k.mT / 2).softmax(-1)
+        mixed: Tensor = (self.weights @ v).transpose(-2, -3).flatten(-2)
+        return mixed
+
+
+def parted(x: Tensor, far: bool) -> Tensor:
+    """(B, windows, tokens, C) of a map (B, H, W, C); of windows, or of cells ``far`` apart."""
+    count = x.shape[1] // WINDOW
+    if far:
+        x = x.unflatten(1, (WINDOW, count)).unflatten(3, (WINDOW, count)).permute(0, 2, 4, 1, 3, 5)
+    else:
+        x = x.unflatten(1, (count, WINDOW)).unflatten(3, (count, WINDOW)).transpose(2, 3)
+    return x.flatten(3, 4).flatten(1, 2)
+
+
+def whole(x: Tensor, far: bool) -> Tensor:
+    count = int(x.shape[1] ** 0.5)
+    x = x.unflatten(2, (WINDOW, WINDOW)).unflatten(1, (count, count))
+    x = x.permute(0, 3, 1, 4, 2, 5) if far else x.transpose(2, 3)
+    return x.flatten(3, 4).flatten(1, 2)
+
+
+class Inline(nn.Module):
+    """A network that parts its map itself: no module between is given the map. Its 16 windows of 16
+    tokens look like the 16 x 16 cells that they are made of."""
+
+    def __init__(self, far: bool, pooled: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch = nn.Conv2d(3, 8, 4, 4)
+        self.pool = nn.MaxPool2d(3, 2, 1) if pooled else nn.Identity()
+        self.attend, self.far = Attention(), far
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.patch(x)).permute(0, 2, 3, 1)
+        return x + whole(self.attend(parted(x, self.far)), self.far)
+
+
+class Block(nn.Module):
+    def __init__(self, far: bool) -> None:
+        super().__init__()
+        self.attend, self.far = nn.Sequential(nn.LayerNorm(8), Attention()), far
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = whole(self.attend(parted(x.permute(0, 2, 3, 1), self.far)), self.far)
+        return x + y.permute(0, 3, 1, 2)
+
+
+def nested(far: bool) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 4, 4), Block(not far), Block(far))
+
+
+def dense(network: nn.Module, far: bool) -> Tensor:
+    """(heads, cells, cells) of the last attention that ran, by where each token came from."""
+    attention = [m for m in network.modules() if isinstance(m, Attention)][-1]
+    place = parted(torch.arange(SIDE**2).view(1, SIDE, SIDE, 1), far)[0, ..., 0]
+    found = torch.zeros(2, SIDE**2, SIDE**2)
+    for window, tokens in enumerate(place):
+        found[:, tokens[:, None], tokens] = attention.weights[0, window]
+    return found
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["windows", "far"])
+@pytest.mark.parametrize("kind", ["inline", "pooled", "nested"])
+def test_windows_on_an_axis_of_their_own_lie_where_their_cells_do(kind: str, far: bool) -> None:
+    network = nested(far) if kind == "nested" else Inline(far, kind == "pooled")
+    network.eval()
+    pixels = 4 * SIDE * (2 if kind == "pooled" else 1)
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, pixels, pixels))
+    wanted = dense(network, far)
+    a = list(probe.maps.values())[-1]
+    assert a.query_grid == a.key_grid == (1, SIDE, SIDE)
+    torch.testing.assert_close(a.dense(heads=True)[0], wanted, atol=1e-6, rtol=0)
+
+
+def test_windows_in_an_order_that_nothing_shows_are_no_map() -> None:
+    network = Inline(False, False).eval()
+    mixing = nn.Linear(SIDE**2, SIDE**2, bias=False)
+    torch.nn.init.orthogonal_(mixing.weight)
+    network.pool = nn.Sequential(nn.Flatten(2), mixing, nn.Unflatten(2, (SIDE, SIDE)))
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, 4 * SIDE, 4 * SIDE))
+    assert not any(a.query_grid == (1, SIDE, SIDE) for a in probe.maps.values())
+
+
+class OverMap(nn.Module):
+    """Attention over all cells of (B, H, W, C)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Attention()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(x.flatten(1, 2)).view_as(x)
+
+
+def test_as_many_positions_by_chance_say_nothing() -> None:
+    # 3 colours x 32 rows are as many as the 8 x 12 cells.
+    torch.manual_seed(0)
+    patch = nn.Conv2d(3, 8, 4, 4)
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patch, self.over = patch, OverMap()
+
+        def forward(self, x: Tensor) -> Tensor:
+            moved: Tensor = self.over(self.patch(x).permute(0, 2, 3, 1))
+            return moved
+
+    network = Network().eval()
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(2, 3, 32, 48))
+    a = probe.maps["over.inner"]
+    assert a.query_grid == (1, 8, 12)
+    torch.testing.assert_close(a.dense(heads=True), network.over.inner.weights, atol=1e-6, rtol=0)
