@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+import nonlocal_viz as nv
+
 pytestmark = pytest.mark.browser
 
 _STATE = """() => {
@@ -84,6 +86,9 @@ def test_a_card_and_a_key_come_back(visit: Any) -> None:
     seen.wait("tool.lesson.ready && tool.lesson.number === 4")
     go(seen, "back", [3, "layer3.1", 318])
     assert seen.tool("lesson.key") == key and seen.tool("lesson.revealed")
+    # Another key of the same page, written by hand.
+    seen.page.evaluate("location.hash = '#lesson=3&k=120,200&seen=1'")
+    seen.wait(f"tool.lesson.ready && ![null, {key}].includes(tool.lesson.key)")
 
 
 @pytest.mark.parametrize(
@@ -141,3 +146,20 @@ def test_a_wrong_match_shows_what_is_right_and_may_be_tried_again(visit: Any) ->
     answer.click()
     assert seen.tool("lesson.check")["pass"]
     assert not question.locator('[data-act="again"]').count()
+
+
+def test_a_page_about_ones_own_photo_is_one_entry_too(visit: Any) -> None:
+    seen = visit(query="#lesson=9", locale="en")
+    seen.wait("tool.lesson.ready")
+    seen.page.locator('input[type="file"]').set_input_files(str(nv.examples()["cat"]))
+    seen.wait("tool.lesson.own && tool.lesson.ready")
+    seen.page.wait_for_timeout(450)
+    length = seen.page.evaluate("history.length")
+    # Another model has to come for it.
+    seen.page.keyboard.press("PageDown")
+    seen.wait("tool.lesson.own && tool.lesson.ready && tool.model === 'labels_only'")
+    seen.page.wait_for_timeout(450)
+    assert seen.page.evaluate("history.length") == length + 1
+    seen.page.go_back()
+    seen.wait("tool.lesson.number === 9 && tool.lesson.own && tool.lesson.ready")
+    assert seen.tool("model") == "embedded_gaussian"

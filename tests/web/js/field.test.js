@@ -240,3 +240,10 @@ test("all tiles are one picture: each pixel the colour of its cell, and of nothi
   assert.deepEqual([0, 1, 2, 3, 4].map(line), [Array(10).fill(0), [1, 2, 3, 4, 0, 5, 6, 7, 8, 0], ...Array(3).fill(Array(10).fill(0))]);
   assert.deepEqual([5, 6, 7, 8, 9].map(line), [9, 9, 10, 10, 0].map((v) => [0, v, v, ...Array(7).fill(0)]));
 });
+
+test("a tile that does not fit its pixels evenly shows each from the cell at its middle", () => {
+  const table = Uint32Array.from({ length: 256 }, (_, v) => v), of = new Field({ token: null, tokens: [], layers: [layer("a", { heads: 1 })] },
+    Uint8Array.from([1, 2, 3, 4, 5, 6]).buffer), out = new Uint32Array(16);
+  paintField(of, () => table, 4, 4, out);
+  assert.deepEqual([0, 1, 2, 3].map((y) => [...out.subarray(4 * y, 4 * y + 4)]), [[1, 2, 2, 3], [4, 5, 5, 6], [4, 5, 5, 6], [0, 0, 0, 0]]);
+});
