@@ -35,6 +35,8 @@ export class Stage {
     this.zoom = new Zoom(root, this);
     this.lost = new Lost(root);
     new ResizeObserver(() => this.fit()).observe(this.room);
+    // A window that only grows lower leaves the room as wide as it was.
+    addEventListener("resize", () => this.fit());
   }
 
   /** @param {import("../protocol.js").View} picture */
