@@ -70,6 +70,9 @@ class Limits:
     factor_bytes: int = 64 * MIB
     # Tensors that a page of the lesson fetches: as float32 up to this, beyond it as float16.
     lesson_bytes: int = 2_000_000
+    # The dozen lines hold a whole map, four times while they are compared: a panorama's of 5120 cells has
+    # 105 MB. Of a larger one they are shown, and run where their reader likes.
+    lesson_map_bytes: int = 112 * MIB
     # The normalisers of all queries cost a pass over all scores: .2 s of two cores for a photo of 2880
     # cells (8 million scores), 1.7 s for eight frames (125 million), which nobody should wait for
     # before a first row. A panorama of 5120 cells has 26 million.

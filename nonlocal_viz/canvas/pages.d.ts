@@ -50,13 +50,13 @@ export interface Start {
 export interface Page {
   name: string;
   start: Start;
-  /** Whether the row is hidden before the question is answered. */
-  veil: boolean;
+  /** Whether the row is hidden before the question is answered; of a page with several cards, as the card is. */
+  veil: boolean | ((lesson: Lesson) => boolean);
   /** What pointing at the photo moves, once the answer may be seen. */
   pointer: "query" | "key";
   /** Tensors that lie under the diagram's emphasis. */
   stages: string[];
-  formulas: string[];
+  formulas: string[] | ((at: At) => string[]);
   /** Numbers of the text in front of the question: they give nothing away. */
   before?: (at: At) => Figures;
   /** Numbers of the text behind it. */
@@ -67,6 +67,12 @@ export interface Page {
   after?: (at: At) => string;
   ask?: (at: At) => Question | null;
   check?: (at: At) => Question | null;
+  /** The key of the sentence that says why there is no question here. */
+  none?: (at: At) => string | undefined;
+  /** The key of a text ("intro", "more", "why") where it is not the usual one. */
+  key?: (at: At, name: string) => string | undefined;
+  /** What is marked on the photo, before the answer and behind it. */
+  marks?: (at: At) => void;
   /** Questions for the server, by name; each is fetched once for a picture and block. */
   needs?: (block: Block, point: Point, memo: Record<string, any>) => Record<string, object>;
   /** What can be tried, as HTML: in front of the answer, and behind it. */
@@ -79,4 +85,25 @@ export interface Page {
   /** Further start states of the page, by name. */
   doors?: Record<string, Start>;
   left?: (lesson: Lesson) => void;
+}
+
+/** One of several states of a page, with its own question. */
+export interface Card {
+  start: Start;
+  veil: boolean;
+  formulas: string[];
+  /** Names of its small maps. */
+  maps: string[];
+  needs: Record<string, object>;
+  before?: (at: At) => Figures;
+  ask: (at: At) => Question | null;
+  /** As of a page. */
+  none?: (at: At) => string | undefined;
+  /** The key of the text behind the question; "" for none. */
+  after: (at: At) => string;
+  facts: (at: At) => Figures;
+  /** The key of the line whose numbers follow the pointer; "" where there are none. */
+  live: (at: At) => string;
+  draw: (at: At, maps: Record<string, HTMLCanvasElement | null>) => void;
+  marks?: (at: At) => void;
 }

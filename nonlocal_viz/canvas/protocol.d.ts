@@ -277,7 +277,7 @@ export interface Numbers {
   shape: number[];
 }
 
-/** What was wanted: ``tensors`` by their names; of ``same`` and ``code`` the ``weights`` of the query's row and how far all of the map and of z are off the block's own at most (``queries`` says how many rows were compared), beside the greatest of them; of ``code`` the ``text`` that was run and the choices of its ``gaps``; of ``cousin`` its ``model`` and its block. */
+/** What was wanted: ``tensors`` by their names; of ``same`` and ``code`` the ``weights`` of the query's row and how far all of the map and of z are off the block's own at most (``queries`` says how many rows were compared), beside the greatest of them; of ``code`` the ``text``, the choices of its ``gaps`` and, where it was run, what it computed; of ``cousin`` its ``model`` and its block. */
 export interface LessonAnswer {
   kind: "lesson";
   seq: number;

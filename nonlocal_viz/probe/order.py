@@ -147,16 +147,11 @@ def _order(moved: _Moved, count: int, grid: GridShape, parts: Sequence[int] = ()
     for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
         each = moved(partial(_is_cell, cell))[special:]
         token = int(each.argmax())
-        # Where pooling left some in doubt, a neighbour's pool may hold the most of a cell.
+        # And a neighbour's pool may hold the most of a cell.
         near = apart(int(code[token]), cell, grid)
         if near > pooled or float(each[token]) < _FARTHER * float(each.median()):
             return None
     return torch.cat([torch.arange(special), special + code])
-
-
-def told(convolutions: Sequence[Convolved], images: int, count: int, special: int) -> bool:
-    """Whether a convolution's map is one that such tokens may be made of."""
-    return any(any(_grids(c.shape, images, count, special)) for c in convolutions)
 
 
 def _layouts(grid: GridShape, parts: Sequence[int]) -> list[Tensor]:

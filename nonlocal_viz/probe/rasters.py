@@ -68,9 +68,7 @@ class Rasters:
             for of_map in readings(first[1], images):
                 if of_map.count(first[1]) != (images, count):
                     continue
-                again = self._again_of(calls[at])
-                sides = three([first[1].shape[a] for a in of_map.positions])
-                same = sides == plain.grid and follow_map(again, path, axes, of_map, plain)
+                same = follow_map(self._again_of(calls[at]), path, axes, of_map, plain)
                 # As many positions may be chance, where the shape does not say what they are.
                 if same or self._is_map(first[1], of_map):
                     return calls[: at + 1], of_map, same
@@ -89,22 +87,7 @@ class Rasters:
             return plain
         number = next(i for i, c in enumerate(self._watch.calls) if c is call)
         before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
-        found = order.found(again, before, given, axes, images, plain.cells, 0)
-        if found is None and not order.told(before, images, plain.cells, 0):
-            # Nothing speaks against a grid that halves one of the network's maps.
-            return plain if tuple(plain.grid[1:]) in self._grids() else None
-        return found
-
-    def _grids(self) -> set[tuple[int, ...]]:
-        """(rows, columns) of the feature maps, and what is left of them after halvings."""
-        found = set()
-        for grid in self._watch.grids:
-            sides = tuple(grid[-2:])
-            found.add(sides)
-            while min(sides) > 1:
-                sides = tuple(-(-side // 2) for side in sides)
-                found.add(sides)
-        return found
+        return order.found(again, before, given, axes, images, plain.cells, 0)
 
 
 def _given(call: Call) -> tuple[int, ...] | None:

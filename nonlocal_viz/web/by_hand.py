@@ -1,6 +1,7 @@
 """The block in a dozen lines of PyTorch: the text that the lesson shows, and what it computes.
 
-Invariant: what runs is the text that is shown, of this file's own making. Nothing of it comes from a
+Invariant: what runs is the text that is shown, of this file's own making; of a file that somebody brought
+the text names it without its folder. Nothing of it comes from a
 browser but which of the choices below stand in its two gaps, by their numbers, and names that are checked
 against what the page offers.
 """
@@ -30,7 +31,7 @@ import nonlocal_viz as nv
 model = nv.load_model({model!r})
 block, seen = model.block({block!r}), []
 block.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-view = nv.Lens(model).open(nv.examples()[{example!r}])
+view = nv.Lens(model).open({opened})
 
 def linear(conv, t):  # a 1x1 convolution: one sum, for each cell
     return t @ conv.weight.flatten(1).T + conv.bias
@@ -50,8 +51,11 @@ with torch.no_grad():
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def lines(model: str, block: str, example: str, product: int = 0, softmax: int = 0) -> str:
+def lines(model: str, block: str, opened: str, product: int = 0, softmax: int = 0) -> str:
     """The text, with what stands in the gaps.
+
+    Args:
+        opened: what is opened, as :func:`example` or :func:`file` write it.
 
     Raises:
         OptionError: there is no such choice.
@@ -61,7 +65,17 @@ def lines(model: str, block: str, example: str, product: int = 0, softmax: int =
         if type(choice) is not int or not 0 <= choice < len(GAPS[gap]):
             raise OptionError(f"The gap {gap!r} has the choices 0 to {len(GAPS[gap]) - 1}.")
         chosen[gap] = GAPS[gap][choice]
-    return _LINES.format(model=model, block=block, example=example, **chosen)
+    return _LINES.format(model=model, block=block, opened=opened, **chosen)
+
+
+def example(name: str) -> str:
+    """A photo that comes with the package, as the lines open it."""
+    return f"nv.examples()[{name!r}]"
+
+
+def file(path: str, frames: int = 1) -> str:
+    """A file, as the lines open it; of a clip with its count of frames."""
+    return f"{path!r}" if frames == 1 else f"{path!r}, frames={frames}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ answer lie in the folder that is given, as :class:`~pathlib.Path`; the desk make
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -137,28 +138,48 @@ def cousin(views: Views, asked: Asked, folder: Path) -> dict[str, Any]:
 def code(views: Views, asked: Asked, folder: Path) -> dict[str, Any]:
     """The dozen lines with what was chosen for their gaps, run as they are shown.
 
+    Of a clip, and of a picture whose map is too large to be held here, they are not run: then the answer
+    is the text alone, for whoever runs it elsewhere.
+
     Raises:
-        OptionError: they are not of this picture, model or block.
+        OptionError: they are not of this model or block.
     """
-    example = views.examples.get(str(asked.source.get("example")))
-    if example is None or len(asked.view.frames) > 1:
-        raise OptionError("These lines are run for the photos that come with the page.")
-    model = asked.view.about.name
+    view, model = asked.view, asked.view.about.name
     if not views.models.ships(model):
         raise OptionError("These lines are run for the models that come with the package.")
-    asked.view.query_grid(asked.block)  # what is no block is refused before anything runs
+    grid = view.query_grid(asked.block)  # what is no block is refused before anything runs
+    network = views.models.lens(asked.source.get("model")).source
+    assert isinstance(network, NonLocalResNet)  # those that ship are
+    if network.block(asked.block).instantiation != "embedded_gaussian":
+        raise OptionError(
+            "These lines are those of an embedded Gaussian block, with theta, phi and a BatchNorm; "
+            "this block is another."
+        )
     chosen = {gap: asked.more.get(gap, 0) for gap in by_hand.GAPS}
-    text = by_hand.lines(model, asked.block, example.name, **chosen)
-    found = by_hand.run(text, asked.block, asked.x, asked.y)
-    return {
-        "text": text,
-        "gaps": {gap: list(choices) for gap, choices in by_hand.GAPS.items()},
+    frames = len(view.frames)
+    shown, opened = _opened(views, asked, frames)
+    text = by_hand.lines(model, asked.block, shown, **chosen)
+    said = {"text": text, "gaps": {gap: list(choices) for gap, choices in by_hand.GAPS.items()}}
+    if frames > 1 or 4 * prod(grid.cells) ** 2 > views.limits.lesson_map_bytes:
+        return said
+    runs = by_hand.lines(model, asked.block, opened, **chosen)
+    found = by_hand.run(runs, asked.block, asked.x, asked.y)
+    return said | {
         "weights": _file(folder / "code.bin", found.row, "float32"),
         "map_difference": found.map_difference,
         "z_difference": found.z_difference,
         "map_greatest": found.map_greatest,
         "z_greatest": found.z_greatest,
     }
+
+
+def _opened(views: Views, asked: Asked, frames: int) -> tuple[str, str]:
+    """What the lines open: as they show it, and as they run."""
+    example = views.examples.get(str(asked.source.get("example")))
+    if example is not None and frames == 1:
+        return (by_hand.example(example.name),) * 2
+    path = views.path(asked.source)
+    return by_hand.file(path.name, frames), by_hand.file(str(path), frames)
 
 
 class Ancestor:

@@ -140,6 +140,14 @@ class Views:
         """Bytes that the kept views hold."""
         return sum(view.nbytes for view in self._kept.values())
 
+    def path(self, source: object) -> Path:
+        """The file of a source.
+
+        Raises:
+            GoneError: there is none.
+        """
+        return self._find(source)[1]
+
     def _find(self, source: object) -> tuple[str, Path]:
         if isinstance(source, dict):
             example = self.examples.get(str(source.get("example")))

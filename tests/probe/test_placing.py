@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.layout import Placing
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Layouts, Placing
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
 
@@ -275,3 +275,30 @@ def test_a_layout_that_was_searched_for_is_tried_in_the_next_block(
         a = probe.maps[f"{path}.inner"]
         row = a.row(int(table[0]))[0]
         assert set(row.nonzero()[:, 0].tolist()) == set(table[:8].tolist())
+
+
+def test_a_layout_that_mixes_positions_is_not_remembered() -> None:
+    layouts = Layouts()
+    plain, mixed = torch.tensor([[0, 1], [2, NOWHERE]]), torch.tensor([[0, 1], [2, MIXED]])
+    for table in (plain, mixed, plain.clone()):
+        layouts.keep(table, 4)
+    assert [t.tolist() for t in layouts.like(2, 2, 4)] == [plain.tolist()]
+    assert layouts.like(2, 2, 5) == []
+
+
+def test_a_share_that_rounds_to_nothing_is_less_than_one_percent() -> None:
+    class Tokens(nn.Module):
+        """The first token takes nothing that could be shown, and a little all the same."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.inner = Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.inner(x)
+            return out
+
+    with nv.attach(Tokens().eval(), grid=(16, 16)) as probe, torch.inference_mode():
+        probe.model(torch.randn(1, 257, 8))
+    assert "On average less than 1 % of a row lies on" in " ".join(probe.maps["inner"].notes)

@@ -1,10 +1,14 @@
 """Modules that are given (images, a, b, features): a map of a x b cells, or a windows of b tokens?"""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import nonlocal_viz as nv
+from nonlocal_viz.probe import order
+from nonlocal_viz.probe.again import Again
 
 SIDE, WINDOW = 16, 4
 
@@ -95,6 +99,24 @@ def test_windows_on_an_axis_of_their_own_lie_where_their_cells_do(kind: str, far
     torch.testing.assert_close(a.dense(heads=True)[0], wanted, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("off", [0, 1, 5])
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_an_order_is_held_against_single_cells(off: int, doubtful: bool) -> None:
+    """Tokens in raster order by their bits, a few of which cannot be told; single cells say another one."""
+    grid, cells = (1, 16, 16), torch.arange(256)
+    draw = torch.Generator().manual_seed(0)
+
+    def moved(of: partial[Tensor]) -> Tensor:
+        where = of(cells)
+        if of.func is order._is_cell:
+            return 0.01 + where.roll(off).float()
+        noise = torch.rand(256, generator=draw) < (0.03 if doubtful else 0)
+        return 0.01 + (where ^ noise).float()
+
+    found = order._order(moved, 256, grid, (16, 16))  # type: ignore[arg-type]
+    assert (found is not None) == (off <= (1 if doubtful else 0))
+
+
 def test_windows_in_an_order_that_nothing_shows_are_no_map() -> None:
     network = Inline(False, False).eval()
     mixing = nn.Linear(SIDE**2, SIDE**2, bias=False)
@@ -105,34 +127,67 @@ def test_windows_in_an_order_that_nothing_shows_are_no_map() -> None:
     assert not any(a.query_grid == (1, SIDE, SIDE) for a in probe.maps.values())
 
 
-class OverMap(nn.Module):
-    """Attention over all cells of (B, H, W, C)."""
+class InMap(nn.Module):
+    """Attention within windows, given (B, H, W, C), that become images: (B * windows, tokens, C)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.inner = Attention()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(x.flatten(1, 2)).view_as(x)
+        b, h, w, c = x.shape
+        parts = x.view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 16, c)
+        y = self.inner(parts).view(b, h // 4, w // 4, 4, 4, c).transpose(2, 3)
+        return x + y.reshape(x.shape)
+
+
+class Last(nn.Module):
+    """Features to the last axis."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1)
 
 
 def test_as_many_positions_by_chance_say_nothing() -> None:
     # 3 colours x 32 rows are as many as the 8 x 12 cells.
     torch.manual_seed(0)
-    patch = nn.Conv2d(3, 8, 4, 4)
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.patch, self.over = patch, OverMap()
-
-        def forward(self, x: Tensor) -> Tensor:
-            moved: Tensor = self.over(self.patch(x).permute(0, 2, 3, 1))
-            return moved
-
-    network = Network().eval()
+    network = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Last(), InMap()).eval()
     with nv.attach(network) as probe, torch.inference_mode():
         network(torch.randn(2, 3, 32, 48))
-    a = probe.maps["over.inner"]
-    assert a.query_grid == (1, 8, 12)
-    torch.testing.assert_close(a.dense(heads=True), network.over.inner.weights, atol=1e-6, rtol=0)
+    a = probe.maps["2.inner"]
+    assert a.query_grid == (1, 8, 12) and len(a) == 2
+    row = a.row((5, 10))[0].view(8, 12)
+    assert row[4:, 8:].sum() > 0.999
+
+
+def test_of_modules_in_each_other_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+    run = Again.input
+
+    def counted(self: Again, *given: object, **named: object) -> Tensor:
+        runs.append(self.call.path)
+        return run(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Again, "input", counted)
+    torch.manual_seed(0)
+    within = nn.Sequential(nn.Sequential(nn.Sequential(InMap())))
+    network = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Last(), within).eval()
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, 32, 48))
+    assert probe.maps["2.0.0.0.inner"].query_grid == (1, 8, 12)
+    # The picture is held against what the outermost is given, and nobody else is asked.
+    assert set(runs) == {""}
+
+
+def test_a_map_that_is_rolled_by_a_cell_does_not_lie_where_it_was() -> None:
+    class Rolled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.roll(1, 2)
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Last(), Rolled(), InMap()).eval()
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, 32, 48))
+    row = probe.maps["3.inner"].row((0, 0))[0].view(8, 12)
+    # The cells that were moved into one window: the picture's first three columns and its last one.
+    assert row[:4, [11, 0, 1, 2]].sum() > 0.999 and bool((row[:4, [11, 0, 1, 2]] > 0).all())

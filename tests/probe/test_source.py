@@ -441,3 +441,15 @@ def test_a_clip_that_a_network_does_not_take_names_its_frames() -> None:
     clip = np.zeros((3, 32, 32, 3), np.uint8)
     with pytest.raises(ProbeError, match=r"a clip of 3 frames .* frames=N"):
         nv.Lens(source).open(clip, frames=3)
+
+
+def test_the_depth_of_a_clip_is_that_of_most_maps_that_share_its_frames() -> None:
+    def at(depth: int) -> types.SimpleNamespace:
+        some = types.SimpleNamespace(cells=depth)
+        return types.SimpleNamespace(query_grid=(depth, 2, 2), queries=some, keys=some)
+
+    assert shown_over.depth_of([], 8) == 8
+    assert shown_over.depth_of([at(4), at(2), at(4)], 8) == 4
+    assert shown_over.depth_of([at(3), at(3), at(4)], 8) == 4
+    assert shown_over.depth_of([at(4), at(4), at(8)], 8) == 8
+    assert shown_over.depth_of([at(0), at(3)], 8) == 8

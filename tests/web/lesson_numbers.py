@@ -104,8 +104,13 @@ def cells(seen: Seen) -> Numbers:
 def score(seen: Seen, strong: int, weak: int) -> Numbers:
     inside, count = seen.inside, len(seen.row)
     products = (inside.theta[0, seen.q] * inside.phi[0, strong]).double().numpy()
-    lead = seen.scores[strong] - seen.scores[weak]
+    others = (inside.theta[0, seen.q] * inside.phi[0, weak]).double().numpy()
+    lead, tall = seen.scores[strong] - seen.scores[weak], int(np.abs(products).argmax())
     return {
+        "tall": tall,
+        "tallOne": products[tall],
+        "tallTwo": others[tall],
+        "tallLead": products[tall] - others[tall],
         "d": len(products),
         "s1": seen.scores[strong],
         "s2": seen.scores[weak],
@@ -124,7 +129,12 @@ def score(seen: Seen, strong: int, weak: int) -> Numbers:
 
 def row(seen: Seen) -> Numbers:
     columns = seen.dense.sum(0)
+    with np.errstate(divide="ignore"):
+        ratio = seen.row / seen.dense[:, seen.q]
+    most = int(np.where(seen.row * len(seen.row) >= 1, ratio, 0).argmax())
     return {
+        "there": seen.row[most],
+        "back": seen.dense[most, seen.q],
         "n": len(seen.dense),
         "m": len(seen.row),
         "rowSum": 1.0,
@@ -138,6 +148,9 @@ def row(seen: Seen) -> Numbers:
 def output(seen: Seen) -> Numbers:
     inside, q = seen.inside, seen.q
     x, added = inside.x[0].double(), inside.added[0].double()
+    y = torch.nn.functional.normalize(inside.y[0].double(), dim=1)
+    step = max(1, len(y) // 24)
+    others = (y @ y[q])[[k for k in range(step // 2, len(y), step) if k != q]]
 
     def alike(gamma: float) -> float:
         z = torch.nn.functional.normalize(x + gamma * added, dim=1)
@@ -150,6 +163,9 @@ def output(seen: Seen) -> Numbers:
         "movedWhole": moved,
         "alikeBefore": alike(0),
         "alikeAfter": alike(1),
+        "yOthers": len(others),
+        "yLeast": float(others.min()),
+        "yMost": float(others.max()),
         "gamma": 0.0,
         "moved": 0.0,
         "alike": alike(0),
@@ -183,6 +199,10 @@ def same(seen: Seen) -> Numbers:
     scaled = torch.from_numpy(seen.scores / len(theta) ** 0.5).softmax(0).numpy()
     return {
         "compared": len(seen.dense),
+        "c": (wide := seen.inside.x.shape[2]),
+        "rest": wide - len(theta),
+        "root": wide**0.5,
+        "factor": wide**0.5,
         "zMax": float(seen.inside.z.abs().max()),
         "supportOurs": round(spread(seen.row)),
         "supportScaled": round(spread(scaled)),
@@ -242,6 +262,7 @@ def carry(seen: Seen) -> Numbers:
 
 
 def alike(seen: Seen) -> Numbers:
+    """Of two places that are not near each other."""
     (width, height), a = seen.view.size, seen.row
     b = seen.dense[seen.key(600 / 1024 * width, 400 / 576 * height)]
     unit = seen.dense / np.linalg.norm(seen.dense, axis=1, keepdims=True)
@@ -252,12 +273,23 @@ def alike(seen: Seen) -> Numbers:
 
 
 def sink(seen: Seen) -> Numbers:
-    columns = seen.dense.sum(0)
+    columns, count = seen.dense.sum(0), len(seen.dense)
     best, few = int(columns.argmax()), max(1, round(len(columns) / 100))
+    column = seen.dense[:, best]
+    even = columns.mean() / count
+    middles = np.array([seen.centre(k) for k in range(count)])
+    far = np.linalg.norm(middles - middles[best], axis=1) > 0.1 * np.hypot(*seen.view.size)
+    over = 100 * float((column > even).mean())
     return {
         "sinkTimes": columns[best] / columns.mean(),
+        "bound": 10,
+        "sinkOver": over,
+        "sinkUnder": 100 - over,
         "sinkShare": 100 * float((seen.dense.argmax(1) == best).mean()),
         "fewShare": 100 * np.sort(columns)[-few:].sum() / columns.sum(),
+        "gives": column[far].max() / even,
+        "spares": column.min() / even,
+        "givesNow": column[seen.q] / even,
     }
 
 

@@ -84,6 +84,7 @@ class Learner:
             "() => [...document.querySelectorAll('.nlv-page output[data-num]')]"
             ".every((o) => o.dataset.value)"
         )
+        self.visit.wait("tool.lesson.idle")
         self.visit.settled()
 
     def leaks(self) -> dict[str, Any]:

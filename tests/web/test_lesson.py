@@ -190,14 +190,25 @@ def test_wrong_lines_run_and_show_another_map(shipped: Desk, wrong: dict[str, in
     assert np.isfinite(read(found["weights"])).all()
 
 
+def test_lines_are_run_for_a_photo_of_ones_own(shipped: Desk, uploads: Path) -> None:
+    found = ask(shipped, "code")
+    row = shipped.views.get({"upload": "photo.png"}).query(50, 20, block="layer2.1")
+    np.testing.assert_allclose(read(found["weights"]).ravel(), row.map.ravel(), atol=1e-6)
+    assert found["map_difference"] < 1e-5 and ".open('photo.png')" in found["text"]
+    assert str(uploads) not in found["text"]
+
+
+def test_lines_that_are_not_run_are_there_to_be_copied(shipped: Desk, uploads: Path) -> None:
+    clip = ask(shipped, "code", {"example": "bunny-clip", "frames": 2})
+    assert "weights" not in clip and ", frames=2)" in clip["text"] and len(clip["gaps"]) == 2
+    small = desk_of(nv.load_model("default", "cpu"), uploads, Limits(lesson_map_bytes=1000))
+    assert "weights" not in ask(small, "code")
+
+
 def test_lines_are_run_for_what_ships_alone(shipped: Desk, tiny_model: Any, uploads: Path) -> None:
     for choice in (3, -1, True, 1.0, "0", None):
         with pytest.raises(OptionError, match="choices 0 to 2"):
             ask(shipped, "code", ASTRONAUT, product=choice)
-    with pytest.raises(OptionError, match="photos that come with"):
-        ask(shipped, "code")
-    with pytest.raises(OptionError, match="photos that come with"):
-        ask(shipped, "code", {"example": "bunny-clip", "frames": 2})
     with pytest.raises(OptionError, match="models that come with"):
         ask(desk_of(tiny_model, uploads), "code", ASTRONAUT)
     with pytest.raises(OptionError, match="another"):

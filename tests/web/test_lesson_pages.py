@@ -86,6 +86,11 @@ STARTS = {
     "code": ("astronaut", "layer2.1", 160, 400),
 }
 MODELS = {"limits": "labels_only"}
+CARDS = {
+    "alike": ("bunny", "concatenation"),
+    "sink": ("rocket", "labels_only"),
+    "dead": ("bunny", "default"),
+}
 #: Differences that are rounding, and have no other truth than to be small beside their greatest.
 TINY = {"shuffleApart": 1e-6, "mapDiff": 1e-6, "zDiff": 1e-4, "channelApart": 1e-3}
 
@@ -153,8 +158,8 @@ def test_a_page_says_what_the_core_computes_of_ones_own_photo(
 
 @pytest.mark.parametrize("name", ["alike", "sink", "dead"])
 def test_a_card_says_what_the_core_computes(doors: dict[str, Shown], lens: Any, name: str) -> None:
-    model = {"alike": "concatenation", "sink": "labels_only", "dead": "default"}[name]
-    of = seen(lens, doors[name].state, nv.examples()["bunny"], model)
+    example, model = CARDS[name]
+    of = seen(lens, doors[name].state, nv.examples()[example], model)
     wanted = getattr(numbers, name)(of)
     for said in doors[name].numbers.values():
         agree(said, wanted, least=len(wanted))
@@ -222,7 +227,9 @@ def test_a_page_still_shows_its_point(shipped: dict[str, Shown], name: str) -> N
 def test_the_cards_still_show_their_point(doors: dict[str, Shown]) -> None:
     said = {name: shown.numbers["en"] for name, shown in doors.items()}
     assert said["alike"]["cosine"] > 0.98
-    assert said["sink"]["sinkTimes"] > 100 and said["sink"]["fewShare"] > 30
+    sink = said["sink"]
+    assert sink["sinkTimes"] > 100 and sink["fewShare"] > 30 and sink["sinkOver"] > 50
+    assert sink["givesNow"] > 500 and sink["sinkShare"] > 20
     assert (
         said["dead"]["deadAdded"] == 0 and said["dead"]["alikeDead"] > 2 * said["dead"]["alikeLive"]
     )

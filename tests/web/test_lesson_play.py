@@ -100,9 +100,51 @@ def test_a_choice_is_held_to_what_was_measured(learner: Any) -> None:
     assert one.lesson()["answer"] == {"given": 1, "pass": False, "score": 0}
     right = one.page.locator('[data-question="ask"] .right')
     assert right.get_attribute("data-choice") == "0" and "\u00d73.42" in right.inner_text()
+    # Who hears the page hears the answer, and no choice has more words than its own.
+    assert "Right is: A" in one.page.locator("p.nlv-spoken").text_content()
+    assert "Right is: A" not in one.page.locator(".nlv-options").first.text_content()
+    # Columns are added up meanwhile: nothing is said of them until they are.
+    assert "\u2013" not in one.page.locator(".nlv-after").inner_text()
     one.full()
+    assert "2.02" in one.page.locator(".nlv-after").inner_text()
     one.page.locator('[data-choice="1"][data-of-question="check"]').click()
     assert one.lesson()["check"]["pass"]
+
+
+def test_a_card_shows_what_its_question_is_about(learner: Any) -> None:
+    one = learner("lesson=10")
+    page, pressed = one.page, '[data-door][aria-pressed="true"]'
+    letters = page.locator(".nlv-lettermark")
+    assert page.locator("[data-door]").first.get_attribute("aria-pressed") == "true"
+    page.locator('[data-question="ask"] [data-choice="1"]').wait_for()
+    assert letters.all_inner_texts() == ["A", "B"]
+    asked = page.locator('[data-question="ask"] .nlv-option').all_inner_texts()
+    assert "marked A" in asked[0] and "marked B" in asked[1]
+
+    def card(name: str) -> None:
+        page.locator(f'[data-door="{name}"]').click()
+        one.visit.wait("tool.lesson.ready && tool.lesson.idle")
+        page.locator('[data-question="ask"] [data-choice="0"]').wait_for()
+        one.visit.settled()
+        assert page.locator(pressed).get_attribute("data-door") == name
+
+    card("alike")
+    assert letters.all_inner_texts() == ["1", "2"] and one.leaks()["pixels"] == 0
+    card("sink")
+    assert letters.all_inner_texts() == ["1"] and one.leaks()["pixels"] == 0
+    assert page.locator(".nlv-mark.nlv-key").count() == 1
+    one.reveal()
+    assert letters.all_inner_texts() == ["1", "2", "3"] and not page.locator("math").count()
+    assert [c.count() for c in (page.locator("[data-map]"), page.locator(".right"))] == [4, 1]
+    card("dead")
+    assert not one.lesson()["veiled"] and any(one.visit.painted()[3::4])
+    assert not letters.count() and not one.lesson()["numbers"]
+    one.reveal()
+    assert page.locator(".nlv-formulas math").count() == 1
+    page.goto("about:blank")
+    page.goto(one.page_address + "&card=alike")
+    one.visit.wait("tool.lesson && tool.lesson.ready")
+    assert page.locator(pressed).get_attribute("data-door") == "alike"
 
 
 def test_from_the_first_page_to_the_last_by_keys_alone(learner: Any) -> None:

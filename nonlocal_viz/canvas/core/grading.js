@@ -12,6 +12,8 @@ const RING_PLACES = 24;
 /** A marker passes with so much of what the best place holds; a choice is asked only if the best is so many times the second. */
 export const PASS = 0.85;
 const CLEAR = 3;
+/** A row whose strongest key gets less than so many times the mean is called even. */
+const EVEN = 1.5;
 
 /** The weight, by size, in a disc round a place of frame t. @param {ArrayLike<number>} row @param {Grid} grid @param {number} x @param {number} y
  * @param {number} radius pixels @param {number} [t] */
@@ -66,3 +68,10 @@ export const nearNumber = (guess, truth) => guess > 0 && truth > 0 && Math.abs(M
 
 /** A place of a slider, 0..1, to a number between low and high, evenly in its logarithm. @param {number} at @param {number} low @param {number} high */
 export const onLog = (at, low, high) => low * (high / low) ** at;
+
+/** Whether no place stands out of a row: nothing that could be guessed. @param {ArrayLike<number>} row */
+export function isEven(row) {
+  let most = 0, total = 0;
+  for (let k = 0; k < row.length; k++) { most = Math.max(most, Math.abs(row[k])); total += Math.abs(row[k]); }
+  return most * row.length <= EVEN * total;
+}

@@ -6,7 +6,8 @@ import { entropyOf } from "./stats.js";
 /** @typedef {import("./affinity.js").Affinity} Affinity */
 /** @typedef {{ columns: Float64Array, downwards: Float64Array, whole: number, ownBest: number, bestOf: Uint32Array, mean: number }} Sweep
  * of all rows: the sum of each column; log sum exp of each column and of all scores; how many queries have their own cell as the
- * strongest key; how many have each key; mean: cosine between a row and the mean of all */
+ * strongest key; how many have each key; mean: the cosine of two rows, over all pairs of
+ * rows that are not all 0; NaN where there are none */
 
 /** The scores of a query cell. @param {Affinity} affinity @param {number} q @param {number} [head] */
 export function scoresOf(affinity, q, head = 0) {
@@ -45,32 +46,32 @@ export function bestOf(numbers) {
  * that is done */
 export function* sweep(affinity) {
   const queries = affinity.columnCells.length, keys = affinity.rowCells.length;
-  const columns = new Float64Array(keys), downwards = new Float64Array(keys), bestOfKey = new Uint32Array(keys), norms = new Float64Array(queries);
-  let top = -Infinity, whole = 0, ownBest = 0, alike = 0;
+  const columns = new Float64Array(keys), downwards = new Float64Array(keys), bestOfKey = new Uint32Array(keys), mean = new Float64Array(keys);
+  let top = -Infinity, whole = 0, ownBest = 0, seen = 0;
   for (let q = 0; q < queries; q++) {
-    norms[q] = affinity.normaliserOf(q + affinity.aside.query.before.length, 0);
-    top = Math.max(top, norms[q]);
-    if (q % 64 === 63) yield (0.3 * q) / queries;
-  }
-  const lengths = new Float64Array(queries), mean = new Float64Array(keys);
-  for (let q = 0; q < queries; q++) {
-    const row = affinity.row(q), share = Math.exp(norms[q] - top), best = bestOf(row);
-    let length = 0;
+    const row = affinity.row(q), norm = affinity.normaliserOf(q + affinity.aside.query.before.length, 0), length = lengthOf(row);
+    if (norm > top) {
+      // What was added up so far counts from the new top.
+      const shrunk = Math.exp(top - norm);
+      for (let k = 0; k < keys; k++) downwards[k] *= shrunk;
+      whole *= shrunk;
+      top = norm;
+    }
+    const share = Math.exp(norm - top), best = bestOf(row);
     for (let k = 0; k < keys; k++) {
       columns[k] += row[k];
       downwards[k] += row[k] * share;
-      length += row[k] * row[k];
     }
-    lengths[q] = Math.sqrt(length);
-    for (let k = 0; k < keys; k++) mean[k] += row[k] / (lengths[q] || 1);
+    // A row of nothing but zeros points nowhere, and is like no other.
+    if (length) { for (let k = 0; k < keys; k++) mean[k] += row[k] / length; seen++; }
     whole += share;
     bestOfKey[best]++;
     if (best === q) ownBest++;
-    if (q % 48 === 47) yield 0.3 + (0.7 * q) / queries;
+    if (q % 48 === 47) yield q / queries;
   }
   // The mean of the cosines of all pairs is the square of the length of the mean of the directions.
-  for (let k = 0; k < keys; k++) alike += (mean[k] / queries) ** 2;
-  return { columns, downwards: downwards.map((sum) => top + Math.log(sum)), whole: top + Math.log(whole), ownBest, bestOf: bestOfKey, mean: alike };
+  return { columns, downwards: downwards.map((sum) => top + Math.log(sum)), whole: top + Math.log(whole), ownBest, bestOf: bestOfKey,
+    mean: seen ? (lengthOf(mean) / seen) ** 2 : NaN };
 }
 
 /** sum_j A_j g_j. @param {ArrayLike<number>} row @param {ArrayLike<number>} values M x width @param {number} width */
@@ -204,4 +205,12 @@ export function inHeads({ query, key, channels, keyTokens }, q, heads) {
     for (let c = head * each; c < (head + 1) * each; c++) total += query[q * channels + c] * key[k * channels + c];
     return total;
   })));
+}
+
+/** The cosine of two rows; NaN where one of them is 0 everywhere. @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+export function cosineOf(a, b) {
+  const lengths = lengthOf(a) * lengthOf(b);
+  let product = 0;
+  for (let k = 0; k < a.length; k++) product += a[k] * b[k];
+  return lengths ? product / lengths : NaN;
 }

@@ -1,30 +1,16 @@
 // A page as HTML: its idea, its question, and behind the answer what there is to see and to try.
 
 import { LETTERS, questionHtml } from "./asking.js";
-import { liveHtml, marked, outputHtml } from "./figures.js";
-import { formulaHtml } from "./formulas.js";
+import { marked } from "./figures.js";
+import { formulasHtml } from "./formulas.js";
+import { isEven } from "../core/grading.js";
 import { placesOf } from "../core/tongue.js";
 import { PAGES } from "./pages.js";
+import { COUNTING, keyOf, knownOf, textHtml } from "./texts.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
 /** @typedef {import("../pages.js").At} At */
 /** @typedef {import("../pages.js").Figures} Figures */
-
-/** A sentence with its numbers; what is not known yet has a place. @param {Lesson} lesson @param {string} key @param {Figures} figures */
-export function textHtml(lesson, key, figures) {
-  const sentence = lesson.say(key);
-  const values = Object.fromEntries(placesOf(sentence).map((name) => [name, placeHtml(name, figures[name])]));
-  return marked(lesson.say(key, values));
-}
-
-/** @param {string} name @param {number | import("../pages.js").Figure | undefined} given undefined: not known yet */
-const placeHtml = (name, given) => (given === undefined ? liveHtml(name) : outputHtml(name, given));
-
-/** The key of a text: where this is not what the page starts from, the one that names no facts of that. @param {At} at @param {string} name */
-export function keyOf({ lesson, neutral }, name) {
-  const key = `${lesson.page.name}.${name}`, own = `${key}.own`;
-  return neutral && lesson.tongue.has(own) ? own : key;
-}
 
 /** @param {Lesson} lesson @param {At | null} at null: what the page is about is not here */
 export function articleHtml(lesson, at) {
@@ -52,18 +38,25 @@ function askHtml(at, before) {
   lesson.frame.asks = question ? question.kind : "none";
   if (question) return questionHtml(at, "ask", question, textHtml(lesson, question.key || (question.own ? `${lesson.page.name}.ask.own` : keyOf(at, "ask")), before), lesson.state.ask);
   if (revealed || !lesson.page.ask) return "";
-  return `<section class="nlv-ask" data-question="none"><p class="nlv-soft">${lesson.say(lesson.tongue.has(`${lesson.page.name}.none`) ? `${lesson.page.name}.none` : "asking.none")}</p>
-    <p class="nlv-askdeeds"><button type="button" class="nlv-button nlv-strong" data-act="show" data-of-question="ask">${lesson.say("asking.on")}</button></p></section>`;
+  const why = reasonOf(at);
+  return `<section class="nlv-ask" data-question="none"><p class="nlv-soft">${textHtml(lesson, why, before)}</p>
+    <p class="nlv-askdeeds"${why === COUNTING ? " hidden" : ""}><button type="button" class="nlv-button nlv-strong" data-act="show" data-of-question="ask">${lesson.say("asking.on")}</button></p></section>`;
+}
+
+/** Why a page asks nothing here. @param {At} at */
+function reasonOf(at) {
+  const { lesson: { page, tongue } } = at, own = `${page.name}.none`;
+  return page.none?.(at) ?? (at.lesson.veils && isEven(at.row) ? "asking.even" : tongue.has(own) ? own : "asking.none");
 }
 
 /** What is there behind the answer. @param {At} at @param {Figures} before */
 function foundHtml(at, before) {
   const { lesson } = at, { page } = lesson, { name } = page, figures = { ...before, ...page.facts?.(at) }, check = page.check?.(at) || null;
-  const more = lesson.tongue.has(`${name}.more`) ? `<p class="nlv-text nlv-soft">${textHtml(lesson, keyOf(at, "more"), figures)}</p>` : "";
-  const after = page.after?.(at) || keyOf(at, "after");
+  const more = lesson.tongue.has(`${name}.more`) ? `<p class="nlv-text nlv-soft">${textHtml(lesson, knownOf(lesson, keyOf(at, "more"), figures), figures)}</p>` : "";
+  const after = knownOf(lesson, page.after?.(at) || keyOf(at, "after"), figures);
   return `<div class="nlv-found">${lesson.tongue.has(after) ? `<p class="nlv-text nlv-after">${textHtml(lesson, after, figures)}</p>` : ""}
     ${page.body?.(at) || ""}
-    <div class="nlv-formulas">${page.formulas.map((formula) => formulaHtml(lesson, formula)).join("")}</div>${more}
+    <div class="nlv-formulas">${formulasHtml(at)}</div>${more}
     ${check ? questionHtml(at, "check", check, textHtml(lesson, check.own ? `${name}.check.own` : keyOf(at, "check"), figures), lesson.state.check) : ""}
     ${check && lesson.state.check ? `<p class="nlv-text">${textHtml(lesson, check.own ? `${name}.why.own` : keyOf(at, "why"), figures)}</p>` : ""}
     ${oftenHtml(lesson, figures)}<p class="nlv-paper">${lesson.say(`${name}.paper`)}</p></div>`;

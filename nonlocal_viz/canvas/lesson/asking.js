@@ -10,6 +10,9 @@ import { figure, outputHtml, share } from "./figures.js";
 /** What stands before the choices, and on the photo where they are places. */
 export const LETTERS = "ABCDEFGH";
 
+/** What a choice says that is a place with a letter. @param {import("./lesson.js").Lesson} lesson @param {number} i */
+export const letteredPlace = (lesson, i) => lesson.say("asking.place", { letter: LETTERS[i] });
+
 /** A question as HTML, with its answer where one was given. @param {At} at @param {string} id ask or check @param {Question} question @param {string} words
  * @param {Given | null} given */
 export function questionHtml(at, id, question, words, given) {
@@ -33,7 +36,7 @@ function whichHtml({ lesson }, { options, right }, given, id) {
   return `<div class="nlv-options" role="group" aria-labelledby="nlv-${id}">${options.map(({ words, value, text, row }, i) => {
     const marks = given ? `${i === right ? " right" : ""}${i === given.given ? " mine" : ""}` : "";
     const known = given && value !== undefined ? `<span class="nlv-known">${outputHtml(`${id}${i}`, text ? { value, text } : value)}</span>` : "";
-    const said = given ? `<span class="nlv-spoken">${i === right ? lesson.say("asking.isright") : ""}${i === given.given ? lesson.say("asking.yours") : ""}</span>` : "";
+    const said = given ? `<span class="nlv-heard">${i === right ? lesson.say("asking.isright") : ""}${i === given.given ? lesson.say("asking.yours") : ""}</span>` : "";
     return `<button type="button" class="nlv-option${marks}" data-act="choose" data-of-question="${id}" data-choice="${i}"${given ? " disabled" : ""}>
       <b>${LETTERS[i]}</b>${row ? `<canvas data-option="${i}" aria-hidden="true"></canvas>` : ""}<span>${words}</span>${known}${said}</button>`;
   }).join("")}</div>`;

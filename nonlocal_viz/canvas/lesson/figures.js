@@ -22,13 +22,30 @@ export const decimal = (value, decimals) => ({ value, text: value.toFixed(decima
 /** So many times an even share. @param {number} value @returns {Figure} */
 export const timesEven = (value) => ({ value, text: `\u00d7${number(value)}` });
 
+/** Numbers that are combined on the page, at so few decimals that what is shown holds for whoever computes with the digits
+ * that are shown. @param {number[]} values @param {(shown: number[], decimals: number) => boolean} holds @returns {Figure[]} */
+export function holding(values, holds) {
+  for (let decimals = FIGURE_LEAST; ; decimals++) {
+    const figures = values.map((v) => decimal(v, decimals));
+    if (decimals === FIGURE_MOST || holds(values.map((v) => Number(v.toFixed(decimals))), decimals)) return figures;
+  }
+}
+
+const FIGURE_LEAST = 2;
+const FIGURE_MOST = 6;
+
+/** a - b = c, as it is shown. @param {number} a @param {number} b */
+export const difference = (a, b) => holding([a, b, a - b], ([one, two, left], decimals) => (one - two).toFixed(decimals) === left.toFixed(decimals));
+
 /** So small that only its size is of interest. @param {number} value @returns {Figure} */
 export function tiny(value) {
-  if (value === 0) return { value, text: "0" };
+  if (value === 0 || Math.abs(value) >= FIGURE_PLAIN) return figure(value);
   const [digits, power] = value.toExponential(1).split("e");
   return { value, text: `${digits}\u202f\u00d7\u202f10${raised(power.replace("+", ""))}` };
 }
 
+/** From here on a number is written out. */
+const FIGURE_PLAIN = 0.01;
 const RAISED = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
 
 /** @param {string} power */

@@ -38,6 +38,12 @@ export const FORMULAS = {
 };
 
 /** @param {import("./lesson.js").Lesson} lesson @param {string} name */
-export function formulaHtml(lesson, name) {
+function formulaHtml(lesson, name) {
   return `<math display="block" tabindex="0" aria-label="${lesson.say(`formula.${name}`)}"><mrow>${FORMULAS[name]}</mrow></math>`;
+}
+
+/** The formulas of a page, or of its card. @param {import("../pages.js").At} at */
+export function formulasHtml(at) {
+  const { lesson } = at, { formulas } = lesson.page, names = typeof formulas === "function" ? formulas(at) : formulas;
+  return names.map((name) => formulaHtml(lesson, name)).join("");
 }

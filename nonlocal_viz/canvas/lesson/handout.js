@@ -1,10 +1,10 @@
 // A page of the lesson on paper: what it says in front of its questions, and, for the last leaves, what comes behind.
 
 import { LETTERS } from "./asking.js";
-import { keyOf, textHtml } from "./article.js";
 import { drawMap } from "./bars.js";
 import { figure, marked } from "./figures.js";
-import { formulaHtml } from "./formulas.js";
+import { formulasHtml } from "./formulas.js";
+import { keyOf, textHtml } from "./texts.js";
 
 /** @typedef {import("../pages.js").At} At */
 /** @typedef {import("../pages.js").Question} Question */
@@ -21,7 +21,7 @@ export function onPaper(at) {
   const card = page.doors ? lesson.say(`${page.name}.${memo.door}.card`) : "", title = `${number}. ${lesson.say(`${page.name}.title`)}`;
   return {
     head: `<h2>${title}</h2><p class="nlv-idea">${marked(lesson.say(`${page.name}.idea`))}</p><p>${textHtml(lesson, keyOf(at, "intro"), before)}</p>`,
-    part: `${card && `<h3>${card}</h3>`}<img src="${pictureOf(at, PRINT_LARGE, page.veil ? null : at.row, ask)}" alt="">
+    part: `${card && `<h3>${card}</h3>`}<img src="${pictureOf(at, PRINT_LARGE, lesson.veils ? null : at.row, ask)}" alt="">
       ${ask ? askedHtml(at, ask, card ? "" : "asking.predict", ask.key || (ask.own ? `${page.name}.ask.own` : keyOf(at, "ask"))) : ""}`,
     tail: tailOf(at, check),
     // What is asked once for all cards is answered once.
@@ -32,7 +32,7 @@ export function onPaper(at) {
 /** What stands once on a leaf. @param {At} at @param {Question | null} check */
 function tailOf(at, check) {
   const { lesson } = at, { page } = lesson;
-  return `<div>${page.formulas.map((name) => formulaHtml(lesson, name)).join("")}</div>${codeOf(lesson)}
+  return `<div>${formulasHtml(at)}</div>${codeOf(lesson)}
     ${check ? askedHtml(at, check, "asking.check", check.own ? `${page.name}.check.own` : keyOf(at, "check")) : ""}`;
 }
 
@@ -47,10 +47,10 @@ export function leafOf(lesson, parts, address) {
 
 /** What stands on the last leaves. @param {At} at @param {string} title @param {Question | null} ask @param {Question | null} check */
 function solutionsOf(at, title, ask, check) {
-  const { lesson: { frame: { article }, page } } = at, found = article.querySelector(".nlv-after")?.innerHTML || "";
+  const { lesson: { frame: { article }, veils } } = at, found = article.querySelector(".nlv-after")?.innerHTML || "";
   const answers = [ask, check].flatMap((question) => (question ? [solvedOf(at, question)] : [])).join(" ");
   if (!found && !answers) return "";
-  const pictured = page.veil ? `<img src="${pictureOf(at, PRINT_SMALL, at.row, ask)}" alt="">` : "";
+  const pictured = veils ? `<img src="${pictureOf(at, PRINT_SMALL, at.row, ask)}" alt="">` : "";
   return `<div class="nlv-answered">${pictured}<div><h3>${title}</h3><p>${answers}</p><p>${found}</p></div></div>`;
 }
 

@@ -74,7 +74,6 @@ export class Lesson {
   }
 
   get page() { return PAGES[Math.max(1, this.number) - 1]; }
-
   get on() { return this.number > 0; }
 
   /** Whether people look at a photo of their own, or are about to. */
@@ -109,8 +108,11 @@ export class Lesson {
   /** Whether the row is not to be seen yet: its page's question is open, or its page is not there yet. */
   get veiled() {
     if (!this.on || !this.session.open) return false;
-    return !this.ready || (this.page.veil && !this.state.revealed);
+    return !this.ready || (this.veils && !this.state.revealed);
   }
+
+  /** Whether the page, or its card, hides the row until its question is answered. */
+  get veils() { return typeof this.page.veil === "function" ? this.page.veil(this) : this.page.veil; }
 
   /** Whether what the page is about is here. */
   get ready() {
@@ -199,7 +201,7 @@ export class Lesson {
     if (!at) return;
     this.mark(at);
     this.frame.crumbs(at);
-    if (!at.revealed && page.veil) return;
+    if (!at.revealed && this.veils) return;
     page.draw?.(at, this.frame.article);
     const paint = answer && session.look.direction === "row" ? page.paint?.(at) : null;
     if (!paint) return;
@@ -209,6 +211,7 @@ export class Lesson {
 
   /** Marks on the photo: the marker, the letters of choices, the key. @param {At} at */
   mark(at) {
+    this.page.marks?.(at);
     const { place, session: { scene: { stage } } } = this;
     this.marks.guess(place.marker, discRadius(at.size));
     const shows = place.key !== null && this.state.revealed;
@@ -253,12 +256,9 @@ export class Lesson {
 
   /** @param {Point} point */
   preview(point) { return this.aiming.preview(point); }
-
   /** @param {Point} point */
   hold(point) { return this.aiming.hold(point); }
-
   gone() { this.aiming.gone(); }
-
   /** @param {number} dh @param {number} dw */
   move(dh, dw) { return this.aiming.move(dh, dw); }
 
@@ -269,14 +269,14 @@ export class Lesson {
   slide(input) { moveSlider(this, input); }
 
   /** To those who hear the page, and in sight. @param {string} words */
-  tell(words) { say(one(this.session.root, ".nlv-spoken"), words); }
+  tell(words) { say(one(this.session.root, "p.nlv-spoken"), words); }
 
   /** For tests and scripts, read-only. */
   get shown() {
     const { ask, check, revealed } = this.state;
     return {
       page: this.on ? this.page.name : null, number: this.number, pages: PAGES.length, lang: this.tongue.now, ready: this.on && this.ready,
-      idle: this.data.idle,
+      idle: this.data.idle && (!this.session.open || this.swept.get(this.session.open.block) !== null),
       numbers: { ...this.numbers }, veiled: this.veiled, answer: ask && { ...ask }, check: check && { ...check }, revealed, score: ask && ask.score,
       key: revealed ? this.place.key : null, channel: this.place.channel, own: this.own, neutral: this.on ? (this.at()?.neutral ?? null) : null,
       state: { x: this.session.pointed.resting.x, y: this.session.pointed.resting.y, t: this.session.pointed.resting.t,

@@ -6,6 +6,9 @@ import { contextOf, make, percentOf } from "../parts/elements.js";
 /** @typedef {import("../core/grid.js").Rect} Rect */
 /** @typedef {{ width: number, height: number }} Size */
 
+/** Part of the height from the top where a letter stands below its place, to be seen. */
+const TOP = 0.08;
+
 export class Marks {
   /** @param {import("../parts/stage.js").Stage} stage */
   constructor(stage) {
@@ -50,7 +53,7 @@ export class Marks {
 
   /** @param {string} letter @param {[number, number]} place */
   letter(letter, [x, y]) {
-    const mark = this.mark(`letter ${letter}`, "nlv-lettermark", letter), { width, height } = this.stage.size;
+    const { width, height } = this.stage.size, mark = this.mark(`letter ${letter}`, `nlv-lettermark${y < TOP * height ? " below" : ""}`, letter);
     Object.assign(mark.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` });
   }
 

@@ -47,8 +47,9 @@ export const cellsPage = {
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   needs: () => ({ x: { want: "tensors", names: ["x"] } }),
   before: ({ block: { meta }, queries }) => ({
-    n: queries.count, c: meta.about?.input || 0, d: meta.about?.inner || 0, rows: queries.cells[1], columns: queries.cells[2],
+    n: queries.count, c: meta.about?.input || 0, d: meta.about?.inner || 0, frames: queries.cells[0], rows: queries.cells[1], columns: queries.cells[2],
   }),
+  key: ({ queries }, name) => (name === "intro" && queries.cells[0] > 1 ? "cells.intro.clip" : undefined),
   facts: (at) => ({
     thetaNumbers: (at.block.meta.about?.inner || 0) * ((at.block.meta.about?.input || 0) + 1),
     ...(shuffles(at) ? { shuffleApart: tiny(shuffledRow(at.affinity, at.q, placesFor(at)).apart) } : {}),

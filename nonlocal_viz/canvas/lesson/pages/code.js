@@ -20,7 +20,7 @@ function drawCode({ lesson, got, row, keys, queries, q, memo }, box) {
 /** The lines as they are run, with choices where the gaps are. @param {At} at */
 function linesHtml({ lesson, got, memo }) {
   const { lines } = got;
-  if (!lines) return lesson.say(lines === false ? "code.refused" : "lesson.opening");
+  if (!lines) return lines === false ? "" : lesson.say("asking.counting");
   const escaped = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   let text = escaped(lines.text);
   for (const [gap, choices] of Object.entries(/** @type {Record<string, string[]>} */ (lines.gaps))) {
@@ -30,6 +30,16 @@ function linesHtml({ lesson, got, memo }) {
   return `<pre tabindex="0"><code>${text.trimEnd()}</code></pre>`;
 }
 
+/** What the lines computed, and what a wrong choice is. @param {At} at */
+function ranHtml({ lesson, got: { run }, memo }) {
+  if (!run) return `<p class="nlv-result" role="status">${lesson.say(run === false ? "code.refused" : "code.running")}</p>`;
+  const right = memo.product === 0 && memo.softmax === 0;
+  const off = { map: liveHtml("codeMap"), top: liveHtml("codeTop"), z: liveHtml("codeZ"), ztop: liveHtml("codeZTop") };
+  const product = ["", "code.product.turned", "code.product.raw"][memo.product], softmax = ["", "code.softmax.columns", "code.softmax.whole"][memo.softmax];
+  return `<p class="nlv-result" role="status"><span class="${right ? "pass" : "fail"}"><b>${lesson.say(right ? "code.right" : "code.other")}</b></span> ${lesson.say("code.apart", off)}</p>
+    ${[product, softmax].filter(Boolean).map((key) => `<p class="nlv-text">${lesson.say(key)}</p>`).join("")}`;
+}
+
 /** @type {import("../../pages.js").Page} */
 export const codePage = {
   name: "code", veil: false, pointer: "query", stages: ["x", "theta", "phi", "g", "score", "A", "y", "wz", "bn", "z"], formulas: [],
@@ -37,15 +47,17 @@ export const codePage = {
   needs: (_block, { x, y, t }, { product, softmax, ran }) => ({
     lines: { want: "code", x, y, frame: t, product: 0, softmax: 0 }, ...(ran ? { run: { want: "code", x, y, frame: t, product, softmax } } : {}),
   }),
+  key: ({ got: { lines } }, name) => {
+    if (name !== "intro" || !lines) return name === "intro" && lines === false ? "code.intro.refused" : undefined;
+    return lines.weights ? undefined : "code.intro.copied";
+  },
   before: ({ queries, block: { meta } }) => ({ n: queries.count, c: meta.about?.input || 0 }),
   facts: () => ({}),
   body: (at) => {
     const { lesson, memo, got } = at, map = (/** @type {string} */ name) => `<figure><canvas data-map="${name}" role="img" aria-label="${lesson.say(`code.${name}`)}"></canvas><figcaption>${lesson.say(`code.${name}`)}</figcaption></figure>`;
-    const chosen = memo.product >= 0 && memo.softmax >= 0, right = memo.ran && memo.product === 0 && memo.softmax === 0;
-    const found = memo.ran ? `<p class="nlv-result" role="status">${!got.run ? lesson.say(got.run === false ? "code.refused" : "code.running")
-      : `<span class="${right ? "pass" : "fail"}"><b>${lesson.say(right ? "code.right" : "code.other")}</b></span> ${lesson.say("code.apart", { map: liveHtml("codeMap"), top: liveHtml("codeTop"), z: liveHtml("codeZ"), ztop: liveHtml("codeZTop") })}`}</p>
-      ${memo.product > 0 ? `<p class="nlv-text">${lesson.say(memo.product === 1 ? "code.product.turned" : "code.product.raw")}</p>` : ""}${memo.softmax > 0 ? `<p class="nlv-text">${lesson.say(memo.softmax === 1 ? "code.softmax.columns" : "code.softmax.whole")}</p>` : ""}` : "";
-    return `<div class="nlv-try"><div class="nlv-code">${linesHtml(at)}</div><p class="nlv-tools"><button type="button" class="nlv-button nlv-strong" data-act="run"${chosen ? "" : " disabled"}>${lesson.say("code.run")}</button></p>${found}
+    const chosen = memo.product >= 0 && memo.softmax >= 0;
+    return `<div class="nlv-try">${got.lines === false ? "" : `<div class="nlv-code">${linesHtml(at)}</div>`}${got.lines?.weights
+      ? `<p class="nlv-tools"><button type="button" class="nlv-button nlv-strong" data-act="run"${chosen ? "" : " disabled"}>${lesson.say("code.run")}</button></p>` : ""}${memo.ran ? ranHtml(at) : ""}
       <div class="nlv-small2">${map("ours")}${memo.ran ? map("theirs") : ""}</div></div>`;
   },
   draw: drawCode,

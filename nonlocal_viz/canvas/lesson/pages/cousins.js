@@ -2,7 +2,7 @@
 
 import { ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
-import { bestOf, sumOf, supportOf } from "../../core/sums.js";
+import { bestOf, cosineOf, sumOf, supportOf } from "../../core/sums.js";
 import { modelOf } from "../../core/source.js";
 import { drawMap } from "../bars.js";
 import { decimal, liveHtml, share } from "../figures.js";
@@ -11,6 +11,8 @@ import { decimal, liveHtml, share } from "../figures.js";
 /** @typedef {import("../../core/answer.js").Block} Block */
 
 const COUSINS_FORMS = ["nonlocal_means", "gaussian", "embedded_gaussian", "dot_product", "concatenation"];
+/** Rows with a greater cosine cannot be told apart. */
+const COUSINS_ALIKE = 0.9;
 /** Of the shipped photo: a stone of the belly's colour, and the belly lower down. @type {[string, [number, number]][]} */
 const COUSINS_PLACES = [["stone", [760, 290]], ["belly", [370, 400]]];
 
@@ -29,7 +31,9 @@ function askCousins(at) {
   if (meta.pooled) return null;
   // A cell of the ring that the row itself sets apart gives rows that can be told from it.
   const four = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t), others = four ? four.map(({ cell }) => cell) : fallbackCousins(at);
-  const right = q % 4, cells = others.slice(0, 3);
+  const right = q % 4, cells = others.slice(0, 3), rows = cells.map((cell) => Float32Array.from(affinity.row(cell)));
+  // Rows that look alike cannot be told apart.
+  if (rows.some((other) => !(cosineOf(row, other) < COUSINS_ALIKE))) return null;
   cells.splice(right, 0, q);
   return {
     kind: "which", right,
@@ -86,6 +90,7 @@ export const cousinsPage = {
     return found;
   },
   ask: askCousins,
+  none: ({ block: { meta } }) => (meta.pooled ? "cousins.none" : "cousins.none.alike"),
   check: (at) => {
     const sums = Object.fromEntries(rowsOf(at).flatMap(([name, , row]) => (row ? [[name, sumOf(row)]] : []))), { lesson } = at;
     if (Object.keys(sums).length < COUSINS_FORMS.length) return null;

@@ -1,9 +1,10 @@
 // One cell can look at any other, however far.
 
-import { ringPlaces, whereScores, PASS } from "../../core/grading.js";
+import { isEven, ringPlaces, whereScores, PASS } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf } from "../../core/sums.js";
-import { share, timesEven } from "../figures.js";
+import { letteredPlace } from "../asking.js";
+import { liveHtml, share, timesEven } from "../figures.js";
 import { followSweep } from "../sweeping.js";
 
 /** @typedef {import("../../pages.js").At} At */
@@ -23,9 +24,27 @@ export function apart({ queries, keys, q }, k) {
   return Math.round(Math.hypot(u - x, v - y));
 }
 
+/** Where the strongest key lies: "even" where none stands out, "self", "near" for a neighbour, "frame" for another frame, "far".
+ * @param {At} at */
+function kindGuess(at) {
+  const { row, keys, point } = at, best = bestOf(row), own = keys.find(point.x, point.y, point.t);
+  if (isEven(row)) return "even";
+  if (best === own) return "self";
+  const [a, b] = [best, own].map((k) => keys.unflat(k));
+  if (a[0] !== b[0]) return "frame";
+  return Math.max(Math.abs(a[1] - b[1]), Math.abs(a[2] - b[2])) <= 1 ? "near" : "far";
+}
+
+/** The key furthest away that gets an even share at least. @param {At} at */
+function reachGuess(at) {
+  const { row } = at, far = Array.from(row, (w, k) => (w * row.length >= 1 ? apart(at, k) : -1));
+  return bestOf(far.map((d) => Math.max(0, d)));
+}
+
 /** @param {At} at @returns {Question | null} */
 function askGuess(at) {
   const { lesson, row, keys, size, point, queries, q } = at, own = middle(queries.rect(q));
+  if (isEven(row)) return null;
   // Where marking the query itself would do, the question would test nothing.
   if (lesson.memo.where === undefined || lesson.memo.whereOf !== q) {
     lesson.memo.where = whereScores(row, keys, size, [own], point.t)[0] < PASS;
@@ -35,7 +54,7 @@ function askGuess(at) {
   const four = ringPlaces(row, keys, size, own, point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"),
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }, i) => ({ words: letteredPlace(lesson, i),
     ...timesEven(value * row.length), place: [x, y] })) };
 }
 
@@ -57,10 +76,13 @@ export const guessPage = {
   before: ({ keys }) => ({ m: keys.count }),
   facts: (at) => {
     const best = bestOf(at.row), own = at.keys.find(at.point.x, at.point.y, at.point.t);
-    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best) };
+    const reach = reachGuess(at);
+    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best), frame: at.point.t,
+      bestFrame: at.keys.unflat(best)[0], reach: apart(at, reach), reachTimes: timesGuess(at, reach) };
   },
+  after: (at) => (at.neutral ? `guess.after.${kindGuess(at)}` : "guess.after"),
   ask: askGuess, check: checkGuess,
-  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: '<output data-num="nowTimes" data-value="">\u2013</output>', far: '<output data-num="nowFar" data-value="">\u2013</output>' })}</p>`),
+  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: liveHtml("nowTimes"), far: liveHtml("nowFar") })}</p>`),
   draw: (at) => {
     const best = bestOf(at.row);
     at.lesson.put("nowTimes", timesGuess(at, best));

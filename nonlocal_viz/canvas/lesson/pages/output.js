@@ -1,8 +1,8 @@
 // What comes out: the weighted mean of the values, brought back and added to x.
 
-import { cosines, lengthOf, mixture, sumOf } from "../../core/sums.js";
+import { cosineOf, cosines, lengthOf, mixture, sumOf } from "../../core/sums.js";
 import { drawBars } from "../bars.js";
-import { decimal, liveHtml, marked } from "../figures.js";
+import { decimal, holding, liveHtml, marked } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
@@ -16,6 +16,18 @@ function tensorsOutput({ got, block: { meta } }) {
 /** x + share * added of a cell. @param {{ x: Float32Array, added: Float32Array, c: number }} parts @param {number} q @param {number} share */
 function outOf({ x, added, c }, q, share) {
   return Float32Array.from({ length: c }, (_, i) => x[q * c + i] + share * added[q * c + i]);
+}
+
+/** So many other cells are looked at, evenly over all. */
+const OUTPUT_OTHERS = 24;
+
+/** How alike y of this cell is to that of others, by the least and the greatest cosine. @param {At} at @param {{ g: Float32Array, d: number }} parts */
+function spreadOutput({ affinity, row, q, queries, keys }, { g, d }) {
+  const y = mixture(row, g, d), step = Math.max(1, Math.floor(queries.count / OUTPUT_OTHERS)), found = [];
+  if (queries.cells[0] !== keys.cells[0]) return {};
+  for (let other = step >> 1; other < queries.count; other += step) if (other !== q) found.push(cosineOf(y, mixture(affinity.row(other), g, d)));
+  if (!found.length || found.some(Number.isNaN)) return {};
+  return { yOthers: found.length, yLeast: decimal(Math.min(...found), 3), yMost: decimal(Math.max(...found), 3) };
 }
 
 /** @param {At} at @param {HTMLElement} box */
@@ -35,10 +47,12 @@ function drawOutput(at, box) {
   bars("added", more, "--wz");
   bars("z", z, "--x");
   const alike = cosines(x, added, c, share, q);
-  lesson.put("xSize", lengthOf(own));
+  const [xSize, addedSize, zSize] = holding([lengthOf(own), lengthOf(more), lengthOf(z)], ([a, b]) => !a || (b / a).toFixed(3) === (lengthOf(more)
+    / lengthOf(own)).toFixed(3));
+  lesson.put("xSize", xSize);
   lesson.put("ySize", lengthOf(y));
-  lesson.put("addedSize", decimal(lengthOf(more), 2));
-  lesson.put("zSize", lengthOf(z));
+  lesson.put("addedSize", addedSize);
+  lesson.put("zSize", zSize);
   lesson.put("moved", decimal(lengthOf(more) / (lengthOf(own) || 1), 3));
   lesson.put("alike", decimal(sumOf(alike) / alike.length, 2));
 }
@@ -67,7 +81,7 @@ export const outputPage = {
     const { x, added, c } = parts,
       mean = (/** @type {number} */ share) => { const all = cosines(x, added, c, share, at.q); return decimal(sumOf(all) / all.length, 2); };
     const [own, more] = [x, added].map((t) => lengthOf(t.subarray(at.q * c, (at.q + 1) * c)));
-    return { alikeBefore: mean(0), alikeAfter: mean(1), movedWhole: decimal(more / own, 3) };
+    return { alikeBefore: mean(0), alikeAfter: mean(1), movedWhole: decimal(more / (own || 1), 3), ...spreadOutput(at, parts) };
   },
   ask: ({ lesson }) => ({ kind: "which", right: 2, options: ["black", "even", "same"].map((name) => ({ words: lesson.say(`output.ask.${name}`) })) }),
   check: ({ lesson }) => ({ kind: "which", right: 1, options: ["mixture", "added", "replaced"].map((name) => ({ words: lesson.say(`output.check.${name}`) })) }),

@@ -3,6 +3,7 @@
 import { bestOf, pooledKeys, scoresAmong, scoresOf, softmax, sumOf, supportOf } from "../../core/sums.js";
 import { ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
+import { letteredPlace } from "../asking.js";
 import { decimal, liveHtml, timesEven } from "../figures.js";
 import { onLog } from "../../core/grading.js";
 import { followSweep } from "../sweeping.js";
@@ -26,7 +27,7 @@ function askRow(at) {
   const four = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t);
   if (!four) return null;
   const right = four.reduce((best, { value }, i) => (Math.abs(value) > Math.abs(four[best].value) ? i : best), 0);
-  return { kind: "which", right, own: true, options: four.map(({ x, y, value }) => ({ words: lesson.say("asking.place"),
+  return { kind: "which", right, own: true, options: four.map(({ x, y, value }, i) => ({ words: letteredPlace(lesson, i),
     ...timesEven(value * row.length), place: [x, y] })) };
 }
 
@@ -59,8 +60,6 @@ function drawRow(at) {
   lesson.put("heat", decimal(memo.heat || 1, 2));
   if (affinity.heads === 1) {
     followSweep(at, (found) => {
-      const best = bestOf(found.columns);
-      lesson.put("colsum", found.columns[best]);
       if (mine >= 0) lesson.put("columnSum", decimal(found.columns[mine], 3));
     });
   }
@@ -92,10 +91,11 @@ export const rowPage = {
   before: ({ queries, keys }) => ({ n: queries.count, m: keys.count }),
   facts: (at) => {
     // Of the keys that get an even share at least, the one that gives back least of what it gets.
-    const { row: given, affinity, block, keys } = at, back = block.meta.pooled || keys.cells[0] > 1 ? null : Float32Array.from(affinity.column(at.q));
-    if (!back) return {};
+    const { row: given, affinity, block, keys, lesson } = at, found = lesson.swept.get(block), colsum = found ? Math.max(...found.columns) : undefined;
+    const back = block.meta.pooled || keys.cells[0] > 1 ? null : Float32Array.from(affinity.column(at.q));
+    if (!back) return { colsum };
     const most = given.reduce((best, w, k) => (w * keys.count >= 1 && w / back[k] > given[best] / back[best] ? k : best), bestOf(given));
-    return { there: given[most], back: back[most] };
+    return { colsum, there: given[most], back: back[most] };
   },
   after: ({ block, keys }) => (block.meta.pooled || keys.cells[0] > 1 ? "row.after.pooled" : "row.after"),
   ask: askRow,

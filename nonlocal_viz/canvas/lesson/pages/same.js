@@ -2,7 +2,7 @@
 
 import { inHeads, scoresOf, softmax, supportOf } from "../../core/sums.js";
 import { drawMap } from "../bars.js";
-import { liveHtml, tiny } from "../figures.js";
+import { decimal, liveHtml, tiny } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
@@ -38,7 +38,7 @@ function drawSame(at, box) {
 function bodySame(at) {
   const { lesson, revealed, got, memo } = at, { same } = got;
   if (!revealed) return "";
-  if (same === false) return `<p class="nlv-text">${lesson.say("same.refused")}</p>`;
+  if (same === false) return "";
   const map = (/** @type {string} */ name) => `<figure><canvas data-map="${name}" role="img" aria-label="${lesson.say(`same.${name}`)}"></canvas><figcaption>${lesson.say(`same.${name}`)}</figcaption></figure>`;
   const press = (/** @type {string} */ way) => `<button type="button" class="nlv-button" data-act="way" data-choice="${way}" aria-pressed="${(memo.way || "as") === way}">${lesson.say(`same.way.${way}`)}</button>`;
   const rows = [["theta", "\u03b8", "query Q"], ["phi", "\u03c6", "key K"], ["g", "g", "value V"], ["wz", "W<sub>z</sub>, BN", lesson.say("same.projection")]];
@@ -72,10 +72,13 @@ export const samePage = {
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   needs: (_block, { x, y, t }) => ({ same: { want: "same", x, y, frame: t } }),
   before: () => ({}),
-  facts: ({ got, keys, affinity }) => ({
-    keys: keys.count, d: affinity.channels,
+  facts: ({ got, keys, affinity, block: { meta: { about } } }) => ({
+    keys: keys.count, d: affinity.channels, ...(about?.embedded && about.inner <= about.input ? { c: about.input, rest: about.input - about.inner,
+      root: decimal(Math.sqrt(about.input), 2), factor: decimal(affinity.scales[0] * Math.sqrt(about.input), 2) } : {}),
     ...(got.same ? { mapDiff: tiny(got.same.map_difference), zDiff: tiny(got.same.z_difference), zMax: got.same.z_greatest, compared: got.same.queries } : {}),
   }),
+  after: ({ got }) => (got.same === false ? "same.refused" : "same.after"),
+  key: ({ got }, name) => (name === "more" && got.same === false ? "same.more.plain" : undefined),
   ask: ({ lesson, got }) => (got.same === false ? null : { kind: "which", right: 2, options: ["large", "little", "none"].map((name) => ({ words: lesson.say(`same.ask.${name}`) })) }),
   check: ({ lesson }) => ({ kind: "match", left: ["\u03b8", "\u03c6", "g", "W<sub>z</sub>"], right: ["Q (query)", "K (key)", "V (value)",
     lesson.say("same.projection")] }),

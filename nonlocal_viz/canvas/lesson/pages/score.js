@@ -5,7 +5,7 @@ import { middle } from "../../core/grid.js";
 import { bestOf, sumOf } from "../../core/sums.js";
 import { number } from "../../core/numbers.js";
 import { barAt, drawBars } from "../bars.js";
-import { decimal, liveHtml } from "../figures.js";
+import { difference, figure, holding, liveHtml } from "../figures.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
@@ -13,14 +13,17 @@ import { decimal, liveHtml } from "../figures.js";
 const SCORE_GROUND = [420, 150];
 /** So many times the weight are worth a question. */
 const SCORE_CLEAR = 3;
-const SCORE_DECIMALS = 6;
+const SCORE_DIGITS = 6;
+/** A lead of a channel that is worth a question. */
+const SCORE_GAP = 0.05;
 
-/** The two keys that are compared: the strong one and the weak one. @param {At} at @returns {[number, number] | null} */
+/** The two keys that are compared: the strong one and the weak one. @param {At} at @returns {[number, number]} */
 function pairOfScore({ lesson, neutral, row, keys, size, queries, q, point }) {
   const { start } = lesson;
   if (!neutral && start.key) return [keys.find(...start.key), keys.find(...SCORE_GROUND)];
   const ring = ringPlaces(row, keys, size, middle(queries.rect(q)), point.t), weak = ring && ring.reduce((a, b) => (a.value < b.value ? a : b)).cell;
-  return weak === null ? null : [bestOf(row), weak];
+  // Where nothing on the ring stands out: the strongest and the weakest of all.
+  return [bestOf(row), weak ?? row.reduce((least, w, k) => (w < row[least] ? k : least), 0)];
 }
 
 /** @param {At} at @param {number} key */
@@ -32,32 +35,46 @@ function leadsScore({ affinity, q }, a, b) {
   return one.map((v, c) => v - two[c]);
 }
 
-/** The sums above and below 0 and what they make, and the weight that the score makes, at so few decimals that both
- * sums hold for whoever computes with the digits that are shown. @param {Float32Array} products @param {number} normaliser @param {number} weight
- * @returns {Record<"plus" | "minus" | "score" | "normaliser", import("../../pages.js").Figure>} */
-export function inParts(products, normaliser, weight) {
-  const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0)), score = plus - minus;
-  for (let decimals = 2; ; decimals++) {
-    const [a, b, s, n] = [plus, minus, score, normaliser].map((v) => Number(v.toFixed(decimals)));
-    const holds = (a - b).toFixed(decimals) === s.toFixed(decimals) && number(Math.exp(s - n)) === number(weight);
-    if (holds || decimals === SCORE_DECIMALS) {
-      return { plus: decimal(plus, decimals), minus: decimal(minus, decimals), score: decimal(score, decimals), normaliser: decimal(normaliser, decimals) };
-    }
-  }
+/** The sums above and below 0 and what they make, the weight that the score makes, and how many times an even share that is: with so few
+ * digits that all of it holds for whoever computes with the digits that are shown. @param {Float32Array} products @param {number} normaliser
+ * @param {number} weight @param {number} keys how many there are
+ * @returns {Record<"plus" | "minus" | "score" | "normaliser" | "weight" | "times", import("../../pages.js").Figure>} */
+export function inParts(products, normaliser, weight, keys) {
+  const plus = sumOf(products.filter((v) => v > 0)), minus = -sumOf(products.filter((v) => v < 0)), times = number(weight * keys);
+  let digits = 3;
+  while (digits < SCORE_DIGITS && number(Number(number(weight, digits)) * keys) !== times) digits++;
+  const shown = number(weight, digits), parts = holding([plus, minus, plus - minus, normaliser], ([a, b, s, n], decimals) =>
+    (a - b).toFixed(decimals) === s.toFixed(decimals) && number(Math.exp(s - n), digits) === shown);
+  return { plus: parts[0], minus: parts[1], score: parts[2], normaliser: parts[3], weight: { value: weight, text: shown }, times: { value: weight
+    * keys, text: times } };
+}
+
+/** What the page compares: both scores, their difference and what it means, and the tallest bar for both keys.
+ * @param {At} at @returns {import("../../pages.js").Figures} */
+function comparedScore(at) {
+  const { affinity, q } = at;
+  if (affinity.pairwise.score !== "product") return {};
+  const [strong, weak] = pairOfScore(at), one = scoreOf(at, strong), two = scoreOf(at, weak), ratio = Math.exp(one - two);
+  const [s1, s2, diff] = holding([one, two, one - two], ([a, b, d], decimals) => (a - b).toFixed(decimals) === d.toFixed(decimals)
+    && figure(Math.exp(d)).text === figure(ratio).text);
+  const here = affinity.products(q, strong), tall = bestOf(here), [tallOne, tallTwo, tallLead] = difference(here[tall], affinity.products(q, weak)[tall]);
+  return { s1, s2, diff, ratio, tall, tallOne, tallTwo, tallLead };
 }
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
 function askScore(at) {
-  const pair = at.affinity.pairwise.score === "product" ? pairOfScore(at) : null, ratio = pair ? Math.exp(scoreOf(at, pair[0]) - scoreOf(at, pair[1])) : 0;
+  if (at.affinity.pairwise.score !== "product") return null;
+  const [strong, weak] = pairOfScore(at), ratio = Math.exp(scoreOf(at, strong) - scoreOf(at, weak));
   return ratio >= SCORE_CLEAR ? { kind: "number", truth: ratio, low: 1, high: ratio < 500 ? 1000 : 1e5 } : null;
 }
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
 function checkScore(at) {
-  const { lesson, affinity, q } = at, pair = pairOfScore(at);
-  if (!pair) return null;
+  const { lesson, affinity, q } = at;
+  if (affinity.pairwise.score !== "product") return null;
+  const pair = pairOfScore(at);
   const gaps = leadsScore(at, ...pair), tall = bestOf(affinity.products(q, pair[0])), gap = gaps.reduce((best, v, c) => (v > gaps[best] ? c : best), 0);
-  if (tall === gap) return null;
+  if (tall === gap || gaps[gap] < SCORE_GAP) return null;
   // The channel whose lead is largest is the one whose loss costs the most.
   return {
     kind: "which", right: 1, options: [
@@ -70,22 +87,20 @@ function checkScore(at) {
 
 /** @param {At} at @param {HTMLElement} box */
 function drawScore(at, box) {
-  const { lesson, affinity, q, memo, row } = at, pair = pairOfScore(at), key = lesson.place.key ?? bestOf(row),
+  const { lesson, affinity, q, memo, row } = at, key = lesson.place.key ?? bestOf(row),
     canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="products"]'));
   if (!canvas || affinity.pairwise.score !== "product") return;
-  const products = affinity.products(q, key), other = pair ? pair[1] : key, shown = memo.compare ? leadsScore(at, key, other) : products;
+  const products = affinity.products(q, key), weak = pairOfScore(at)[1], shown = memo.compare ? leadsScore(at, key, weak) : products;
   let total = 0;
   const line = memo.compare ? undefined : products.map((v) => (total += v));
   drawBars(canvas, shown, { marked: lesson.place.channel ?? -1, colour: getComputedStyle(canvas).getPropertyValue("--a"), line: memo.running ? line
     : undefined });
-  const parts = inParts(products, affinity.normaliserOf(q + affinity.aside.query.before.length, 0), row[key]);
+  const parts = inParts(products, affinity.normaliserOf(q + affinity.aside.query.before.length, 0), row[key], row.length);
   for (const [name, value] of Object.entries(parts)) lesson.put(name, value);
-  lesson.put("weight", row[key]);
-  lesson.put("times", row[key] * row.length);
   lesson.put("tallest", bestOf(shown));
   const { channel } = lesson.place;
   lesson.put("channelValue", channel === null ? NaN : shown[channel]);
-  if (pair && memo.compare) lesson.marks.box("other", at.keys.rect(pair[1]), "nlv-key nlv-other");
+  if (memo.compare) lesson.marks.box("other", at.keys.rect(weak), "nlv-key nlv-other");
   else lesson.marks.remove("other");
   if (!canvas.dataset.heard) listenScore(lesson, canvas, products.length);
 }
@@ -110,14 +125,9 @@ function listenScore(lesson, canvas, count) {
 export const scorePage = {
   name: "score", veil: true, pointer: "key", stages: ["theta", "phi", "score"], formulas: ["score", "ratio"],
   start: { example: "cat", block: "layer3.1", x: 318, y: 128, key: [167, 112] },
-  before: (at) => {
-    const pair = at.affinity.pairwise.score === "product" ? pairOfScore(at) : null;
-    return pair ? { s1: decimal(scoreOf(at, pair[0]), 2), s2: decimal(scoreOf(at, pair[1]), 2), d: at.affinity.channels } : { d: at.affinity.channels };
-  },
-  facts: (at) => {
-    const pair = pairOfScore(at), diff = pair ? scoreOf(at, pair[0]) - scoreOf(at, pair[1]) : 0;
-    return pair ? { diff: decimal(diff, 2), ratio: Math.exp(diff) } : {};
-  },
+  before: (at) => ({ s1: comparedScore(at).s1, s2: comparedScore(at).s2, d: at.affinity.channels }),
+  facts: comparedScore,
+  after: (at) => (at.affinity.pairwise.score === "product" ? "score.after" : "score.after.sum"),
   ask: askScore, check: checkScore,
   body: ({ lesson, memo, revealed }) => (!revealed ? "" : `<div class="nlv-try"><p class="nlv-tools">
     <button type="button" class="nlv-button" data-act="compare" aria-pressed="${Boolean(memo.compare)}">${lesson.say("score.compare")}</button>
