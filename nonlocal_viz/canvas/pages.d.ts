@@ -47,6 +47,9 @@ export interface Start {
   direction?: "row" | "column";
 }
 
+/** What the drawing of the block says otherwise: how many keys there are now, and tensors whose size is not given away. */
+export interface Plan { keys?: number; hidden?: string[]; }
+
 export interface Page {
   name: string;
   start: Start;
@@ -78,8 +81,9 @@ export interface Page {
   /** What can be tried, as HTML: in front of the answer, and behind it. */
   body?: (at: At) => string;
   draw?: (at: At, box: HTMLElement) => void;
-  /** What lies over the photo instead of the row. */
-  paint?: (at: At) => { weights: Float32Array; grid: Grid; signed: boolean; top: number } | null;
+  plan?: (at: At) => Plan;
+  /** What lies over the photo instead of the row; `what`: the key of what its numbers are called, a weight unless it is said. */
+  paint?: (at: At) => { weights: Float32Array; grid: Grid; signed: boolean; top: number; what?: string } | null;
   act?: (at: At, name: string, element: HTMLElement) => void;
   slide?: (at: At, name: string, value: number) => void;
   /** Further start states of the page, by name. */

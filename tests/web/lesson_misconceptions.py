@@ -30,7 +30,7 @@ ANSWERED: dict[str, tuple[str, ...]] = {
     "a high weight is important": ("limits.often.d.answer", "limits.carry.after"),
     "a cell has the highest weight on itself": ("guess.often.b.answer", "guess.why"),
     "a map is a CAM": ("guess.often.c.answer", "limits.often.f.answer"),
-    "a bright background matters": ("limits.often.e.answer", "limits.sink.after.most"),
+    "a bright background matters": ("limits.often.e.answer", "limits.sink.after.half"),
     "N x N or C x C": ("channels.often.c.answer",),
     "transpose before the reshape": ("code.often.a.answer",),
 }

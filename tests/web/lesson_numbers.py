@@ -285,6 +285,7 @@ def sink(seen: Seen) -> Numbers:
         "bound": 10,
         "sinkOver": over,
         "sinkUnder": 100 - over,
+        "sinkTenth": 100 * np.sort(column)[-max(1, round(count / 10)) :].sum() / column.sum(),
         "sinkShare": 100 * float((seen.dense.argmax(1) == best).mean()),
         "fewShare": 100 * np.sort(columns)[-few:].sum() / columns.sum(),
         "gives": column[far].max() / even,

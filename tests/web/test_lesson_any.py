@@ -194,9 +194,10 @@ def test_the_cards_say_what_was_measured(shown: Any, lens: Any, files: Any) -> N
     wide = shown("wide")
     of = seen(lens, wide["sink"], files["wide"], "labels_only")
     wanted, said = numbers.sink(of), wide["sink"].numbers["en"]
-    kind = "most" if wanted["sinkOver"] > 50 else "some"
+    over = wanted["sinkOver"]
+    kind = "all" if over > 75 else "half" if over >= 25 else "few"
     assert wanted["sinkTimes"] >= 10 and says(wide["sink"], f"limits.sink.after.{kind}")
-    for key in ("sinkTimes", "sinkOver", "sinkShare", "fewShare", "gives"):
+    for key in ("sinkTimes", "sinkOver", "sinkTenth", "sinkShare", "fewShare", "gives"):
         assert said[key] == pytest.approx(wanted[key], rel=2e-2), key
     over, under = (
         rounded(t)[0] for k, t, _ in wide["sink"].outputs["zh"] if k in ("sinkOver", "sinkUnder")

@@ -11,6 +11,8 @@ const RING = 0.25;
 const RING_PLACES = 24;
 /** A marker passes with so much of what the best place holds; a choice is asked only if the best is so many times the second. */
 export const PASS = 0.85;
+/** Cells from the strongest within which a marker passes, too. */
+const NEAR_CELLS = 2;
 const CLEAR = 3;
 /** A row whose strongest key gets less than so many times the mean is called even. */
 const EVEN = 1.5;
@@ -42,6 +44,25 @@ export function whereScores(row, grid, size, places, t = 0) {
   let best = 0;
   for (let k = 0; k < frame; k++) best = Math.max(best, discMass(row, grid, ...middle(grid.rect(k)), radius, t));
   return places.map(([x, y]) => (best ? Math.min(1, discMass(row, grid, x, y, radius, t) / best) : 0));
+}
+
+/** Whether a place lies beside the strongest cell of a frame: within so many cells of its middle, but not further than two discs reach.
+ * @param {ArrayLike<number>} row @param {Grid} grid @param {{ width: number, height: number }} size @param {[number, number]} place
+ * @param {number} [t] */
+export function besideBest(row, grid, size, [x, y], t = 0) {
+  const frame = grid.cells[1] * grid.cells[2];
+  let best = t * frame;
+  for (let k = best; k < (t + 1) * frame; k++) if (Math.abs(row[k]) > Math.abs(row[best])) best = k;
+  const rect = grid.rect(best), [u, v] = middle(rect), dx = x - u, dy = y - v;
+  return Math.hypot(dx / (rect.right - rect.left), dy / (rect.bottom - rect.top)) <= NEAR_CELLS && Math.hypot(dx, dy) <= 2 * discRadius(size);
+}
+
+/** How a marker is graded: what its disc holds of what the best holds, and whether that, or lying beside the strongest cell, is enough.
+ * @param {ArrayLike<number>} row @param {Grid} grid @param {{ width: number, height: number }} size @param {[number, number]} place
+ * @param {number} [t] */
+export function gradedPlace(row, grid, size, place, t = 0) {
+  const [score] = whereScores(row, grid, size, [place], t);
+  return { score, pass: score >= PASS || (score > 0 && besideBest(row, grid, size, place, t)) };
 }
 
 /** Four cells on a ring round a query: the strongest there, the weakest, and two between; null where the strongest

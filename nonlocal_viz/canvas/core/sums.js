@@ -25,8 +25,12 @@ export function softmax(scores, heat = 1) {
   return out;
 }
 
-/** As if spread evenly over so many cells. @param {Float32Array} row that sums to 1 */
-export const supportOf = (row) => Math.exp(entropyOf(row));
+/** As if spread evenly over so many cells: a row that adds up to something else is made to add up to 1 first; 0 where it is 0 everywhere.
+ * @param {Float32Array} row never negative */
+export function supportOf(row) {
+  const total = sumOf(row);
+  return total ? Math.exp(entropyOf(row) / total + Math.log(total)) : 0;
+}
 
 /** @param {ArrayLike<number>} numbers */
 export function sumOf(numbers) {
@@ -128,11 +132,16 @@ export function channelTable({ query, key, channels, queryTokens, keyTokens }) {
 }
 
 /** The N x M map, small: of every `step`-th row the mean of each `step` weights. @param {Affinity} affinity @param {number} step
+ * @param {Uint32Array | null} [places] where a shuffle puts each query and key
  * @returns {{ width: number, height: number, weights: Float32Array }} */
-export function smallMap(affinity, step) {
+export function smallMap(affinity, step, places = null) {
   const height = Math.ceil(affinity.columnCells.length / step), width = Math.ceil(affinity.rowCells.length / step);
   const weights = new Float32Array(width * height);
-  for (let h = 0; h < height; h++) affinity.row(h * step).forEach((weight, k) => { weights[h * width + Math.floor(k / step)] += weight / step; });
+  const from = places && new Uint32Array(places.length), to = (/** @type {number} */ k) => (places ? places[k] : k);
+  if (from) places.forEach((place, k) => { from[place] = k; });
+  for (let h = 0; h < height; h++) {
+    affinity.row(from ? from[h * step] : h * step).forEach((weight, k) => { weights[h * width + Math.floor(to(k) / step)] += weight / step; });
+  }
   return { width, height, weights };
 }
 

@@ -1,6 +1,7 @@
 // What pointing at the photo means on a page: another query, another key, or the place of a marker.
 
 import { middle } from "../core/grid.js";
+import { all } from "../parts/elements.js";
 
 /** @typedef {import("../core/answer.js").Point} Point */
 
@@ -28,6 +29,8 @@ export class Aiming {
     if (!this.lesson.on || this.at("query")) return false;
     if (this.at("marker")) {
       this.lesson.place.marker = [point.x, point.y];
+      // What can be answered now is the question's button.
+      for (const button of all(this.lesson.frame.article, '[data-act="answer"][data-of-question="ask"]')) button.removeAttribute("disabled");
       this.lesson.session.draw();
     } else if (this.at("key")) this.setKey(point, true);
     return true;

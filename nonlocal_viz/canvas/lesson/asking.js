@@ -1,6 +1,6 @@
 // A question of a page: how it is asked, how it is answered, and what is said then.
 
-import { nearNumber, onLog, PASS, whereScores } from "../core/grading.js";
+import { gradedPlace, nearNumber, onLog, PASS } from "../core/grading.js";
 import { figure, outputHtml, share } from "./figures.js";
 
 /** @typedef {import("../pages.js").At} At */
@@ -26,7 +26,8 @@ export function questionHtml(at, id, question, words, given) {
 
 /** @param {At} at @param {Question} question @param {string} id */
 function deedsHtml({ lesson }, question, id) {
-  const waits = question.kind === "match" && !allMatched(question.left, lesson.place.matched) ? " disabled" : "";
+  const waits = (question.kind === "match" && !allMatched(question.left, lesson.place.matched)) || (question.kind === "where" && !lesson.place.marker)
+    ? " disabled" : "";
   const answer = question.kind === "which" ? "" : `<button type="button" class="nlv-button nlv-strong" data-act="answer" data-of-question="${id}"${waits}>${lesson.say("asking.answer")}</button>`;
   return `${answer} <button type="button" class="nlv-button nlv-plain" data-act="show" data-of-question="${id}">${lesson.say("asking.show")}</button>`;
 }
@@ -43,7 +44,7 @@ function whichHtml({ lesson }, { options, right }, given, id) {
 }
 
 /** @param {At} at */
-function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("asking.where")}</p>`; }
+function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("asking.where", { pass: share(PASS).text })}</p>`; }
 
 /** @param {At} at @param {Question & { kind: "number" }} question @param {Given | null} given @param {string} id */
 function numberHtml({ lesson }, { truth, low, high }, given, id) {
@@ -81,7 +82,7 @@ function resultHtml({ lesson }, id, question, { given, pass, score }) {
   const shown = given === null, head = lesson.say(shown ? "asking.shown" : pass ? "asking.right" : "asking.wrong");
   const sign = shown ? "" : `<span class="nlv-sign" aria-hidden="true">${pass ? "\u2713" : "\u2717"}</span>`;
   let more = "";
-  if (question.kind === "where" && !shown) more = lesson.say("asking.scored", { score: outputHtml(`${id}Score`, share(score)) });
+  if (question.kind === "where" && !shown) more = lesson.say("asking.scored", { score: outputHtml(`${id}Score`, share(score)), pass: share(PASS).text });
   if (question.kind === "number") more = lesson.say("asking.truth", { truth: outputHtml(`${id}Truth`, question.truth) });
   const again = question.kind === "match" && !pass ? `<button type="button" class="nlv-button nlv-plain" data-act="again" data-of-question="${id}">${lesson.say("asking.again")}</button>` : "";
   return `<p class="${shown ? "" : pass ? "pass" : "fail"}">${sign}<b>${head}</b> ${more} ${again}</p>`;
@@ -99,15 +100,16 @@ export function graded(at, question, given) {
     const right = question.left.filter((_, i) => given[i] === i).length;
     return { given, pass: right === question.left.length, score: right / question.left.length };
   }
-  const [score] = whereScores(at.row, at.keys, at.size, [given], at.point.t);
-  return { given, pass: score >= PASS, score };
+  return { given, ...gradedPlace(at.row, at.keys, at.size, given, at.point.t) };
 }
 
 /** What is spoken when an answer was given. @param {At} at @param {Question} question @param {Given} given */
 export function spokenResult({ lesson }, question, { given, pass, score }) {
   const head = lesson.say(given === null ? "asking.shown" : pass ? "asking.right" : "asking.wrong");
-  if (question.kind === "where" && given !== null) return `${head} ${lesson.say("asking.scored", { score: share(score).text })}`;
-  if (question.kind === "which") return `${head} ${lesson.say("asking.isright")} ${LETTERS[question.right]}, ${plain(question.options[question.right].words)}`;
+  if (question.kind === "where" && given !== null) return `${head} ${lesson.say("asking.scored", { score: share(score).text, pass: share(PASS).text })}`;
+  if (question.kind === "which") {
+    return `${head} ${lesson.say("asking.isright")} ${[LETTERS[question.right], plain(question.options[question.right].words)].filter(Boolean).join(", ")}.`;
+  }
   if (question.kind === "match" && !pass) return `${head} ${lesson.say("asking.isright")} ${question.left.map((one, i) => plain(`${one} ${question.right[i]}`)).join(", ")}.`;
   return question.kind === "number" ? `${head} ${lesson.say("asking.truth", { truth: figure(question.truth).text })}` : head;
 }

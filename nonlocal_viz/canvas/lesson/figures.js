@@ -7,7 +7,7 @@ import { number } from "../core/numbers.js";
 /** Three digits that count; whole numbers whole. @param {number | Figure} value @returns {Figure} */
 export function figure(value) {
   if (typeof value !== "number") return value;
-  return { value, text: Number.isInteger(value) || Math.abs(value) >= 1000 ? grouped(Math.round(value)) : number(value) };
+  return { value, text: Number.isInteger(value) || Math.abs(value) >= 1000 ? grouped(Math.round(value)) : number(value).replace(/^-/, "\u2212") };
 }
 
 /** @param {number} value a whole number */
@@ -65,5 +65,5 @@ export function marked(words) {
   return words
     .replace(/\[\[(\w+)\|((?:(?!\]\]).)+)\]\]/g, '<span class="nlv-of" data-of="$1">$2</span>')
     .replace(/\*([^*]+)\*/g, "<b>$1</b>")
-    .replaceAll("W_z", "W<sub>z</sub>");
+    .replace(/([Wb])_([z\u03b8])/g, "$1<sub>$2</sub>");
 }

@@ -17,7 +17,8 @@ const exp = (inner) => `<mi>exp</mi><mo>\u2061</mo>${OPEN}${inner}${CLOSE}`;
 
 /** By name. @type {Record<string, string>} */
 export const FORMULAS = {
-  linear: of("theta", sub("\u03b8", I)) + EQUALS + of("theta", "<msub><mi>W</mi><mi>\u03b8</mi></msub>") + of("x", sub("x", I)),
+  linear: of("theta", sub("\u03b8", I)) + EQUALS + of("theta", "<msub><mi>W</mi><mi>\u03b8</mi></msub>") + of("x", sub("x", I)) + "<mo>+</mo>"
+    + of("theta", "<msub><mi>b</mi><mi>\u03b8</mi></msub>"),
   score: of("score", sub("s", IJ)) + EQUALS + of("theta", `<msubsup><mi>\u03b8</mi>${I}<mi mathvariant="normal">T</mi></msubsup>`) + of("phi", sub("\u03c6", J)) + EQUALS
     + sum("c", of("theta", sub("\u03b8", "<mi>i</mi><mi>c</mi>")) + of("phi", sub("\u03c6", "<mi>j</mi><mi>c</mi>"))),
   ratio: `<mfrac>${of("A", sub("A", IJ))}${of("A", sub("A", "<mi>i</mi><mi>k</mi>"))}</mfrac>${EQUALS}${exp(of("score", `${sub("s", IJ)}<mo>\u2212</mo>${sub("s", "<mi>i</mi><mi>k</mi>")}`))}`,

@@ -4,7 +4,7 @@ import { middle } from "../core/grid.js";
 import { all, make, one } from "../parts/elements.js";
 import { LETTERS } from "./asking.js";
 import { drawMap } from "./bars.js";
-import { diagramHtml, showShapes } from "./diagram.js";
+import { diagramHtml, formOf, showShapes } from "./diagram.js";
 import { PAGES } from "./pages.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
@@ -49,6 +49,8 @@ export class Frame {
   show() {
     const { lesson, root } = this, { on, number, tongue } = lesson, codes = tongue.all, next = codes.find(([code]) => code === tongue.next);
     root.dataset.tab = on ? "lesson" : "explore";
+    // The texts of the lesson count frames.
+    lesson.session.scene.film.numbered = on;
     root.lang = tongue.now === "zh" ? "zh-Hans" : tongue.now;
     document.documentElement.lang = root.lang;
     document.title = on ? `${lesson.say(`${lesson.page.name}.title`)} · ${this.title}` : `${lesson.say("tab.explore")} · ${this.title}`;
@@ -71,13 +73,14 @@ export class Frame {
     this.stages = "";
   }
 
-  /** @param {string} html @param {import("../core/answer.js").Block | null} block */
-  write(html, block) {
-    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, now = `${lesson.tongue.now} ${stages.join()}`;
+  /** @param {string} html @param {import("../core/answer.js").Block | null} block @param {import("../pages.js").Plan} [plan] */
+  write(html, block, plan = {}) {
+    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, form = formOf(block),
+      now = `${lesson.tongue.now} ${stages.join()} ${JSON.stringify(form)}`;
     article.innerHTML = html;
-    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages)}`;
+    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages, form)}`;
     this.stages = now;
-    if (block) showShapes(this.plan, block);
+    if (block) showShapes(this.plan, block, plan);
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });
   }
 

@@ -38,6 +38,7 @@ export class Lesson {
     /** Which page; 0: none, the tool itself. */
     this.number = asked.lesson;
     this.presenting = asked.present;
+    this.tapped = matchMedia("(hover: none)").matches;
     /** A key that the page opens with, and what was revealed when the link was made. */
     this.asked = asked;
     /** Where the page rests: the key, the channel, the marker, sliders of questions. */
@@ -79,8 +80,9 @@ export class Lesson {
   /** Whether people look at a photo of their own, or are about to. */
   get own() { return Boolean(this.session.choosing.next?.source.upload); }
 
-  /** @param {string} key @param {Record<string, string>} [values] */
-  say(key, values) { return this.tongue.say(key, values); }
+  /** A sentence; in its wording for fingers, where it has one and there is no pointer that hovers.
+   * @param {string} key @param {Record<string, string>} [values] */
+  say(key, values) { return this.tongue.say(this.tapped && this.tongue.has(`${key}.touch`) ? `${key}.touch` : key, values); }
 
   // What is shown, and what may be.
 
@@ -204,9 +206,9 @@ export class Lesson {
     if (!at.revealed && this.veils) return;
     page.draw?.(at, this.frame.article);
     const paint = answer && session.look.direction === "row" ? page.paint?.(at) : null;
-    if (!paint) return;
-    const { stage } = session.scene, own = paint.grid.cells[1] * paint.grid.cells[2], frame = paint.grid.cells[0] > 1 ? session.frame : 0;
-    stage.paint(session.scene.colours, paint.weights.subarray(frame * own, (frame + 1) * own), paint.grid, this.paint(paint.signed, paint.top));
+    if (!paint || !answer) return;
+    const scale = this.say(`painted.${session.look.colourScale}`), name = this.say("painted.name", { what: this.say(paint.what || "painted.weight"), scale });
+    session.scene.drawInstead(answer, paint, this.paint(paint.signed, paint.top), session.peek ?? session.frame, session.look, name);
   }
 
   /** Marks on the photo: the marker, the letters of choices, the key. @param {At} at */
@@ -235,7 +237,7 @@ export class Lesson {
     const at = this.ready ? this.at() : null, { frame } = this;
     if (at) this.heedFirst(at);
     this.written = at ? this.number : 0;
-    frame.write(articleHtml(this, at), this.session.open?.block || null);
+    frame.write(articleHtml(this, at), this.session.open?.block || null, at ? this.page.plan?.(at) : {});
     const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
     this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));
     this.marks.clear();

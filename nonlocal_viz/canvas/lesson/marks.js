@@ -8,6 +8,8 @@ import { contextOf, make, percentOf } from "../parts/elements.js";
 
 /** Part of the height from the top where a letter stands below its place, to be seen. */
 const TOP = 0.08;
+/** Pixels of the screen from the middle of a letter's disc to its edge. */
+const LETTER_HALF = 12;
 
 export class Marks {
   /** @param {import("../parts/stage.js").Stage} stage */
@@ -21,12 +23,15 @@ export class Marks {
     stage.picture.append(this.layer);
     /** @type {Record<string, HTMLElement>} */
     this.known = {};
+    /** Where the tiles lie; null: as they were. @type {Uint32Array | null} */
+    this.places = null;
   }
 
   clear() {
     this.layer.replaceChildren();
     this.known = {};
     this.tiles.hidden = true;
+    this.places = null;
     this.stage.markKey(null);
   }
 
@@ -54,7 +59,8 @@ export class Marks {
   /** @param {string} letter @param {[number, number]} place */
   letter(letter, [x, y]) {
     const { width, height } = this.stage.size, mark = this.mark(`letter ${letter}`, `nlv-lettermark${y < TOP * height ? " below" : ""}`, letter);
-    Object.assign(mark.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` });
+    // Whole within the photo, also where its place lies at the edge.
+    Object.assign(mark.style, { left: `clamp(${LETTER_HALF}px, ${(100 * x) / width}%, calc(100% - ${LETTER_HALF}px))`, top: `${(100 * y) / height}%` });
   }
 
   /** @param {string} name @param {Rect} rect @param {string} className */
@@ -63,8 +69,11 @@ export class Marks {
   /** The photo in tiles, each where the shuffle puts it. @param {Grid} grid @param {Uint32Array | null} places null: as they were */
   shuffle(grid, places) {
     const { tiles, stage: { size, photo } } = this;
+    if (places === this.places) return;
     tiles.hidden = !places;
+    this.places = null;
     if (!places || !photo.naturalWidth) return;
+    this.places = places;
     const factor = Math.min(1, 900 / size.width), from = photo.naturalWidth / size.width;
     tiles.width = Math.round(size.width * factor);
     tiles.height = Math.round(size.height * factor);

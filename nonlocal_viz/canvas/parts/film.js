@@ -33,6 +33,8 @@ export class Film {
     /** @type {View | null} */
     this.picture = null;
     this.focus = -1;
+    /** Whether a frame is named by its number alone, as in a text that counts frames. */
+    this.numbered = false;
     /** @type {ReturnType<typeof setInterval> | null} */
     this.timer = null;
     this.slider.addEventListener("input", () => { this.stop(); on.focus(+this.slider.value); });
@@ -90,8 +92,9 @@ export class Film {
       const own = t === answer.at[0];
       card.mark.hidden = !own;
       if (own) Object.assign(card.mark.style, percentOf(answer.rect, picture));
-      const text = `${picture.times[t].toFixed(2)} s \u00b7 ${shares[t] ? percent(shares[t]) : "0 %"}`;
-      if (card.words.textContent !== text) card.words.textContent = text;
+      const held = shares[t] ? percent(shares[t]) : "0 %", text = `${picture.times[t].toFixed(2)} s \u00b7 ${held}`,
+        short = this.numbered ? `${t} \u00b7 ${held}` : text;
+      if (card.words.textContent !== short) card.words.textContent = short;
       card.box.setAttribute("aria-label", `Frame ${t}, ${text} of the weight${own ? ", the query is here" : ""}`);
       card.box.setAttribute("aria-pressed", String(t === focus));
     });
@@ -110,8 +113,9 @@ export class Film {
     this.cards.forEach(({ box, canvas, mark, words }, t) => {
       canvas.width = canvas.height = 1;
       mark.hidden = true;
-      words.textContent = `${picture.times[t].toFixed(2)} s`;
-      box.setAttribute("aria-label", `Frame ${t}, ${words.textContent}`);
+      const time = `${picture.times[t].toFixed(2)} s`;
+      words.textContent = this.numbered ? String(t) : time;
+      box.setAttribute("aria-label", `Frame ${t}, ${time}`);
       box.setAttribute("aria-pressed", String(t === focus));
     });
     this.focus = focus;

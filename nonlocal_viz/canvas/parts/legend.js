@@ -14,8 +14,8 @@ export class Legend {
     this.shown = "";
   }
 
-  /** @param {import("../core/look.js").Paint} paint @param {number} digits that hold */
-  show(paint, digits) {
+  /** @param {import("../core/look.js").Paint} paint @param {number} digits that hold @param {string} [name] what the numbers are */
+  show(paint, digits, name = `weight, ${paint.colourScale} scale`) {
     const { cmap, colourScale, signed, top, alpha, veil } = paint, shown = [cmap, signed, alpha, veil].join(" ");
     if (this.shown !== shown) this.paint(paint);
     this.shown = shown;
@@ -26,7 +26,7 @@ export class Legend {
       mark.style.left = `${100 * at}%`;
       mark.textContent = number(weight, digits);
     });
-    say(this.name, `weight, ${colourScale} scale`);
+    say(this.name, name);
   }
 
   /** No scale. */

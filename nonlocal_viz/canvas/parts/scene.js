@@ -53,6 +53,16 @@ export class Scene {
     this.lesson.show(answer);
   }
 
+  /** Other weights in the place of an answer's row: picture, strip and bar follow the same numbers.
+   * @param {Answer} answer @param {{ weights: Float32Array, grid: import("../core/grid.js").Grid }} made
+   * @param {import("../core/look.js").Paint} paint @param {number} frame that is shown large @param {Look} look @param {string} name of the numbers */
+  drawInstead(answer, { weights, grid }, paint, frame, look, name) {
+    const { block, at, rect, index } = answer, stats = { ...answer.stats, top: paint.top };
+    this.stage.paint(this.colours, frameOf(weights, grid, grid.cells[0] > 1 ? frame : 0), grid, paint);
+    if (grid.cells[0] > 1) this.film.show({ ...answer, block, at, rect, index, weights, grid, stats }, paint, frame, look.arrows);
+    this.legend.show(paint, block.digits("row"), name);
+  }
+
   /** The photo, and which cell is asked about; nothing of what it looks at. @param {import("../core/grid.js").Rect | null} rect
    * @param {number} t @param {number} frame that is shown large */
   drawVeiled(rect, t, frame) {

@@ -30,7 +30,7 @@ export const carryCard = {
     const heavy = bestOf(row), best = bestOf(adds);
     if (heavy === best) return null;
     const order = best < heavy ? [best, heavy] : [heavy, best], total = sumOf(adds) || 1;
-    return { kind: "which", key: "limits.carry.ask", right: order.indexOf(best),
+    return { kind: "which", key: order[0] === heavy ? "limits.carry.ask.first" : "limits.carry.ask.second", right: order.indexOf(best),
       options: order.map((k, i) => ({ words: letteredPlace(lesson, i), ...share(adds[k] / total), place: middle(keys.rect(k)) })) };
   },
   none: (at) => {

@@ -1,4 +1,4 @@
-// Sinks: a key that gets far more than its share, who gives it that, and what one bright row can say about it.
+// Sinks: a key that gets far more than its share, how many give it that, and what one bright row can say about it.
 
 import { middle } from "../../core/grid.js";
 import { bestOf, sumOf } from "../../core/sums.js";
@@ -9,16 +9,20 @@ import { COUNTING } from "../texts.js";
 
 /** @typedef {import("../../pages.js").At} At */
 /** @typedef {import("../../pages.js").Card} Card */
-/** @typedef {{ best: number, times: number, column: Float32Array, columns: Float64Array, even: number, over: number, near: number, giver: number,
+/** @typedef {{ best: number, times: number, column: Float32Array, columns: Float64Array, even: number, over: number, tenth: number, giver: number,
  * spares: number, most: number, few: number }} Sink times: what the most popular key receives, in what an average key does; column: what
  * each query gives it; even: what it would get of a query by an even share; over: share of the queries that give more than that;
- * near: share of what it receives that comes from beside it; giver, spares: queries that give it most and least; most: share of the
+ * tenth: share of what it receives that the strongest tenth of the queries give; giver, spares: queries that give it most and least; most: share of the
  * queries whose strongest key it is; few: share of all weight that the strongest hundredth of the keys hold */
 
 /** A key that receives so many times what an average key does is called a sink. */
 const SINK_TIMES = 10;
-/** Beside it: within so much of the diagonal. */
+/** Within so much of the diagonal a query lies beside it. */
 const SINK_NEAR = 0.1;
+/** From one to the other are about half of the queries: the quarters that the choices name. */
+const SINK_FEW = 0.25;
+const SINK_ALL = 0.75;
+const SINK_KINDS = ["all", "half", "few"];
 
 /** What was found of a block; made once. @type {WeakMap<import("../../core/answer.js").Block, Sink>} */
 const SINKS = new WeakMap();
@@ -30,10 +34,10 @@ function sinkOf(at) {
   const { columns, bestOf: chosen } = swept, best = bestOf(columns), total = sumOf(columns) || 1, column = Float32Array.from(affinity.column(best));
   const [x, y] = middle(keys.rect(best)), radius = SINK_NEAR * Math.hypot(size.width, size.height), even = total / (queries.count * columns.length);
   const far = Array.from(column, (_, q) => { const [u, v] = middle(queries.rect(q)); return Math.hypot(u - x, v - y) > radius; });
-  const sorted = Float64Array.from(columns).sort().reverse(), all = sumOf(column) || 1;
+  const sorted = Float64Array.from(columns).sort().reverse(), all = sumOf(column) || 1, givers = Float32Array.from(column).sort().reverse();
   const found = {
     best, times: (columns[best] * columns.length) / total, column, columns, even, over: column.filter((w) => w > even).length / queries.count,
-    near: sumOf(column.filter((_, q) => !far[q])) / all,
+    tenth: sumOf(givers.subarray(0, Math.max(1, Math.round(givers.length / 10)))) / all,
     giver: column.reduce((most, w, q) => (far[q] && (!far[most] || w > column[most]) ? q : most), 0),
     spares: column.reduce((least, w, q) => (w < column[least] ? q : least), 0),
     most: chosen[best] / queries.count, few: sumOf(sorted.subarray(0, Math.max(1, Math.round(sorted.length / 100)))) / total,
@@ -42,12 +46,11 @@ function sinkOf(at) {
   return found;
 }
 
-/** Who gives it what it gets: "none" where it is no sink, "most" of the queries, those "near" it, or "some".
- * @param {Sink} sink */
-function kindSink({ times, over, near }) {
+/** How many of the queries give it more than an even share: "none" where it is no sink, nearly "all", about "half", or "few".
+ * @param {{ times: number, over: number }} sink */
+export function kindSink({ times, over }) {
   if (times < SINK_TIMES) return "none";
-  if (over > 0.5) return "most";
-  return near >= 0.5 ? "near" : "some";
+  return over > SINK_ALL ? "all" : over >= SINK_FEW ? "half" : "few";
 }
 
 /** Whether columns of it can be added up here. @param {At} at */
@@ -66,8 +69,8 @@ export const sinkCard = {
     followSweep(at, () => { /* the page is written anew */ });
     const { lesson } = at, sink = sinkOf(at), kind = sink ? kindSink(sink) : "none";
     if (kind === "none") return null;
-    return { kind: "which", key: "limits.sink.ask", right: ["most", "some", "near"].indexOf(kind),
-      options: ["most", "some", "near"].map((name) => ({ words: lesson.say(`limits.sink.ask.${name}`) })) };
+    return { kind: "which", key: "limits.sink.ask", right: SINK_KINDS.indexOf(kind),
+      options: SINK_KINDS.map((name) => ({ words: lesson.say(`limits.sink.ask.${name}`) })) };
   },
   none: (at) => (!countsSink(at) ? "limits.sink.none.heads" : sinkOf(at) ? "limits.sink.none" : COUNTING),
   after: (at) => { const sink = sinkOf(at); return sink ? `limits.sink.after.${kindSink(sink)}` : countsSink(at) ? COUNTING : ""; },
@@ -76,7 +79,7 @@ export const sinkCard = {
     if (!sink) return {};
     const over = decimal(100 * sink.over, 1);
     return { bound: SINK_TIMES, sinkTimes: sink.times, sinkOver: over, sinkUnder: { value: 100 - over.value, text: (100 - Number(over.text)).toFixed(1) },
-      sinkNear: share(sink.near) };
+      sinkTenth: share(sink.tenth) };
   },
   live: (at) => { const sink = sinkOf(at); return sink && kindSink(sink) !== "none" ? "limits.sink.live" : ""; },
   draw: (at, { one, two, three, four }) => {

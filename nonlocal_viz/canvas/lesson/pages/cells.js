@@ -16,8 +16,8 @@ export const placesFor = ({ memo, keys }) => (memo.places?.length === keys.count
 /** The query where the shuffle has put it, and the tiles. @param {At} at @param {boolean} on */
 export function showShuffle({ lesson, keys, queries, q, memo }, on) {
   const { stage } = lesson.session.scene, places = on ? memo.places : null;
-  if (memo.tilesOf !== places) lesson.marks.shuffle(keys, places);
-  memo.tilesOf = places;
+  // Every writing of the page clears the marks: the tiles are laid anew where they are gone.
+  lesson.marks.shuffle(keys, places);
   stage.queryMark.hidden ||= on;
   stage.keptMark.hidden ||= on;
   if (places) lesson.marks.box("moved", queries.rect(places[q]), "nlv-query held");

@@ -22,7 +22,8 @@ function shuffledFactors({ affinity, keys }) {
   return { ...moved, channels, queryTokens: affinity.queryTokens, keyTokens: affinity.keyTokens };
 }
 
-/** Both tables, made once a block. @param {At} at @returns {{ map: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
+/** Both tables, made once a block; moved: the small map of what is shuffled. @param {At} at
+ * @returns {{ map: ReturnType<typeof smallMap>, moved: ReturnType<typeof smallMap>, table: Float64Array, top: number, apart: number }} */
 function tablesChannels(at) {
   const { memo, affinity, block } = at;
   if (memo.tablesOf === block) return memo.tables;
@@ -30,7 +31,9 @@ function tablesChannels(at) {
   let apart = 0, top = 0;
   table.forEach((v, i) => { apart = Math.max(apart, Math.abs(v - other[i])); top = Math.max(top, Math.abs(v)); });
   memo.tablesOf = block;
-  return (memo.tables = { map: smallMap(affinity, CHANNELS_STEP), table, top, apart });
+  const map = smallMap(affinity, CHANNELS_STEP);
+  const moved = shuffles(at) ? smallMap(affinity, CHANNELS_STEP, placesFor(at)) : map;
+  return (memo.tables = { map, moved, table, top, apart });
 }
 
 /** @param {At} at @param {HTMLElement} box */
@@ -39,11 +42,11 @@ function drawChannels(at, box) {
     two = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-table="channels"]'));
   showShuffle(at, Boolean(memo.shuffled));
   if (!one || !two || affinity.pairwise.score !== "product") return;
-  const { map, table, apart, top } = tablesChannels(at);
-  drawTable(one, lesson, map.weights, map.width, false, Math.floor(q / CHANNELS_STEP));
+  const { map, moved, table, apart, top } = tablesChannels(at), row = memo.shuffled ? placesFor(at)[q] : q, drawn = memo.shuffled ? moved : map;
+  drawTable(one, lesson, drawn.weights, drawn.width, false, Math.floor(row / CHANNELS_STEP));
   if (memo.drawn !== two) drawTable(two, lesson, table, affinity.channels, true);
   memo.drawn = two;
-  lesson.put("rowNow", q);
+  lesson.put("rowNow", row);
   lesson.put("channelApart", tiny(apart));
   lesson.put("channelTop", top);
   // How many numbers of the table are others than where the pointer was before.
@@ -62,6 +65,8 @@ export const channelsPage = {
     return affinity.pairwise.score !== "product" || d === m ? null : { kind: "which", right: 1, options: [size(d, d), size(n, m), size(n, d)] };
   },
   check: ({ lesson }) => ({ kind: "which", right: 0, options: ["same", "twice", "four"].map((name) => ({ words: lesson.say(`channels.check.${name}`) })) }),
+  // How large the table is, is what is asked.
+  plan: ({ revealed }) => (revealed ? {} : { hidden: ["score", "A"] }),
   body: (at) => {
     const { lesson, revealed, memo, queries, keys, affinity } = at, n = String(queries.count), m = String(keys.count), d = String(affinity.channels);
     if (!revealed || affinity.pairwise.score !== "product") return "";

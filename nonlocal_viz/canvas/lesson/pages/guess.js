@@ -1,6 +1,6 @@
 // One cell can look at any other, however far.
 
-import { isEven, ringPlaces, whereScores, PASS } from "../../core/grading.js";
+import { gradedPlace, isEven, ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf } from "../../core/sums.js";
 import { letteredPlace } from "../asking.js";
@@ -47,7 +47,7 @@ function askGuess(at) {
   if (isEven(row)) return null;
   // Where marking the query itself would do, the question would test nothing.
   if (lesson.memo.where === undefined || lesson.memo.whereOf !== q) {
-    lesson.memo.where = whereScores(row, keys, size, [own], point.t)[0] < PASS;
+    lesson.memo.where = !gradedPlace(row, keys, size, own, point.t).pass;
     lesson.memo.whereOf = q;
   }
   if (lesson.memo.where) return { kind: "where" };
@@ -69,6 +69,11 @@ function checkGuess(at) {
   };
 }
 
+/** The cell that the check asks from, while its row is shown; -1: it is not. @param {At} at */
+function otherGuess({ lesson, neutral, queries }) {
+  return lesson.state.check && !neutral && !lesson.session.pointed.preview ? queries.find(...GUESS_OTHER) : -1;
+}
+
 /** @type {import("../../pages.js").Page} */
 export const guessPage = {
   name: "guess", veil: true, pointer: "query", stages: ["x", "A"], formulas: [],
@@ -82,6 +87,15 @@ export const guessPage = {
   },
   after: (at) => (at.neutral ? `guess.after.${kindGuess(at)}` : "guess.after"),
   ask: askGuess, check: checkGuess,
+  // Once the check is answered, the photo shows the row that it is about; pointing shows every other.
+  paint: (at) => {
+    const other = otherGuess(at);
+    at.lesson.session.scene.stage.queryMark.hidden ||= other >= 0;
+    if (other < 0) { at.lesson.marks.remove("moved"); return null; }
+    const weights = Float32Array.from(at.affinity.row(other));
+    at.lesson.marks.box("moved", at.queries.rect(other), "nlv-query held");
+    return { weights, grid: at.keys, signed: at.block.meta.signed, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
+  },
   body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: liveHtml("nowTimes"), far: liveHtml("nowFar") })}</p>`),
   draw: (at) => {
     const best = bestOf(at.row);

@@ -89,7 +89,7 @@ export const outputPage = {
   paint: (at) => {
     const parts = tensorsOutput(at);
     if (at.memo.shows !== "alike" || !parts) return null;
-    return { weights: cosines(parts.x, parts.added, parts.c, at.memo.gamma ?? 0, at.q), grid: at.queries, signed: true, top: 1 };
+    return { what: "painted.cosine", weights: cosines(parts.x, parts.added, parts.c, at.memo.gamma ?? 0, at.q), grid: at.queries, signed: true, top: 1 };
   },
   act: ({ lesson, memo }, name, element) => {
     if (name !== "show-map") return;

@@ -4,7 +4,7 @@ import { bestOf, pooledKeys, scoresAmong, scoresOf, softmax, sumOf, supportOf } 
 import { ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { letteredPlace } from "../asking.js";
-import { decimal, liveHtml, timesEven } from "../figures.js";
+import { decimal, liveHtml, timesEven, tiny } from "../figures.js";
 import { onLog } from "../../core/grading.js";
 import { followSweep } from "../sweeping.js";
 
@@ -16,6 +16,8 @@ const ROW_AXES = ["keys", "queries", "whole", "channels"];
 /** Of the temperature. */
 const COLDEST = 0.1;
 const HOTTEST = 8;
+/** A sum below this is written by its size. */
+const ROW_SMALL = 0.01;
 
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
 function askRow(at) {
@@ -34,13 +36,16 @@ function askRow(at) {
 /** Whether the softmax can be taken apart here. @param {At} at */
 const plainRow = ({ affinity }) => affinity.pairwise.score === "product" && affinity.pairwise.normalise === "softmax" && affinity.heads === 1;
 
+/** The keys, pooled; made once a page. @param {At} at */
+const pooledRow = ({ memo, affinity, block }) => (memo.pool ||= pooledKeys(affinity, block.meta.keys));
+
 /** What the switches make of the row. @param {At} at @returns {{ weights: Float32Array, grid: import("../../core/grid.js").Grid } | null} null: the
  * row as it is */
 function madeRow(at) {
   const { memo, affinity, q, keys, lesson, block } = at, heat = memo.heat || 1;
   if (!plainRow(at)) return null;
   if (memo.pooled) {
-    const kept = (memo.pool ||= pooledKeys(affinity, block.meta.keys));
+    const kept = pooledRow(at);
     return { weights: softmax(scoresAmong(affinity, q, kept.keys), heat), grid: kept.grid };
   }
   const axis = memo.axis || "keys", found = lesson.swept.get(block);
@@ -54,7 +59,7 @@ function madeRow(at) {
 /** @param {At} at */
 function drawRow(at) {
   const { lesson, row, keys, memo, affinity, point } = at, mine = keys.find(point.x, point.y, point.t), now = madeRow(at)?.weights || row;
-  lesson.put("rowSum", decimal(sumOf(now), sumOf(now) < 0.01 ? 6 : 3));
+  lesson.put("rowSum", sumOf(now) < ROW_SMALL ? tiny(sumOf(now)) : decimal(sumOf(now), 3));
   lesson.put("support", Math.round(supportOf(now)));
   lesson.put("keysNow", now.length);
   lesson.put("heat", decimal(memo.heat || 1, 2));
@@ -75,7 +80,7 @@ function bodyRow({ lesson, memo, revealed, block, affinity }) {
   return `<div class="nlv-try"><p class="nlv-tools">${press("direction", lesson.say("row.asrow"), direction === "row", ' data-choice="row"')}${press("direction", lesson.say("row.ascolumn"), direction === "column", ' data-choice="column"')}</p>
     <p class="nlv-sumline">${lesson.say(direction === "row" ? "row.sum" : "row.columnsum", { sum: liveHtml(direction === "row" ? "rowSum" : "columnSum") })}</p>
     ${softens && direction === "row" ? `<p class="nlv-tools"><label>${lesson.say("row.heat")} <input type="range" min="0" max="1" step="0.01" value="${heatAt(memo.heat || 1)}" data-slide="heat"> ${liveHtml("heat")}</label></p>
-    <p class="nlv-live">${lesson.say("row.support", { support: liveHtml("support"), keys: liveHtml("keysNow") })}</p>
+    <p class="nlv-live">${lesson.say(axis === "keys" ? "row.support" : "row.support.parts", { support: liveHtml("support"), keys: liveHtml("keysNow") })}</p>
     <h3>${lesson.say("row.axis")}</h3><p class="nlv-tools">${ROW_AXES.map((name) => press("axis", lesson.say(`row.axis.${name}`), axis === name, ` data-choice="${name}"`)).join("")}</p>
     <p class="nlv-live">${lesson.say(`row.axis.${axis}.says`)}</p>
     ${block.meta.pooled ? "" : `<p class="nlv-tools">${press("pool", lesson.say("row.pool"), Boolean(memo.pooled))}</p>${memo.pooled ? `<p class="nlv-live">${lesson.say("row.pool.says")}</p>` : ""}`}` : ""}</div>`;
@@ -108,9 +113,11 @@ export const rowPage = {
     ] } : null;
   },
   body: bodyRow, draw: drawRow,
+  plan: (at) => (at.memo.pooled && plainRow(at) ? { keys: pooledRow(at).grid.count } : {}),
   paint: (at) => {
     const found = madeRow(at);
-    return found && { ...found, signed: false, top: found.weights.reduce((most, w) => Math.max(most, w), 0) };
+    const what = at.memo.axis === "channels" ? "painted.shares" : "painted.weight";
+    return found && { what, ...found, signed: false, top: found.weights.reduce((most, w) => Math.max(most, w), 0) };
   },
   act: ({ lesson, memo }, name, element) => {
     const { choice } = element.dataset;

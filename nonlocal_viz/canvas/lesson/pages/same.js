@@ -47,7 +47,7 @@ function bodySame(at) {
     `<tr><td><span class="nlv-of" data-of="${of}">${ours}</span></td><td>${theirs}</td><td><code>${{ theta: "in_proj_weight[:C]", phi: "in_proj_weight[C:2C]", g: "in_proj_weight[2C:]", wz: "out_proj" }[of]}</code></td></tr>`).join("")}</table>
     ${plainSame(at) ? `<h3>${lesson.say("same.differs")}</h3><p class="nlv-tools">${["as", "scaled", "heads"].map(press).join("")}</p>
     <p class="nlv-live">${lesson.say("same.live", { ours: liveHtml("supportOurs"), scaled: liveHtml("supportScaled"), least: liveHtml("supportLeast"), most: liveHtml("supportMost") })}</p>` : ""}
-    <details class="nlv-often"><summary>${lesson.say("same.python")}</summary><div class="nlv-code"><pre tabindex="0"><code>${SAME_SNIPPET}</code></pre></div></details></div>`;
+    <details class="nlv-often"${memo.python ? " open" : ""}><summary data-act="python">${lesson.say("same.python")}</summary><div class="nlv-code"><pre tabindex="0"><code>${SAME_SNIPPET}</code></pre></div></details></div>`;
 }
 
 /** As people may paste it; a test runs it. */
@@ -55,7 +55,7 @@ const SAME_SNIPPET = [
   'import torch',
   'import nonlocal_viz as nv',
   '',
-  'model = nv.load_model("default")',
+  'model = nv.load_model("embedded_gaussian")',
   'block = model.block("layer2.1")',
   'view = nv.Lens(model).open(nv.examples()["astronaut"])',
   'heads = nv.as_attention(block)  # one head, the own numbers of the block',
@@ -85,9 +85,12 @@ export const samePage = {
   body: bodySame, draw: drawSame,
   paint: (at) => {
     const weights = at.memo.way && at.memo.way !== "as" && plainSame(at) ? changedSame(at) : null;
-    return weights && { weights, grid: at.keys, signed: false, top: weights.reduce((most, w) => Math.max(most, w), 0) };
+    const what = at.memo.way === "heads" ? "painted.heads" : "painted.weight";
+    return weights && { what, weights, grid: at.keys, signed: false, top: weights.reduce((most, w) => Math.max(most, w), 0) };
   },
   act: ({ lesson, memo }, name, element) => {
+    // Writing the page anew leaves it as people left it.
+    if (name === "python") memo.python = !memo.python;
     if (name !== "way") return;
     memo.way = element.dataset.choice;
     lesson.render();

@@ -144,7 +144,7 @@ export const scorePage = {
     if (channel === null || affinity.pairwise.score !== "product") return null;
     const weights = Float32Array.from({ length: keys.count }, (_, k) => affinity.query[q * affinity.channels
       + channel] * affinity.key[k * affinity.channels + channel]);
-    return { weights, grid: keys, signed: true, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
+    return { what: "painted.product", weights, grid: keys, signed: true, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
   },
   act: ({ lesson, memo }, name) => {
     if (name !== "compare" && name !== "running") return;

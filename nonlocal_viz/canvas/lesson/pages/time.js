@@ -39,23 +39,21 @@ function askTime(at) {
 
 /** @param {At} at @param {HTMLElement} box */
 function drawTime(at, box) {
-  const { lesson, row, keys, point, memo, queries } = at, shares = memo.own ? shares0(queries.cells[0], point.t) : sharesOf(at),
+  const { lesson, row, keys, point, memo } = at, shown = memo.own ? withinTime(at) : row, shares = frameShares(shown, keys),
     canvas = /** @type {HTMLCanvasElement | null} */ (box.querySelector('[data-bars="frames"]'));
   if (canvas) drawBars(canvas, shares, { colour: getComputedStyle(canvas).getPropertyValue("--a") });
   lesson.put("ownShare", share(shares[point.t] || 0));
-  lesson.put("keyFrame", keys.unflat(strongest(row, 1)[0])[0]);
+  lesson.put("keyFrame", keys.unflat(strongest(shown, 1)[0])[0]);
   lesson.put("queryFrame", point.t);
 }
 
-/** @param {number} frames @param {number} own */
-const shares0 = (frames, own) => Array.from({ length: frames }, (_, t) => (t === own ? 1 : 0));
-
-/** The row within its own frame: the same scores, another sum below. @param {At} at */
-function withinTime({ row, keys, point }) {
+/** The row within its own frame: the same scores, divided by their own sum, or by the number of keys of one frame. @param {At} at */
+export function withinTime({ row, keys, point, affinity: { pairwise } }) {
   const size = keys.cells[1] * keys.cells[2], from = point.t * size, out = new Float32Array(row.length);
   let total = 0;
   for (let k = from; k < from + size; k++) total += row[k];
-  for (let k = from; k < from + size; k++) out[k] = row[k] / (total || 1);
+  const by = pairwise.normalise === "count" ? size / row.length : total || 1;
+  for (let k = from; k < from + size; k++) out[k] = row[k] / by;
   return out;
 }
 
@@ -84,7 +82,7 @@ export const timePage = {
   paint: (at) => {
     if (!at.memo.own || at.keys.cells[0] < 2) return null;
     const weights = withinTime(at);
-    return { weights, grid: at.keys, signed: at.block.meta.signed, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
+    return { what: "painted.own", weights, grid: at.keys, signed: at.block.meta.signed, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
   },
   act: ({ lesson, memo }, name) => {
     if (name !== "own-frame") return;
