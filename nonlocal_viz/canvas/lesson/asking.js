@@ -7,6 +7,9 @@ import { figure, outputHtml, share } from "./figures.js";
 /** @typedef {import("../pages.js").Question} Question */
 /** @typedef {import("../pages.js").Given} Given */
 
+/** How much is enough for a marker. */
+export const enough = () => `${Math.round(100 * PASS)}\u202f%`;
+
 /** What stands before the choices, and on the photo where they are places. */
 export const LETTERS = "ABCDEFGH";
 
@@ -44,7 +47,7 @@ function whichHtml({ lesson }, { options, right }, given, id) {
 }
 
 /** @param {At} at */
-function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("asking.where", { pass: share(PASS).text })}</p>`; }
+function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("asking.where", { pass: enough() })}</p>`; }
 
 /** @param {At} at @param {Question & { kind: "number" }} question @param {Given | null} given @param {string} id */
 function numberHtml({ lesson }, { truth, low, high }, given, id) {
@@ -82,7 +85,7 @@ function resultHtml({ lesson }, id, question, { given, pass, score }) {
   const shown = given === null, head = lesson.say(shown ? "asking.shown" : pass ? "asking.right" : "asking.wrong");
   const sign = shown ? "" : `<span class="nlv-sign" aria-hidden="true">${pass ? "\u2713" : "\u2717"}</span>`;
   let more = "";
-  if (question.kind === "where" && !shown) more = lesson.say("asking.scored", { score: outputHtml(`${id}Score`, share(score)), pass: share(PASS).text });
+  if (question.kind === "where" && !shown) more = lesson.say("asking.scored", { score: outputHtml(`${id}Score`, share(score)), pass: enough() });
   if (question.kind === "number") more = lesson.say("asking.truth", { truth: outputHtml(`${id}Truth`, question.truth) });
   const again = question.kind === "match" && !pass ? `<button type="button" class="nlv-button nlv-plain" data-act="again" data-of-question="${id}">${lesson.say("asking.again")}</button>` : "";
   return `<p class="${shown ? "" : pass ? "pass" : "fail"}">${sign}<b>${head}</b> ${more} ${again}</p>`;
@@ -106,7 +109,7 @@ export function graded(at, question, given) {
 /** What is spoken when an answer was given. @param {At} at @param {Question} question @param {Given} given */
 export function spokenResult({ lesson }, question, { given, pass, score }) {
   const head = lesson.say(given === null ? "asking.shown" : pass ? "asking.right" : "asking.wrong");
-  if (question.kind === "where" && given !== null) return `${head} ${lesson.say("asking.scored", { score: share(score).text, pass: share(PASS).text })}`;
+  if (question.kind === "where" && given !== null) return `${head} ${lesson.say("asking.scored", { score: share(score).text, pass: enough() })}`;
   if (question.kind === "which") {
     return `${head} ${lesson.say("asking.isright")} ${[LETTERS[question.right], plain(question.options[question.right].words)].filter(Boolean).join(", ")}.`;
   }

@@ -2,9 +2,7 @@
 
 import { modelOf } from "../core/source.js";
 import { all, one } from "../parts/elements.js";
-import { PASS } from "../core/grading.js";
-import { allMatched, graded, guessText, spokenResult } from "./asking.js";
-import { share } from "./figures.js";
+import { allMatched, enough, graded, guessText, spokenResult } from "./asking.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
 
@@ -73,7 +71,7 @@ function giveAnswer(lesson, id) {
   if (!at || !question) return;
   if (question.kind === "where") {
     if (lesson.place.marker) lesson.answer(id, lesson.place.marker);
-    else lesson.tell(lesson.say("asking.where", { pass: share(PASS).text }));
+    else lesson.tell(lesson.say("asking.where", { pass: enough() }));
   } else if (question.kind === "number") lesson.answer(id, lesson.place.sliders[id] ?? 0.3);
   else if (question.kind === "match" && allMatched(question.left, lesson.place.matched)) {
     lesson.answer(id, question.left.map((_, i) => lesson.place.matched[i]));

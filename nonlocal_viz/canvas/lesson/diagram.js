@@ -19,6 +19,9 @@ const WAYS = [
   ["wz", "M474 106H512"], ["bn", "M562 106H590"], ["z", "M636 106H662"], ["z", "M682 106H706"], ["x", "M38 106V182H672V118"],
 ];
 
+/** Letters that fit between the two boxes; more stand above them. */
+const WIDE = 7;
+
 /** How a block computes, as far as the drawing shows it. @param {import("../core/answer.js").Block | null} block @returns {Form} */
 export function formOf(block) {
   const { pairwise, about, pooled = false } = block?.meta || {}, by = { softmax: "softmax", count: "\u00f7 M", sum: "\u00f7 \u2211" };
@@ -48,7 +51,7 @@ export function diagramHtml(lesson, stages, form) {
   return `<svg class="nlv-diagram" viewBox="0 6 764 196" role="group" aria-label="${lesson.say("diagram.label")}">
     <defs><marker id="nlv-head" viewBox="0 0 6 6" refX="5.2" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 .6L5.4 3L0 5.4z"/></marker></defs>
     ${ways.map(([name, d]) => `<path class="nlv-way" data-of="${name}" d="${d}" marker-end="url(#nlv-head)"/>`).join("")}
-    <text class="nlv-op" data-op x="278" y="56">${form.op}</text>
+    <text class="nlv-op" data-op x="278" y="${form.op.length > WIDE ? 42 : 56}">${form.op}</text>
     <g class="nlv-box" data-of="z"><circle cx="672" cy="106" r="10"/><text x="672" y="111">+</text></g>
     <text class="nlv-op" x="365" y="196">${lesson.say("diagram.shortcut")}</text>
     ${boxes.map(box).join("")}</svg>`;

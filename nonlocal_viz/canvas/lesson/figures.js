@@ -7,8 +7,11 @@ import { number } from "../core/numbers.js";
 /** Three digits that count; whole numbers whole. @param {number | Figure} value @returns {Figure} */
 export function figure(value) {
   if (typeof value !== "number") return value;
-  return { value, text: Number.isInteger(value) || Math.abs(value) >= 1000 ? grouped(Math.round(value)) : number(value).replace(/^-/, "\u2212") };
+  return { value, text: trueMinus(Number.isInteger(value) || Math.abs(value) >= 1000 ? grouped(Math.round(value)) : number(value)) };
 }
+
+/** @param {string} text of a number */
+const trueMinus = (text) => text.replace(/^-/, "\u2212");
 
 /** @param {number} value a whole number */
 const grouped = (value) => (Math.abs(value) < 1e4 ? String(value) : value.toLocaleString("en"));

@@ -59,7 +59,7 @@ function madeRow(at) {
 /** @param {At} at */
 function drawRow(at) {
   const { lesson, row, keys, memo, affinity, point } = at, mine = keys.find(point.x, point.y, point.t), now = madeRow(at)?.weights || row;
-  lesson.put("rowSum", sumOf(now) < ROW_SMALL ? tiny(sumOf(now)) : decimal(sumOf(now), 3));
+  lesson.put("rowSum", sumOf(now) < ROW_SMALL ? tiny(sumOf(now)) : decimal(sumOf(now), sumOf(now) < 100 ? 3 : 0));
   lesson.put("support", Math.round(supportOf(now)));
   lesson.put("keysNow", now.length);
   lesson.put("heat", decimal(memo.heat || 1, 2));
