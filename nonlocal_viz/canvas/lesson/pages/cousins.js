@@ -67,7 +67,7 @@ function drawCousins(at, box) {
 function bodyCousins({ lesson, revealed }) {
   if (!revealed) return "";
   const says = (/** @type {string} */ name) => ({ dot_product: "cousins.signed", concatenation: "cousins.counted" })[name] || "cousins.shared";
-  return `<div class="nlv-try"><p class="nlv-soft">${lesson.say("cousins.scales")}</p><div class="nlv-many">${COUSINS_FORMS.map((name) => `<figure><canvas data-form="${name}" role="img" aria-label="${lesson.say(`cousins.${name}`)}"></canvas><figcaption><b>${lesson.say(`cousins.${name}`)}</b><br>
+  return `<div class="nlv-try"><p class="nlv-soft nlv-remark">${lesson.say("cousins.scales")}</p><div class="nlv-many">${COUSINS_FORMS.map((name) => `<figure><canvas data-form="${name}" role="img" aria-label="${lesson.say(`cousins.${name}`)}"></canvas><figcaption><b>${lesson.say(`cousins.${name}`)}</b><br>
     ${lesson.say(`cousins.${name}.f`)}<br>${lesson.say(says(name), { sum: liveHtml(`${name}Sum`), support: liveHtml(`${name}Support`), negative: liveHtml(`${name}Negative`) })}</figcaption></figure>`).join("")}</div></div>`;
 }
 

@@ -31,7 +31,7 @@ function bodyLimits(at) {
 function cardsLimits(at) {
   const { lesson, memo } = at, now = nameOf(memo), { model } = cardOf(at).start;
   // What is seen on another card was made by another network.
-  const other = model && lesson.atStart ? `<p class="nlv-soft nlv-othermodel" data-model="${model}">${lesson.say(`limits.model.${model}`)}</p>` : "";
+  const other = model && lesson.atStart ? `<p class="nlv-soft nlv-remark" data-model="${model}">${lesson.say(`limits.model.${model}`)}</p>` : "";
   return `<p class="nlv-tools nlv-cards" role="group" aria-label="${lesson.say("limits.cards")}">${LIMITS_NAMES.map((name) =>
     `<button type="button" class="nlv-button" data-act="door" data-door="${name}" aria-pressed="${name === now}">${lesson.say(`limits.${name}.card`)}</button>`).join("")}</p>${other}`;
 }
