@@ -107,7 +107,8 @@ def says(page: Shown, key: str) -> bool:
 
 
 def says_in(text: str, sentence: str) -> bool:
-    plain = re.sub(r"\[\[\w+\|(.+?)\]\]", r"\1", sentence).replace("*", "").replace("W_z", "Wz")
+    plain = re.sub(r"\[\[\w+\|(.+?)\]\]", r"\1", sentence).replace("*", "")
+    plain = re.sub(r"([Wb])_([z\u03b8])", r"\1\2", plain)
     parts = [re.escape(part) for part in re.split(r"\{\w+\}", plain)]
     return bool(re.search(".{1,24}?".join(parts), text))
 

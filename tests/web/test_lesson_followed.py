@@ -130,13 +130,13 @@ def test_within_its_frame_all_that_is_shown_is_one_row(learner: Any) -> None:
     one.reveal()
     whole, strip = one.top(), one.page.locator(".nlv-strip .nlv-frame")
     shares = [re.sub(r"\s", "", t) for t in strip.all_inner_texts()]
-    assert shares[0].startswith("0\u00b7") and "4\u00b7100%" not in shares
+    assert shares[0].startswith("0:") and "4:100%" not in shares
     assert one.lesson()["numbers"]["keyFrame"] == 3
     one.press_on("own-frame")
     said = one.lesson()["numbers"]
     assert (said["ownShare"], said["keyFrame"], said["queryFrame"]) == (100, 4, 4)
     shares = [re.sub(r"\s", "", t) for t in strip.all_inner_texts()]
-    assert shares == [f"{t}\u00b7{100 if t == 4 else 0}%" for t in range(8)]
+    assert shares == [f"{t}:{100 if t == 4 else 0}%" for t in range(8)]
     assert one.top() > 2 * whole and one.bar()[0].startswith("weight in frame")
     one.page.locator('.nlv-page [data-act="explore"]').first.click()
     one.visit.settled()

@@ -93,9 +93,9 @@ export class Film {
       card.mark.hidden = !own;
       if (own) Object.assign(card.mark.style, percentOf(answer.rect, picture));
       const held = shares[t] ? percent(shares[t]) : "0 %", text = `${picture.times[t].toFixed(2)} s \u00b7 ${held}`,
-        short = this.numbered ? `${t} \u00b7 ${held}` : text;
+        short = this.numbered ? `${t}: ${held}` : text;
       if (card.words.textContent !== short) card.words.textContent = short;
-      card.box.setAttribute("aria-label", `Frame ${t}, ${text} of the weight${own ? ", the query is here" : ""}`);
+      card.box.setAttribute("aria-label", `Frame ${t}, ${this.numbered ? held : text} of the weight${own ? ", the query is here" : ""}`);
       card.box.setAttribute("aria-pressed", String(t === focus));
     });
     if (this.focus !== focus) this.reveal(this.cards[focus].box);
