@@ -7,6 +7,7 @@ products; what was recorded in a module is forgotten when its parent returns.
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.compiled import compiled, eagerly
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.records import (
@@ -46,7 +48,14 @@ _WHOLE = {
     _aten._native_multi_head_attention.default,
     _aten._transformer_encoder_layer_fwd.default,
 }
-_A_FUNCTION = "It calls flex_attention: its scores go through a function that is not seen."
+_A_FUNCTION = (
+    "It calls flex_attention: its scores go through a function that is not seen. Written with "
+    "scaled_dot_product_attention, or as a softmax of q @ k, the same attention is."
+)
+_INSIDE = (
+    "It calls {}, an operator that takes functions, and what these compute is not seen. Called directly, "
+    "it is."
+)
 #: What modules of PyTorch are called that leave rows and columns what they are.
 _LOCAL = "Conv", "Pool", "BatchNorm", "GroupNorm", "ReLU", "GELU", "SiLU", "Hardswish", "Dropout"
 _SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
@@ -64,6 +73,12 @@ class Watch(TorchDispatchMode):
     #: Operators that take functions (flex_attention) are let through; they are not looked into.
     supports_higher_order_operators = True
 
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """What is compiled in the call (flex_attention does it by itself) is compiled without us: PyTorch
+        refuses to, below a mode that wants to see each operation."""
+        return True
+
     def __init__(
         self,
         root: nn.Module,
@@ -74,6 +89,9 @@ class Watch(TorchDispatchMode):
         """``within``: the path of a module, what lies outside is not looked at; after a capture that is
         ``enough`` the run is ended by an EnoughError."""
         super().__init__()  # type: ignore[no-untyped-call]
+        #: Modules that their owner compiled run uncompiled, and are seen.
+        self._eagerly = any(map(compiled, root.modules()))
+        self._stance = ExitStack()
         self._within, self._enough, self._ended = within, enough, False
         #: Of each call that is running, whether it is looked at.
         self._near: list[bool] = []
@@ -113,6 +131,7 @@ class Watch(TorchDispatchMode):
 
     def __enter__(self) -> "Watch":
         if not self._inside:
+            self._stance.enter_context(eagerly() if self._eagerly else nullcontext())
             self._handles = [
                 global_hooks.register_module_forward_pre_hook(self._begin),
                 global_hooks.register_module_forward_hook(
@@ -125,12 +144,15 @@ class Watch(TorchDispatchMode):
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)  # type: ignore[no-untyped-call]
         if not self._inside:
+            self._stance.close()
             for handle in self._handles:
                 handle.remove()
             self._forget(0, -1)
             self._mixes.clear()
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if torch.compiler.is_compiling():
+            return  # a compiler reads the call, and calls nothing
         path = self._paths.get(id(module))
         if path is not None:
             self._stack.append(Call(path, module, args, {}, _lowered(args)))
@@ -140,6 +162,8 @@ class Watch(TorchDispatchMode):
             self.calls.append(self._stack[-1])
 
     def _end(self, module: nn.Module, _args: Any, *given: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         if self._stack and self._stack[-1].module is module:
             call = self._stack.pop()
             self._near.pop()
@@ -175,8 +199,8 @@ class Watch(TorchDispatchMode):
         if self._busy or not self._stack or not self._near[-1]:
             return func(*args, **kwargs)
         if isinstance(func, HigherOrderOperator):
-            if "attention" in str(func):
-                self.lost[self._owner().path] = _A_FUNCTION
+            said = _A_FUNCTION if "attention" in str(func) else _INSIDE.format(func.name())
+            self.lost.setdefault(self._owner().path, said)
             return func(*args, **kwargs)
         if func._can_decompose():
             # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
