@@ -22,6 +22,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError, tolerance
+from nonlocal_viz.probe.refusals import OBJECTS, OVER_CHANNELS, TEXT, is_text, over_channels
 from nonlocal_viz.probe.stream import Stream, common, keeps, outermost, shape_of, table
 from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.together import Joined, kind
@@ -173,6 +174,9 @@ class Reader:
                 if mixing:
                     break  # what mixes positions inside of a module mixes those outside, too
         self._unplaced.add(alike)
+        given = [first_tensor(c.args, c.kwargs) for c in calls[: own + 1]]
+        if any(first is not None and over_channels(capture, first[1]) for first in given):
+            raise UnprovenError(OVER_CHANNELS)
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )
@@ -208,7 +212,10 @@ class Reader:
                 if axes.positions[-1] != x.ndim - 1:
                     continue
                 slots = _tried(placing, axes)
-                if slots is not None and bool((slots.key != NOWHERE).any()):
+                # Queries that stand still may be made of another output than this one.
+                if slots is not None and all(
+                    bool((side != NOWHERE).any()) for side in (slots.query, slots.key)
+                ):
                     self._learn_windows(capture, calls, number, slots, x, axes)
                     return slots, placing, call
         return None
@@ -352,6 +359,8 @@ class Reader:
         if found is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             found = self._asked.get(count)
+        if found is None and is_text(calls, count):
+            raise UnprovenError(TEXT.format(count))
         if found is None and not _is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
@@ -365,6 +374,9 @@ class Reader:
             )
             return Positions((1, 1, count))
         if found is None:
+            given = self._given_to(count, axes, images)
+            if given and self._earliest(count, axes, images, root) is not given[0]:
+                raise UnprovenError(OBJECTS.format(count))
             raise UnprovenError(
                 f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
             )

@@ -22,6 +22,7 @@ from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.compiled import compiled, eagerly
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.lattices import Lattices
+from nonlocal_viz.probe.mixture import HeadMix, mix_at
 from nonlocal_viz.probe.records import (
     ADDED_UP,
     SCRAMBLED,
@@ -32,7 +33,8 @@ from nonlocal_viz.probe.records import (
     Step,
     relative,
 )
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, VIEWS, Node, Trail, turns
+from nonlocal_viz.probe.refusals import lost_weights
+from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
 
 _aten = torch.ops.aten
 #: {kernel: where its argument is_causal stands}
@@ -361,35 +363,60 @@ class Watch(TorchDispatchMode):
             made = node.made[side]
             if made is None or self._traced(node, side, made, y):
                 continue
-            if node.args[side].ndim == 3 and _is_weights(made):
-                self.lost[self._owner().path] = (
-                    "Weights of a softmax are multiplied with something there, but more lies between them "
-                    "and a product of queries and keys than scales, sums and masks (heads that are mixed, "
-                    "a gate, one softmax over all pairs), or there is no such product."
-                )
+            why = lost_weights(made, self._has_weights) if node.args[side].ndim == 3 else None
+            if why is not None:
+                self.lost[self._owner().path] = why
 
     def _traced(self, node: Node, side: int, made: Node | None, y: Tensor) -> bool:
         weights, value = node.args[side], node.args[1 - side]
-        trail = Trail.of(weights, side)
-        made = _walk(trail, made, PRODUCTS)
-        if made is None:
-            return False
-        over_keys = any(step.kind == "softmax" for step in trail.steps)
-        softmax = over_keys or bool(trail.over)
-        if not over_keys and self._has_weights(made):
-            return True  # the parameters of a layer are no positions
-        factors = _factors(made, trail)
         v = value if side == 0 else value.mT
         v, w, y = (t if t.ndim == 3 else t.unsqueeze(0) for t in (v, weights, y))
         w, y = (w, y) if side == 0 else (w.mT, y.mT)
-        if v.shape[1] != factors[1].shape[1]:
-            return False
-        steps = tuple(reversed(trail.steps))
+        found = self._followed(Trail.of(weights, side), made, v)
+        if isinstance(found, Capture):
+            if v.shape[1] != found.key.shape[1]:
+                return False
+            self._add(found, w, y)
+        return found is not None
+
+    def _followed(
+        self, trail: Trail, made: Node | None, value: Tensor | None, soft: bool = False
+    ) -> Capture | bool | None:
+        """The capture at the end of a trail; True where what is found there is no positions, None where it
+        does not end. ``soft``: whether a softmax over keys came after it."""
+        while made is not None and made.func not in PRODUCTS:
+            mix = mix_at(trail, made)
+            if mix is not None:
+                return self._mixed_heads(trail, mix, value, soft)
+            made = trail.back(made)
+        if made is None:
+            return None
+        mix = mix_at(trail, made)
+        if mix is not None and self._has_weights(made):
+            return self._mixed_heads(trail, mix, value, soft)
+        over_keys = any(step.kind == "softmax" for step in trail.steps)
+        if not (over_keys or soft) and self._has_weights(made):
+            return True  # the parameters of a layer are no positions
+        return self._ended_at(trail, *_factors(made, trail), value)
+
+    def _ended_at(self, trail: Trail, q: Tensor, k: Tensor, value: Tensor | None) -> Capture:
+        softmax = any(step.kind == "softmax" for step in trail.steps) or bool(trail.over)
         notes = (ADDED_UP[trail.over],) if trail.over else ()
-        path = self._owner().path
-        capture = Capture(path, *factors, steps, softmax, v, trail.dropped, notes=notes)
-        self._add(capture, w, y)
-        return True
+        v = k if value is None else value
+        steps = tuple(reversed(trail.steps))
+        return Capture(
+            self._owner().path, q, k, steps, softmax, v, trail.dropped, notes=notes
+        )
+
+    def _mixed_heads(
+        self, trail: Trail, mix: HeadMix, value: Tensor | None, soft: bool
+    ) -> Capture | bool | None:
+        soft = soft or any(step.kind == "softmax" for step in trail.steps)
+        base = self._followed(mix.trail, mix.made, None, soft)
+        if not isinstance(base, Capture):
+            return base
+        base = replace(base, query=_copy(base.query), key=_copy(base.key))
+        return mix.mixture(self._ended_at(trail, base.query, base.key, value), base)
 
     def _has_weights(self, product: Node) -> bool:
         """Whether a factor of a product is a parameter of the network, as it is or cast or turned."""
@@ -476,18 +503,6 @@ def _mask_of(mask: Tensor | None = None, kind: int | None = None) -> Tensor | No
     return mask[None, None] if kind == 0 else mask[:, None, None] if kind == 1 else mask
 
 
-def _is_weights(node: Node | None) -> bool:
-    """Whether a tensor was made of a softmax, through whatever was seen (heads may be mixed)."""
-    todo = [node]
-    for _ in range(64):
-        made = todo.pop(0) if todo else None
-        if made is not None and made.func in SOFTMAXES:
-            return True
-        if made is not None:
-            todo += [before for before in made.made if before is not None]
-    return False
-
-
 def _elementary(module: nn.Module) -> bool:
     ours = type(module).__module__.startswith("torch.nn.modules")
     return ours and not isinstance(module, nn.MultiheadAttention)
@@ -497,12 +512,6 @@ def _local(module: nn.Module) -> bool:
     """Whether a module makes each cell of a picture of features of the cells around it."""
     ours = type(module).__module__.startswith("torch.nn.modules")
     return ours and any(kind in type(module).__name__ for kind in _LOCAL)
-
-
-def _walk(trail: Trail, node: Node | None, ends: Any) -> Node | None:
-    while node is not None and node.func not in ends:
-        node = trail.back(node)
-    return node
 
 
 def _factors(product: Node, trail: Trail) -> tuple[Tensor, Tensor]:
