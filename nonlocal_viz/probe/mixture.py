@@ -5,6 +5,7 @@ those of the mixed one, so that a row of it is as many rows as there are heads.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,8 +80,9 @@ class HeadMix:
         )
 
 
-def mix_at(trail: Trail, node: Node) -> HeadMix | None:
-    """The mix that an operation is, where it is one; the trail is of what it made."""
+def mix_at(trail: Trail, node: Node, has_weights: Callable[[Node], bool]) -> HeadMix | None:
+    """The mix that an operation is, where it is one; the trail is of what it made. ``has_weights``: whether
+    a product is with a parameter of the network."""
     if trail.merged is not None:
         return None
     if node.func is _aten.convolution.default:
@@ -88,7 +90,8 @@ def mix_at(trail: Trail, node: Node) -> HeadMix | None:
     chain = node
     while (chain.func in VIEWS or chain.func in KEPT) and chain.made[0] is not None:
         chain = chain.made[0]
-    return _of_product(trail, chain) if chain.func in (*PRODUCTS, _aten.addmm.default) else None
+    product = chain.func in PRODUCTS or chain.func is _aten.addmm.default
+    return _of_product(trail, chain) if product and has_weights(chain) else None
 
 
 def _of_convolution(trail: Trail, node: Node) -> HeadMix | None:

@@ -100,6 +100,13 @@ class Reader:
             if call.path and first is not None and placing.x is first[1]:
                 self._learn(Stream(_up_to(calls, call), slots.axes, positions))
         found = laid_out(capture, slots, positions, placing, keys)
+        first_cell, cells = len(found.key_aside.before), found.keys.cells
+        on = (found.token >= first_cell) & (found.token < first_cell + cells)
+        if cells and not bool(on.any()):
+            # A class token that looks at the tokens of another stream: those would pass for padding.
+            raise UnprovenError(
+                "None of its keys lies on a cell of what its module is given: they are made of other tokens."
+            )
         if found.query_grid != (0, 0, 0) and _in_order(found):
             asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
             self._asked.setdefault(len(asked.names), asked)

@@ -1,4 +1,4 @@
-"""Why what looks like an attention over positions is none, by its kind: told by what it is computed from."""
+"""Why what looks like an attention over positions is none, by its kind: by what it is computed from."""
 
 from collections.abc import Callable, Sequence
 
@@ -37,6 +37,8 @@ _NORMS = {
     _aten._native_batch_norm_legit_no_training.default,
     _aten.native_group_norm.default,
 }
+#: A layer of fewer features than this may mix heads.
+_HEADS = 4
 #: Operations that are looked back through.
 _FAR = 64
 
@@ -62,7 +64,7 @@ def lost_weights(made: Node | None, has_weights: Callable[[Node], bool]) -> str 
 
 
 def _of_positions_alone(made: Node | None, has_weights: Callable[[Node], bool]) -> bool:
-    """Whether what a softmax is of comes straight from a layer: a convolution, or a product with weights."""
+    """Whether what a softmax is of comes straight from a layer: a convolution, or weights of its own."""
     todo = [made]
     found = False
     for _ in range(_FAR):
@@ -73,8 +75,10 @@ def _of_positions_alone(made: Node | None, has_weights: Callable[[Node], bool]) 
         if layer or node.func in PRODUCTS:
             if not layer and not has_weights(node):
                 return False
-            found = True
-            continue
+            factor = node.tensors[-1]
+            if factor.ndim < 4 and max(factor.shape[-2:]) > _HEADS:
+                found = True
+                continue
         todo += [before for before in node.made if before is not None]
     return found
 

@@ -125,6 +125,8 @@ class Trail:
     def back(self, node: Node) -> Node | None:
         """Through one operation; None where rows and columns cannot be followed through it."""
         name = str(node.func).split(".")[1].rstrip("_")
+        if node.shape != self.shape and node.func not in VIEWS:
+            return None
         if self.merged is not None:
             return node.made[0] if node.func in KEPT else None
         if node.func in DROPOUTS:

@@ -385,14 +385,14 @@ class Watch(TorchDispatchMode):
         """The capture at the end of a trail; True where what is found there is no positions, None where it
         does not end. ``soft``: whether a softmax over keys came after it."""
         while made is not None and made.func not in PRODUCTS:
-            mix = mix_at(trail, made)
+            mix = mix_at(trail, made, self._has_weights)
             if mix is not None:
                 return self._mixed_heads(trail, mix, value, soft)
             made = trail.back(made)
         if made is None:
             return None
-        mix = mix_at(trail, made)
-        if mix is not None and self._has_weights(made):
+        mix = mix_at(trail, made, self._has_weights)
+        if mix is not None:
             return self._mixed_heads(trail, mix, value, soft)
         over_keys = any(step.kind == "softmax" for step in trail.steps)
         if not (over_keys or soft) and self._has_weights(made):
@@ -404,9 +404,7 @@ class Watch(TorchDispatchMode):
         notes = (ADDED_UP[trail.over],) if trail.over else ()
         v = k if value is None else value
         steps = tuple(reversed(trail.steps))
-        return Capture(
-            self._owner().path, q, k, steps, softmax, v, trail.dropped, notes=notes
-        )
+        return Capture(self._owner().path, q, k, steps, softmax, v, trail.dropped, notes=notes)
 
     def _mixed_heads(
         self, trail: Trail, mix: HeadMix, value: Tensor | None, soft: bool
