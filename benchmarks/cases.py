@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import attached, clips, encode, load, page
+from benchmarks import attached, clips, encode, heads, load, page
 from benchmarks.dense import DenseBlock
 from benchmarks.timing import MiB, Ratio, in_turns, peak_growth
 from nonlocal_viz.core.block import NonLocalBlock
@@ -163,4 +163,5 @@ CASES: dict[str, Callable[[bool], Result]] = {
     "attached": attached.cases,
     "load": load.load,
     "page": page.page,
+    "heads": heads.heads,
 }

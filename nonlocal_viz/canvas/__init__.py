@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent
 
 def canvas_markup() -> str:
     """Markup with its style in front."""
-    return f"<style>{_read('style.css')}</style>{_read('page.html')}"
+    return f"<style>{_read('style.css')}{_read('print.css')}</style>{_read('page.html')}"
 
 
 def canvas_html() -> str:

@@ -16,6 +16,8 @@ export class Address {
     this.timer = undefined;
     /** What it is to say next. @type {(() => URLSearchParams | null) | null} */
     this.due = null;
+    /** What stands behind the "#", where that is ours, too. @type {(() => string) | null} */
+    this.behind = null;
     if (ours) addEventListener("popstate", () => { this.due = null; onBack(new URLSearchParams(location.search)); });
   }
 
@@ -24,6 +26,14 @@ export class Address {
     const url = new URL(location.href);
     for (const name of NAMES) url.searchParams.delete(name);
     for (const [name, value] of query) url.searchParams.append(name, value);
+    return this.behindOf(url);
+  }
+
+  /** The same with what stands behind the "#"; the language is then said there. @param {URL} url */
+  behindOf(url) {
+    if (!this.behind) return url;
+    url.searchParams.delete("lang");
+    url.hash = this.behind();
     return url;
   }
 

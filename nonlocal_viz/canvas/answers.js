@@ -50,6 +50,7 @@ function asBefore(session) {
   session.returning = false;
   session.news = "";
   session.said();
+  session.guest?.settled();
 }
 
 /** @param {Session} session @param {View} view @param {Block} block its first */

@@ -14,6 +14,8 @@ export interface Guest {
   hold(point: Point): boolean;
   move(dh: number, dw: number): boolean;
   gone(): void;
+  /** What was asked for did not come. */
+  settled(): void;
   /** Somebody went back or forth; true: what is shown then is the guest's own affair. */
-  returned(): boolean;
+  returned(query: URLSearchParams): boolean;
 }

@@ -43,7 +43,7 @@ export function restore(session, asked, view) {
 /** Somebody went back, or forth. @param {Session} session @param {URLSearchParams} asked */
 export function revisit(session, asked) {
   const { open } = session, source = sourceAsked(asked), block = asked.get("block");
-  if (!open || !session.root.isConnected || session.guest?.returned()) return;
+  if (!open || !session.root.isConnected || session.guest?.returned(asked)) return;
   if (source && !sameView(source, open.source)) {
     session.openSource(source, "Going back", block || open.block.name, asked);
     return;

@@ -73,6 +73,27 @@ export function shortName(block, blocks) {
   return own.slice(first, own.length - same).join(".");
 }
 
+/** All tiles as one picture, a line a layer: hundreds of small ones that are drawn one by one take longer than a frame.
+ * @param {Field} field @param {(layer: FieldLayer) => Uint32Array} tableOf 256 colours of a layer
+ * @param {number} step pixels from tile to tile @param {number} size of a tile's longer side @param {Uint32Array} out step * heads by step * layers */
+export function paintField(field, tableOf, step, size, out) {
+  const across = step * field.heads;
+  field.layers.forEach((layer, line) => {
+    const { rows, columns, heads } = layer, table = tableOf(layer), longest = Math.max(rows, columns);
+    const width = Math.max(1, Math.round((size * columns) / longest)), height = Math.max(1, Math.round((size * rows) / longest));
+    const left = (size - width) >> 1, top = line * step + ((size - height) >> 1);
+    // Which column of a tile each pixel shows is the same for all of them.
+    const at = Uint16Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * columns) / width));
+    for (let head = 0; head < heads; head++) {
+      const tile = field.tile(layer, head);
+      for (let y = 0; y < height; y++) {
+        const from = Math.floor(((y + 0.5) * rows) / height) * columns, to = (top + y) * across + head * step + left;
+        for (let x = 0; x < width; x++) out[to + x] = table[tile[from + at[x]]];
+      }
+    }
+  });
+}
+
 /** Which tile lies at a pixel of a field drawn with tiles of one size. @param {number} x @param {number} y @param {number} size
  * @param {Field} field @returns {{ layer: FieldLayer, head: number } | null} */
 export function tileAt(x, y, size, field) {

@@ -1,13 +1,14 @@
 // The page's own sentences in another language: English is what they are known by. A sentence with numbers is known
 // by its pattern; what stands in a place of it is said in the other language, too, where that is known.
 
-/** @typedef {{ known: RegExp, names: string[], said: string }} Pattern */
+/** bare: it has no words of its own, so it is one only of parts that are known.
+ * @typedef {{ known: RegExp, names: string[], said: string, bare: boolean }} Pattern */
 
 /** Of the keys of a words file: those of the page itself. */
 export const OF_PAGE = "page.";
 /** So many sentences are remembered. */
 const KEPT_PHRASES = 2000;
-const DEEPEST = 4;
+const DEEPEST = 8;
 
 export class Phrases {
   /** @param {Record<string, string>} english @param {Record<string, string>} other by the same keys */
@@ -25,6 +26,8 @@ export class Phrases {
       if (sentence.includes("{")) this.patterns.push({ ...patternOf(sentence), said: other[key] });
       else this.exact.set(sentence, other[key]);
     }
+    // A list is told apart before a pattern takes all of it for the place at its end.
+    this.patterns.sort((a, b) => Number(b.bare) - Number(a.bare));
   }
 
   /** A text in the other language; as it is where nobody knows it. Spaces round it stay. @param {string} text */
@@ -43,11 +46,13 @@ export class Phrases {
     const exact = this.exact.get(plain);
     if (exact !== undefined) return exact;
     if (depth > DEEPEST || !/[A-Za-z]{2}/.test(plain)) return null;
-    for (const { known, names, said } of this.patterns) {
+    for (const { known, names, said, bare } of this.patterns) {
       const match = known.exec(plain);
       // What stands in a place is never more than a sentence.
       if (!match || match.slice(1).some((value) => /\. [A-Z]/.test(value))) continue;
-      const values = Object.fromEntries(names.map((name, i) => [name, this.find(match[i + 1], depth + 1) ?? match[i + 1]]));
+      const found = names.map((_, i) => this.find(match[i + 1], depth + 1));
+      if (bare && found.includes(null)) continue;
+      const values = Object.fromEntries(names.map((name, i) => [name, found[i] ?? match[i + 1]]));
       return said.replace(/\{(\w+)\}/g, (_, name) => values[name]);
     }
     // Several sentences in a row.
@@ -62,5 +67,5 @@ export class Phrases {
 function patternOf(sentence) {
   const names = [...sentence.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
   const text = sentence.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("(.+?)");
-  return { known: new RegExp(`^${text}$`), names };
+  return { known: new RegExp(`^${text}$`), names, bare: !/[A-Za-z]/.test(sentence.replace(/\{\w+\}/g, "")) };
 }

@@ -12,13 +12,15 @@ export class Tongue {
   constructor(tongues, wanted = "en") {
     this.tongues = tongues;
     this.now = this.nearest(wanted);
+    /** What is spoken to whoever asks for none. */
+    this.own = this.now;
   }
 
   /** The language that is here for one that is wanted. @param {string} wanted */
-  nearest(wanted) {
-    const plain = wanted.toLowerCase().split("-")[0];
-    return Object.hasOwn(this.tongues, plain) ? plain : "en";
-  }
+  nearest(wanted) { return this.knows(wanted) ? plainly(wanted) : "en"; }
+
+  /** Whether a language is here. @param {string} wanted */
+  knows(wanted) { return Object.hasOwn(this.tongues, plainly(wanted)); }
 
   /** [code, what it calls itself] of each. @returns {[string, string][]} */
   get all() { return Object.entries(this.tongues).map(([code, words]) => [code, words[OWN_NAME] || code]); }
@@ -38,6 +40,9 @@ export class Tongue {
     return sentence.replace(PLACE, (place, name) => (Object.hasOwn(values, name) ? values[name] : place));
   }
 }
+
+/** A language without its country: browsers write "zh-CN", systems "zh_CN". @param {string} wanted */
+const plainly = (wanted) => wanted.toLowerCase().split(/[-_]/)[0];
 
 /** The names of the places of a sentence. @param {string} sentence */
 export const placesOf = (sentence) => [...sentence.matchAll(PLACE)].map(([, name]) => name);

@@ -60,7 +60,7 @@ export class Aiming {
       key = open ? open.block.keys.find(open.block.keys.x.clamp(x), open.block.keys.y.clamp(y), t) : -1;
     if (key < 0) return;
     place.key = key;
-    if (hold) { place.kept = key; this.lesson.say_(); }
+    if (hold) { place.kept = key; this.lesson.entries.say(); }
     session.refresh();
   }
 

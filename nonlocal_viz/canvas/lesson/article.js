@@ -25,8 +25,11 @@ export function articleHtml(lesson, at) {
 
 /** @param {Lesson} lesson */
 function waitingHtml(lesson) {
-  const { open, choosing } = lesson.session, big = open && !choosing.aim && !open.block.affinity;
-  return `<p class="nlv-text nlv-soft" role="status">${lesson.say(big ? "lesson.toobig" : "lesson.opening")}</p>`;
+  const { open, choosing } = lesson.session, here = open && !choosing.aim && (lesson.own || lesson.atStart || lesson.elsewhere);
+  if (here || choosing.aim || !open) return `<p class="nlv-text nlv-soft" role="status">${lesson.say(here ? "lesson.toobig" : "lesson.opening")}</p>`;
+  // Somebody gave up waiting, or the server refused.
+  return `<p class="nlv-text" role="status">${lesson.say("lesson.missing")}</p>
+    <p><button type="button" class="nlv-button nlv-strong" data-act="retry">${lesson.say("asking.again")}</button></p>`;
 }
 
 /** The question; where there is none for this picture, only a way on. @param {At} at @param {Figures} before */

@@ -25,8 +25,9 @@ export function questionHtml(at, id, question, words, given) {
 }
 
 /** @param {At} at @param {Question} question @param {string} id */
-function deedsHtml({ lesson }, { kind }, id) {
-  const answer = kind === "which" ? "" : `<button type="button" class="nlv-button nlv-strong" data-act="answer" data-of-question="${id}">${lesson.say("asking.answer")}</button>`;
+function deedsHtml({ lesson }, question, id) {
+  const waits = question.kind === "match" && !allMatched(question.left, lesson.place.matched) ? " disabled" : "";
+  const answer = question.kind === "which" ? "" : `<button type="button" class="nlv-button nlv-strong" data-act="answer" data-of-question="${id}"${waits}>${lesson.say("asking.answer")}</button>`;
   return `${answer} <button type="button" class="nlv-button nlv-plain" data-act="show" data-of-question="${id}">${lesson.say("asking.show")}</button>`;
 }
 
@@ -60,11 +61,20 @@ export function guessText(at, low, high) {
 
 /** @param {At} at @param {Question & { kind: "match" }} question @param {Given | null} given @param {string} id */
 function matchHtml({ lesson }, { left, right }, given, id) {
-  const order = [2, 0, 3, 1].filter((i) => i < right.length);
-  return `<div class="nlv-match">${left.map((one, i) => `<label><span>${one}</span><select data-match="${i}" data-of-question="${id}"${given ? " disabled" : ""}>
-    <option value="">${lesson.say("asking.choose")}</option>${order.map((k) => `<option value="${k}"${given?.given?.[i] === k ? " selected" : ""}>${right[k]}</option>`).join("")}
-    </select></label>`).join("")}</div>`;
+  const order = [2, 0, 3, 1].filter((i) => i < right.length), { matched } = lesson.place;
+  const chosen = (/** @type {number} */ i) => (given ? given.given?.[i] : matched[i]);
+  // What was shown without an answer has no signs: nobody was right or wrong.
+  const sign = (/** @type {number} */ i) => (given?.given ? (chosen(i) === i ? "\u2713" : "\u2717") : "");
+  const known = (/** @type {number} */ i) => `<span class="nlv-matched${chosen(i) === i ? " right" : ""}"><span class="nlv-sign" aria-hidden="true">${sign(i)}</span>
+    ${chosen(i) === i ? lesson.say("asking.right") : `${lesson.say("asking.isright")} <b>${right[i]}</b>`}</span>`;
+  return `${given ? "" : `<p class="nlv-soft">${lesson.say("asking.each")}</p>`}<div class="nlv-match">${left.map((one, i) => `<div><label><span>${one}</span>
+    <select data-match="${i}" data-of-question="${id}"${given ? " disabled" : ""}>
+    <option value="">${lesson.say("asking.choose")}</option>${order.map((k) => `<option value="${k}"${chosen(i) === k ? " selected" : ""}>${right[k]}</option>`).join("")}
+    </select></label>${given ? known(i) : ""}</div>`).join("")}</div>`;
 }
+
+/** Whether each has been given one. @param {string[]} left @param {Record<string, number>} matched */
+export const allMatched = (left, matched) => left.every((_, i) => matched[i] >= 0);
 
 /** @param {At} at @param {string} id @param {Question} question @param {Given} given */
 function resultHtml({ lesson }, id, question, { given, pass, score }) {
@@ -73,7 +83,8 @@ function resultHtml({ lesson }, id, question, { given, pass, score }) {
   let more = "";
   if (question.kind === "where" && !shown) more = lesson.say("asking.scored", { score: outputHtml(`${id}Score`, share(score)) });
   if (question.kind === "number") more = lesson.say("asking.truth", { truth: outputHtml(`${id}Truth`, question.truth) });
-  return `<p class="${shown ? "" : pass ? "pass" : "fail"}">${sign}<b>${head}</b> ${more}</p>`;
+  const again = question.kind === "match" && !pass ? `<button type="button" class="nlv-button nlv-plain" data-act="again" data-of-question="${id}">${lesson.say("asking.again")}</button>` : "";
+  return `<p class="${shown ? "" : pass ? "pass" : "fail"}">${sign}<b>${head}</b> ${more} ${again}</p>`;
 }
 
 /** The score of what was given. @param {At} at @param {Question} question @param {any} given null: shown without an answer @returns {Given} */
@@ -97,6 +108,7 @@ export function spokenResult({ lesson }, question, { given, pass, score }) {
   const head = lesson.say(given === null ? "asking.shown" : pass ? "asking.right" : "asking.wrong");
   if (question.kind === "where" && given !== null) return `${head} ${lesson.say("asking.scored", { score: share(score).text })}`;
   if (question.kind === "which") return `${head} ${lesson.say("asking.isright")} ${LETTERS[question.right]}, ${plain(question.options[question.right].words)}`;
+  if (question.kind === "match" && !pass) return `${head} ${lesson.say("asking.isright")} ${question.left.map((one, i) => plain(`${one} ${question.right[i]}`)).join(", ")}.`;
   return question.kind === "number" ? `${head} ${lesson.say("asking.truth", { truth: figure(question.truth).text })}` : head;
 }
 

@@ -1,8 +1,8 @@
 // What people do on a page, and what follows.
 
 import { modelOf } from "../core/source.js";
-import { one } from "../parts/elements.js";
-import { graded, guessText, spokenResult } from "./asking.js";
+import { all, one } from "../parts/elements.js";
+import { allMatched, graded, guessText, spokenResult } from "./asking.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
 
@@ -10,7 +10,7 @@ import { graded, guessText, spokenResult } from "./asking.js";
 const ACTS = {
   explore: (lesson) => lesson.turning.to(0),
   lesson: (lesson) => { if (!lesson.on) lesson.turning.to(1); },
-  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), true, element.dataset.here === "1"),
+  page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), element.dataset.here === "1"),
   next: (lesson) => lesson.turning.to(lesson.number + 1),
   prev: (lesson) => lesson.turning.to(lesson.number - 1),
   language: (lesson) => lesson.speak(lesson.tongue.next),
@@ -19,15 +19,16 @@ const ACTS = {
   own: (lesson) => one(lesson.session.root, 'input[type="file"]').click(),
   back: (lesson) => {
     const { door } = lesson.memo;
-    lesson.turning.leave();
-    lesson.memo.door = door;
+    lesson.turning.leave(lesson.number, false, door ? { door } : {});
     lesson.turning.arrive(false);
   },
+  retry: (lesson) => { lesson.turning.quietly(() => lesson.turning.arrive()); lesson.render(); },
   often: (lesson) => { lesson.memo.often = !lesson.memo.often; },
   door: (lesson, element) => lesson.turning.goThrough(element.dataset.door || ""),
   choose: (lesson, element) => lesson.answer(questionOf(element), Number(element.dataset.choice)),
   show: (lesson, element) => lesson.answer(questionOf(element), null),
   answer: (lesson, element) => giveAnswer(lesson, questionOf(element)),
+  again: (lesson, element) => askAnew(lesson, questionOf(element)),
   means: (lesson, element) => { lesson.place.means = element.dataset.means === "key" ? "key" : "query"; lesson.render(); },
 };
 
@@ -46,7 +47,7 @@ export function hearArticle(lesson) {
   root.addEventListener("input", (event) => {
     const input = /** @type {HTMLInputElement} */ (event.target);
     if (input.dataset?.slide) lesson.slide(input);
-    if (input.dataset?.match !== undefined) lesson.place.matched[input.dataset.match || ""] = input.value === "" ? -1 : Number(input.value);
+    if (input.dataset?.match !== undefined) matchOne(lesson, input);
   });
   for (const kind of /** @type {const} */ (["pointerover", "focusin"])) {
     root.addEventListener(kind, (event) => {
@@ -72,7 +73,25 @@ function giveAnswer(lesson, id) {
     if (lesson.place.marker) lesson.answer(id, lesson.place.marker);
     else lesson.tell(lesson.say("asking.where"));
   } else if (question.kind === "number") lesson.answer(id, lesson.place.sliders[id] ?? 0.3);
-  else if (question.kind === "match") lesson.answer(id, question.left.map((_, i) => lesson.place.matched[i] ?? -1));
+  else if (question.kind === "match" && allMatched(question.left, lesson.place.matched)) {
+    lesson.answer(id, question.left.map((_, i) => lesson.place.matched[i]));
+  }
+}
+
+/** One of a match is chosen, or none again. @param {Lesson} lesson @param {HTMLInputElement} input */
+function matchOne(lesson, input) {
+  const { frame: { article }, place: { matched } } = lesson, id = questionOf(input);
+  matched[input.dataset.match || ""] = input.value === "" ? -1 : Number(input.value);
+  const selects = all(article, `select[data-of-question="${id}"]`);
+  /** @type {HTMLButtonElement} */ (one(article, `[data-act="answer"][data-of-question="${id}"]`)).disabled = !allMatched(selects.map(String), matched);
+}
+
+/** A question once more, without what was answered. @param {Lesson} lesson @param {"ask" | "check"} id */
+function askAnew(lesson, id) {
+  lesson.state[id] = null;
+  lesson.place.matched = {};
+  lesson.render();
+  /** @type {HTMLElement | null} */ (lesson.frame.article.querySelector(`[data-question="${id}"] select`))?.focus();
 }
 
 /** @param {Lesson} lesson @param {"ask" | "check"} id @param {any} given null: to be shown without an answer */
@@ -88,7 +107,7 @@ export function answerQuestion(lesson, id, given) {
   lesson.render();
   session.draw();
   lesson.render();
-  lesson.say_();
+  lesson.entries.say();
   if (result && question) lesson.tell(spokenResult(at, question, result));
   /** @type {HTMLElement | null} */ (lesson.frame.article.querySelector(`[data-result="${id}"]`))?.focus({ preventScroll: true });
 }

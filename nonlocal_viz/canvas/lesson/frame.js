@@ -13,6 +13,7 @@ import { PAGES } from "./pages.js";
 /** Share of the window's height that the photo takes; a clip has its frames below. */
 const SHARE = 0.5;
 const SHARE_OF_CLIP = 0.4;
+const SHARE_FOR_A_CLASS = 0.56;
 
 export class Frame {
   /** @param {Lesson} lesson */
@@ -20,6 +21,7 @@ export class Frame {
     const { root } = lesson.session, main = one(root, ".nlv-main"), stage = one(root, ".nlv-stage");
     this.lesson = lesson;
     this.root = root;
+    this.title = document.title;
     this.tabs = make("nav", "nlv-tabs");
     this.language = make("button", "nlv-button nlv-language");
     this.language.type = "button";
@@ -48,6 +50,8 @@ export class Frame {
     const { lesson, root } = this, { on, number, tongue } = lesson, codes = tongue.all, next = codes.find(([code]) => code === tongue.next);
     root.dataset.tab = on ? "lesson" : "explore";
     root.lang = tongue.now === "zh" ? "zh-Hans" : tongue.now;
+    document.documentElement.lang = root.lang;
+    document.title = on ? `${lesson.say(`${lesson.page.name}.title`)} · ${this.title}` : `${lesson.say("tab.explore")} · ${this.title}`;
     root.classList.toggle("nlv-present", on && lesson.presenting);
     this.tabs.setAttribute("aria-label", lesson.say("lesson.tabs"));
     const tab = (/** @type {string} */ name, /** @type {boolean} */ now) => `<button type="button" data-act="${name}"${now ? ' aria-current="page"' : ""}>${lesson.say(`tab.${name}`)}</button>`;
@@ -56,7 +60,8 @@ export class Frame {
     this.language.lang = next ? next[0] : "";
     this.language.hidden = codes.length < 2;
     this.language.title = lesson.say("lesson.switch");
-    lesson.session.scene.stage.part = !on ? null : lesson.start.frame === undefined ? SHARE : SHARE_OF_CLIP;
+    const photo = lesson.presenting ? SHARE_FOR_A_CLASS : SHARE;
+    lesson.session.scene.stage.part = !on ? null : lesson.start.frame === undefined ? photo : SHARE_OF_CLIP;
     lesson.session.scene.stage.fit();
     this.dots.setAttribute("aria-label", lesson.say("lesson.pages"));
     this.dots.innerHTML = PAGES.map(({ name }, i) => {
@@ -70,7 +75,7 @@ export class Frame {
   write(html, block) {
     const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, now = `${lesson.tongue.now} ${stages.join()}`;
     article.innerHTML = html;
-    if (this.stages !== now) this.plan.innerHTML = diagramHtml(lesson, stages);
+    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages)}`;
     this.stages = now;
     if (block) showShapes(this.plan, block);
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });

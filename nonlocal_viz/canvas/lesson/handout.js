@@ -8,24 +8,41 @@ import { keyOf, textHtml } from "./texts.js";
 
 /** @typedef {import("../pages.js").At} At */
 /** @typedef {import("../pages.js").Question} Question */
-/** @typedef {{ leaf: string, answer: string }} Printed a page, and its answers */
+/** @typedef {{ head: string, part: string, tail: string, answer: string[] }} Printed a page or a card of it, and its answers: of the first part
+ * of a page, and of a further one */
 
 /** Pixels across of a picture on a leaf, and of one among the answers. */
 const PRINT_LARGE = 1200;
 const PRINT_SMALL = 420;
 
-/** @param {At} at that may be seen; the numbers of its texts are on the page @param {string} address where the page is @returns {Printed} */
-export function onPaper(at, address) {
-  const { lesson } = at, { page, number } = lesson, before = page.before?.(at) || {}, ask = page.ask?.(at) || null, check = page.check?.(at) || null;
-  const title = `${number}. ${lesson.say(`${page.name}.title`)}`;
-  const leaf = `<section class="nlv-leaf"><h2>${title}</h2><p class="nlv-idea">${marked(lesson.say(`${page.name}.idea`))}</p>
-    <p>${textHtml(lesson, keyOf(at, "intro"), before)}</p>
-    <img src="${pictureOf(at, PRINT_LARGE, lesson.veils ? null : at.row, ask)}" alt="">
-    ${ask ? askedHtml(at, ask, "asking.predict", ask.key || (ask.own ? `${page.name}.ask.own` : keyOf(at, "ask"))) : ""}
-    <div>${formulasHtml(at)}</div>${codeOf(lesson)}
-    ${check ? askedHtml(at, check, "asking.check", check.own ? `${page.name}.check.own` : keyOf(at, "check")) : ""}
-    <p class="nlv-leaffoot">${address}<br>${lesson.say("print.licence")}</p></section>`;
-  return { leaf, answer: solutionsOf(at, title, ask, check) };
+/** @param {At} at that may be seen; the numbers of its texts are on the page @returns {Printed} */
+export function onPaper(at) {
+  const { lesson, memo } = at, { page, number } = lesson, before = page.before?.(at) || {}, ask = page.ask?.(at) || null, check = page.check?.(at) || null;
+  const card = page.doors ? lesson.say(`${page.name}.${memo.door}.card`) : "", title = `${number}. ${lesson.say(`${page.name}.title`)}`;
+  return {
+    head: `<h2>${title}</h2><p class="nlv-idea">${marked(lesson.say(`${page.name}.idea`))}</p><p>${textHtml(lesson, keyOf(at, "intro"), before)}</p>`,
+    part: `${card && `<h3>${card}</h3>`}<img src="${pictureOf(at, PRINT_LARGE, lesson.veils ? null : at.row, ask)}" alt="">
+      ${ask ? askedHtml(at, ask, card ? "" : "asking.predict", ask.key || (ask.own ? `${page.name}.ask.own` : keyOf(at, "ask"))) : ""}`,
+    tail: tailOf(at, check),
+    // What is asked once for all cards is answered once.
+    answer: [check, null].map((asked) => solutionsOf(at, card ? `${title}: ${card}` : title, ask, asked)),
+  };
+}
+
+/** What stands once on a leaf. @param {At} at @param {Question | null} check */
+function tailOf(at, check) {
+  const { lesson } = at, { page } = lesson;
+  return `<div>${formulasHtml(at)}</div>${codeOf(lesson)}
+    ${check ? askedHtml(at, check, "asking.check", check.own ? `${page.name}.check.own` : keyOf(at, "check")) : ""}`;
+}
+
+/** @param {import("./lesson.js").Lesson} lesson @param {Printed[]} parts of one page @param {string} address where the page is
+ * @returns {{ leaf: string, answer: string }} a leaf, and its answers */
+export function leafOf(lesson, parts, address) {
+  const [{ head, tail }] = parts, several = parts.length > 1;
+  const body = several ? `<div class="nlv-parts">${parts.map(({ part }) => `<div>${part}</div>`).join("")}</div>` : parts[0].part;
+  const leaf = `<section class="nlv-leaf">${head}${body}${tail}<p class="nlv-leaffoot">${address}<br>${lesson.say("print.licence")}</p></section>`;
+  return { leaf, answer: parts.map(({ answer }, i) => answer[Math.min(i, 1)]).join("") };
 }
 
 /** What stands on the last leaves. @param {At} at @param {string} title @param {Question | null} ask @param {Question | null} check */
@@ -40,7 +57,7 @@ function solutionsOf(at, title, ask, check) {
 /** @param {At} at @param {Question} question @param {string} name @param {string} key */
 function askedHtml(at, question, name, key) {
   const { lesson } = at, figures = { ...lesson.page.before?.(at) };
-  return `<h3>${lesson.say(name)}</h3><p><b>${textHtml(lesson, key, figures)}</b></p>${blanksHtml(at, question)}`;
+  return `${name && `<h3>${lesson.say(name)}</h3>`}<p><b>${textHtml(lesson, key, figures)}</b></p>${blanksHtml(at, question)}`;
 }
 
 /** The lines that the page shows. @param {import("./lesson.js").Lesson} lesson */

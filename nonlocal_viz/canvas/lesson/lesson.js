@@ -9,6 +9,7 @@ import { Tongue } from "../core/tongue.js";
 import { all, one, say } from "../parts/elements.js";
 import { answerQuestion, hearArticle, moveSlider } from "./deeds.js";
 import { Data } from "./data.js";
+import { Entries } from "./entries.js";
 import { articleHtml } from "./article.js";
 import { Frame } from "./frame.js";
 import { Keyboard } from "./keyboard.js";
@@ -16,7 +17,7 @@ import { Marks } from "./marks.js";
 import { PAGES } from "./pages.js";
 import { Aiming } from "./aiming.js";
 import { Print } from "./print.js";
-import { addressOf, hashOf, placeAsked, plainPlace } from "./place.js";
+import { placeAsked, plainPlace } from "./place.js";
 import { Rewording } from "./rewording.js";
 import { Turning } from "./turning.js";
 import { figure } from "./figures.js";
@@ -32,8 +33,8 @@ export class Lesson {
   /** @param {import("../session.js").Session} session */
   constructor(session) {
     this.session = session;
-    const asked = placeAsked(location.hash);
-    this.tongue = new Tongue(session.config.words, asked.lang || navigator.language);
+    const asked = placeAsked(location.hash, location.search);
+    this.tongue = new Tongue(session.config.words, navigator.language);
     /** Which page; 0: none, the tool itself. */
     this.number = asked.lesson;
     this.presenting = asked.present;
@@ -62,23 +63,14 @@ export class Lesson {
     this.print = new Print(this);
     this.aiming = new Aiming(this);
     this.turning = new Turning(this);
+    this.entries = new Entries(this, asked);
     hearArticle(this);
     this.keyboard = new Keyboard(this);
     session.guest = this;
     session.scene.lesson.door = true;
-    if (this.number) session.asked = this.firstAsked(session.asked);
+    if (this.number) session.asked = this.entries.first(session.asked);
     this.frame.show();
     this.rewording.speak(this.tongue);
-    addEventListener("hashchange", () => this.heed(placeAsked(location.hash)));
-  }
-
-  /** What opens first: what the address says, else what the page starts from. @param {URLSearchParams | null} asked */
-  firstAsked(asked) {
-    const { start } = this, model = asked?.get("model") || this.session.ownModel;
-    const ours = asked?.get("example") === start.example && asked.get("block") === start.block && model === (start.model || this.session.ownModel);
-    if (asked && (ours || asked.get("upload") || (this.elsewhere && asked.get("example")))) return asked;
-    this.elsewhere = false;
-    return new URLSearchParams(addressOf(start));
   }
 
   get page() { return PAGES[Math.max(1, this.number) - 1]; }
@@ -162,35 +154,21 @@ export class Lesson {
 
   // What is said of where one is.
 
-  /** Somebody changed the address by hand, or went back. @param {ReturnType<typeof placeAsked>} asked */
-  heed(asked) {
-    if (asked.lang && asked.lang !== this.tongue.now) this.speak(asked.lang);
-    if (asked.lesson !== this.number) this.turning.to(asked.lesson, false);
-  }
-
-  /** Somebody went back or forth. @returns {boolean} whether what opens is a page's affair */
-  returned() {
-    const asked = placeAsked(location.hash);
-    if (asked.lesson === this.number) return false;
-    this.heed(asked);
-    return asked.lesson > 0;
-  }
-
-  /** The address. @param {boolean} [entry] */
-  say_(entry = false) {
-    const url = new URL(location.href);
-    url.hash = hashOf(this);
-    if (url.href === location.href) return;
-    try { history[entry ? "pushState" : "replaceState"](history.state, "", url); } catch { /* a page that may not */ }
-  }
+  /** Somebody went back or forth. @param {URLSearchParams} query @returns {boolean} whether what opens is a page's affair */
+  returned(query) { return this.entries.returned(query); }
 
   /** @param {string} language */
   speak(language) {
     this.tongue.now = this.tongue.nearest(language);
+    this.spoken();
+    this.entries.say();
+  }
+
+  /** Everything in another language. */
+  spoken() {
     this.frame.show();
     this.rewording.speak(this.tongue);
     this.render();
-    this.say_();
   }
 
   /** Larger type, and nothing beside the page. */
@@ -198,13 +176,14 @@ export class Lesson {
     this.presenting = !this.presenting;
     this.frame.show();
     this.session.scene.stage.fit();
-    this.say_();
+    this.entries.say();
   }
 
   // What the session tells.
 
   /** Something was drawn, or would have been. @param {Answer | null} answer null: under the veil */
   drawn(answer) {
+    this.entries.tell();
     if (!this.on) return;
     const { session: { open, pointed } } = this, { x, y, t } = pointed.resting;
     const now = [open?.source.example, open?.source.upload, modelOf(open?.source || null, ""), open?.block.name, open?.block.asked("row").find(x, y, t),
@@ -264,6 +243,13 @@ export class Lesson {
     frame.letters(at);
     this.turning.lookAhead();
     this.live(this.session.answer);
+  }
+
+  /** What was asked for did not come, or nobody waits for it any more. */
+  settled() {
+    if (!this.on || this.ready) return;
+    this.session.draw();
+    this.render();
   }
 
   // Pointing, as the session tells it; true: it is ours.

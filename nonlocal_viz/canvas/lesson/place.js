@@ -13,35 +13,47 @@ export function addressOf({ example, block, x, y, model, frame }) {
   return { example, block, x: String(x), y: String(y), held: "1", ...(frame === undefined ? {} : { frame: String(frame) }), ...(model ? { model } : {}) };
 }
 
-/** @typedef {{ lesson: number, lang: string, key: [number, number] | null, seen: boolean, present: boolean, here: boolean, card: string }} Asked
- * here: the page is about the picture that the address names, not about its own */
-
-/** @param {string} hash @returns {Asked} */
-export function placeAsked(hash) {
-  const said = new URLSearchParams(hash.replace(/^#/, "")), number = /^\d{1,2}$/.test(said.get("lesson") || "") ? Number(said.get("lesson")) : 0;
-  const [x, y] = (said.get("k") || "").split(",").map(Number);
-  return {
-    lesson: number <= LAST ? number : 0, lang: said.get("lang") || "", key: said.get("k") && x >= 0 && y >= 0 ? [x, y] : null,
-    seen: said.get("seen") === "1", present: said.get("present") === "1",
-    here: said.get("here") === "1", card: said.get("card") || "",
-  };
-}
+/** @typedef {{ lesson: number, lang: string, key: [number, number] | null, seen: boolean, present: boolean, here: boolean, card: string, odd: string }} Asked
+ * here: the page is about the picture that the address names, not about its own; odd: what names no page, where a page was asked for */
 
 /** How many pages an address can name. */
 const LAST = 11;
 
+/** @param {string} hash @param {string} [search] of an address: where the hash names no language, this may */
+export function placeAsked(hash, search = "") {
+  const said = new URLSearchParams(hash.replace(/^#/, "")), wanted = said.get("lesson"), [x, y] = (said.get("k") || "").split(",").map(Number);
+  const lesson = wanted === null ? 0 : pageNear(wanted), named = wanted === null || (/^\d+$/.test(wanted) && Number(wanted) === lesson);
+  return /** @type {Asked} */ ({
+    lesson, lang: said.get("lang") || new URLSearchParams(search).get("lang") || "", key: said.get("k") && x >= 0 && y >= 0 ? [x, y] : null,
+    seen: said.get("seen") === "1", present: said.get("present") === "1",
+    here: said.get("here") === "1", card: said.get("card") || "", odd: named ? "" : wanted || "#lesson",
+  });
+}
+
+/** The page that is nearest to what was asked for: the first where that is no number. @param {string} wanted */
+function pageNear(wanted) {
+  const number = Math.round(parseFloat(wanted));
+  return Number.isNaN(number) ? 1 : Math.min(LAST, Math.max(1, number));
+}
+
 /** @param {Lesson} lesson */
-export function hashOf({ number, tongue, place, presenting, session: { open }, state, memo, elsewhere }) {
-  const said = new URLSearchParams();
-  if (number) said.set("lesson", String(number));
-  if (number && place.kept !== null && open) {
+export function hashOf(lesson) {
+  const { number, tongue, presenting } = lesson, said = new URLSearchParams();
+  if (number) sayPage(said, lesson);
+  if (presenting) said.set("present", "1");
+  // A link says its language, but where everybody would see the same without.
+  if (number || tongue.now !== "en" || tongue.own !== "en") said.set("lang", tongue.now);
+  return String(said).replaceAll("%2C", ",");
+}
+
+/** @param {URLSearchParams} said @param {Lesson} lesson */
+function sayPage(said, { number, place, session: { open }, state, memo, elsewhere }) {
+  said.set("lesson", String(number));
+  if (place.kept !== null && open) {
     const { left, right, top, bottom } = open.block.keys.rect(place.kept);
     said.set("k", `${Math.floor((left + right) / 2)},${Math.floor((top + bottom) / 2)}`);
   }
-  if (number && open && state.revealed) said.set("seen", "1");
-  if (number && memo.door) said.set("card", memo.door);
-  if (number && elsewhere) said.set("here", "1");
-  if (presenting) said.set("present", "1");
-  if (number || tongue.now !== "en") said.set("lang", tongue.now);
-  return String(said).replaceAll("%2C", ",");
+  if (open && state.revealed) said.set("seen", "1");
+  if (memo.door) said.set("card", memo.door);
+  if (elsewhere) said.set("here", "1");
 }

@@ -2,8 +2,9 @@
 // page is opened once for it, so that each number is that of its tensors.
 
 import { make } from "../parts/elements.js";
-import { onPaper } from "./handout.js";
+import { leafOf, onPaper } from "./handout.js";
 import { PAGES } from "./pages.js";
+import { placeAsked } from "./place.js";
 
 /** Milliseconds: how often a page is looked at whether it is there, and how long it may take. */
 const PRINT_LOOK = 60;
@@ -26,29 +27,38 @@ export class Print {
   }
 
   async gather() {
-    const { lesson, paper } = this, { root } = lesson.session, { number } = lesson, done = structuredClone(lesson.done), leaves = [];
+    const { lesson, paper } = this, { root } = lesson.session, done = structuredClone(lesson.done), { hash, search } = location, leaves = [];
     this.busy = true;
     root.dataset.gathering = lesson.say("print.gathering");
     lesson.tell(root.dataset.gathering);
     try {
-      for (let i = 1; i <= PAGES.length; i++) {
-        lesson.turning.to(i, false);
-        await until(() => lesson.ready && lesson.number === i);
-        lesson.state.revealed = true;
-        lesson.render();
-        lesson.session.draw();
-        await until(() => this.full);
-        const at = lesson.at();
-        if (at) leaves.push(onPaper(at, `${location.origin}${location.pathname}#lesson=${i}&lang=${lesson.tongue.now}`));
+      for (let number = 1; number <= PAGES.length; number++) {
+        const parts = [];
+        // Of a page with cards each of them.
+        for (const door of Object.keys(PAGES[number - 1].doors || { "": null })) parts.push(...await this.part(number, door));
+        if (parts.length) leaves.push(leafOf(lesson, parts, `${location.origin}${location.pathname}#lesson=${number}&lang=${lesson.tongue.now}`));
       }
     } finally {
       lesson.done = done;
-      lesson.turning.to(number, false);
+      lesson.turning.back(placeAsked(hash), new URLSearchParams(search));
       delete root.dataset.gathering;
       this.busy = false;
     }
     paper.innerHTML = `${leaves.map(({ leaf }) => leaf).join("")}<section class="nlv-leaf"><h2>${lesson.say("print.answers")}</h2>
       ${leaves.map(({ answer }) => answer).join("")}</section>`;
+  }
+
+  /** A page, or a card of it, as it is printed; nothing where it does not come. @param {number} number @param {string} door */
+  async part(number, door) {
+    const { lesson } = this;
+    lesson.turning.open(number, door);
+    await until(() => lesson.ready && lesson.number === number);
+    lesson.state.revealed = true;
+    lesson.render();
+    lesson.session.draw();
+    await until(() => this.full);
+    const at = lesson.at();
+    return at ? [onPaper(at)] : [];
   }
 
   /** Whether every number of the page and its photo are there. */

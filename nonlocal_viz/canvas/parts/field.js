@@ -1,6 +1,6 @@
 // The field of layers and heads: the heads of the shown layer large enough to compare, and all of them small.
 
-import { shortName, tileAt } from "../core/field.js";
+import { paintField, shortName, tileAt } from "../core/field.js";
 import { HEADS } from "../core/words-heads.js";
 import { contextOf, make, makeButton, one, say } from "./elements.js";
 
@@ -35,6 +35,8 @@ export class FieldPart {
     /** @type {number | null} */
     this.head = null;
     this.cmaps = { plain: "", signed: "" };
+    /** What outlines are drawn in; "" before it is known. */
+    this.ink = "";
     say(one(root, ".nlv-heads > summary"), HEADS.summary);
     say(one(root, ".nlv-headname"), HEADS.headField);
     say(one(this.proven, "summary"), HEADS.fold);
@@ -74,6 +76,7 @@ export class FieldPart {
     this.block = block.name;
     this.head = head;
     this.cmaps = cmaps;
+    this.ink = "";
     this.heads.value = head === null ? "" : String(head);
     this.draw();
   }
@@ -150,8 +153,7 @@ export class FieldPart {
 
   /** @param {HTMLCanvasElement} canvas @param {Field} field @param {FieldLayer} layer @param {number} head */
   paint(canvas, field, layer, head) {
-    canvas.width = layer.columns;
-    canvas.height = layer.rows;
+    keepSize(canvas, layer.columns, layer.rows);
     const context = contextOf(canvas), image = context.createImageData(layer.columns, layer.rows), tile = field.tile(layer, head);
     const table = this.colours.tables[layer.signed ? this.cmaps.signed : this.cmaps.plain];
     const pixels = new Uint32Array(image.data.buffer);
@@ -161,27 +163,23 @@ export class FieldPart {
 
   /** All layers, a line each. @param {Field} field */
   drawAll(field) {
-    const step = SMALL + GAP, { canvas } = this, ratio = globalThis.devicePixelRatio || 1;
-    const width = field.heads * step, height = field.layers.length * step;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-    const context = contextOf(canvas), small = make("canvas");
-    context.scale(ratio, ratio);
-    context.imageSmoothingEnabled = false;
-    field.layers.forEach((layer, line) => {
-      const longest = Math.max(layer.rows, layer.columns), w = (SMALL * layer.columns) / longest, h = (SMALL * layer.rows) / longest;
-      for (let head = 0; head < layer.heads; head++) {
-        this.paint(small, field, layer, head);
-        context.drawImage(small, head * step + (SMALL - w) / 2, line * step + (SMALL - h) / 2, w, h);
-        if (layer.block === this.block && (this.head === null || head === this.head)) {
-          context.strokeStyle = getComputedStyle(canvas).color;
-          context.lineWidth = this.head === null ? 1 : 2;
-          context.strokeRect(head * step - 0.5, line * step - 0.5, SMALL + 1, SMALL + 1);
-        }
+    const { canvas } = this, ratio = globalThis.devicePixelRatio || 1, step = Math.round((SMALL + GAP) * ratio);
+    const width = field.heads * step, height = field.layers.length * step, css = SMALL + GAP;
+    keepSize(canvas, width, height);
+    canvas.style.width = `${field.heads * css}px`;
+    canvas.style.height = `${field.layers.length * css}px`;
+    const context = contextOf(canvas), image = context.createImageData(width, height);
+    const tableOf = (/** @type {FieldLayer} */ layer) => this.colours.tables[layer.signed ? this.cmaps.signed : this.cmaps.plain];
+    paintField(field, tableOf, step, Math.round(SMALL * ratio), new Uint32Array(image.data.buffer));
+    context.putImageData(image, 0, 0);
+    const line = field.layers.findIndex((layer) => layer.block === this.block), chosen = field.layers[line];
+    if (chosen) {
+      context.strokeStyle = this.ink ||= getComputedStyle(canvas).color;
+      context.lineWidth = (this.head === null ? 1 : 2) * ratio;
+      for (let head = 0; head < chosen.heads; head++) {
+        if (this.head === null || head === this.head) context.strokeRect(head * step - 0.5, line * step - 0.5, SMALL * ratio + 1, SMALL * ratio + 1);
       }
-    });
+    }
     const blocks = field.layers.map((layer) => layer.block);
     if (this.names.dataset.of !== blocks.join()) {
       this.names.dataset.of = blocks.join();
@@ -195,4 +193,10 @@ export class FieldPart {
     }
     [...this.names.children].forEach((button, at) => button.setAttribute("aria-current", String(blocks[at] === this.block)));
   }
+}
+
+/** A canvas of a size: one that has it keeps its memory. @param {HTMLCanvasElement} canvas @param {number} width @param {number} height */
+function keepSize(canvas, width, height) {
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
 }

@@ -1,6 +1,7 @@
 // The picture and what lies over it.
 
 import { all, make, one, percentOf, pixelOf } from "./elements.js";
+import { Lost } from "./lost.js";
 import { paintCells, paintUneven } from "./paint.js";
 import { listenToPointer } from "./pointer.js";
 import { Zoom } from "./zoom.js";
@@ -32,17 +33,23 @@ export class Stage {
     this.part = null;
     this.touched = matchMedia("(hover: none)").matches;
     this.zoom = new Zoom(root, this);
+    this.lost = new Lost(root);
     new ResizeObserver(() => this.fit()).observe(this.room);
+    // A window that only grows lower leaves the room as wide as it was.
+    addEventListener("resize", () => this.fit());
   }
 
   /** @param {import("../protocol.js").View} picture */
   open(picture) {
     this.size = { width: picture.width, height: picture.height };
+    // The map that is there is one of another picture.
+    this.clear();
+    this.lost.forget();
     // One image a frame, all loaded at once: scrubbing only shows another.
     this.photos.slice(1).forEach((image) => image.remove());
     this.photos = picture.frames.map((file, t) => {
       const image = t ? /** @type {HTMLImageElement} */ (this.photo.cloneNode()) : this.photo;
-      image.src = file.url;
+      this.lost.watch(image, file.url);
       image.alt = t ? "" : picture.alt;
       if (t) this.canvas.before(image);
       return image;
@@ -61,8 +68,9 @@ export class Stage {
   fit() {
     const { width, height } = this.size;
     if (!width) return;
+    this.picture.style.setProperty("--ratio", String(width / height));
     const narrow = matchMedia("(max-width: 900px)").matches, full = document.fullscreenElement ? 0.8 : 0.68;
-    const high = Math.max(200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? 0.36 : this.part) : 1));
+    const high = Math.max(this.part ? 90 : 200, innerHeight * Math.min(narrow ? 0.56 : full, this.part ? (narrow ? this.partOfNarrow : this.part) : 1));
     const { level } = this.zoom, factor = this.scale = Math.min(this.room.clientWidth / width, high / height);
     // A sliver stays wide enough to be pointed at.
     this.picture.style.width = `${Math.max(2, width * factor) * level}px`;
@@ -70,6 +78,9 @@ export class Stage {
     this.room.style.height = level > 1 ? `${Math.min(high, height * factor * level)}px` : this.picture.style.height;
     this.zoom.show();
   }
+
+  /** The part where text stands below the photo; in a low window it stands beside it, see lesson.css. */
+  get partOfNarrow() { return matchMedia("(min-width: 560px) and (max-height: 540px)").matches ? 0.66 : 0.36; }
 
   /** A pointer event -> pixels of the original, clamped into it. @param {MouseEvent} event @returns {[number, number]} */
   pixel(event) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { tokenAnswer, answerTo, indexOfToken } from "../../../nonlocal_viz/canvas/core/answer.js";
 import { workedOut } from "../../../nonlocal_viz/canvas/core/equation.js";
-import { Field, shortName, tileAt } from "../../../nonlocal_viz/canvas/core/field.js";
+import { Field, paintField, shortName, tileAt } from "../../../nonlocal_viz/canvas/core/field.js";
 import { linkQuery, restored } from "../../../nonlocal_viz/canvas/core/link.js";
 import { pairWords } from "../../../nonlocal_viz/canvas/core/lesson.js";
 import { askWords, ofWords, PinList } from "../../../nonlocal_viz/canvas/core/pinlist.js";
@@ -228,4 +228,22 @@ test("only who runs the page may name other models", () => {
   input.value = " hf:vit ";
   form.fire("submit");
   assert.deepEqual([details.hidden, opened], [false, ["hf:vit"]]);
+});
+
+test("all tiles are one picture: each pixel the colour of its cell, and of nothing where there is no tile", () => {
+  const table = Uint32Array.from({ length: 256 }, (_, v) => v + 1000), wide = [1, 2, 3, 4, 5, 6, 7, 8], tall = [9, 10];
+  const layers = [layer("a", { heads: 2, rows: 1, columns: 4 }), layer("b", { heads: 1, rows: 2, columns: 1, offset: 8 })];
+  const whole = new Field({ token: null, tokens: [], layers }, Uint8Array.from([...wide, ...tall]).buffer), out = new Uint32Array(10 * 10);
+  paintField(whole, (one) => { assert.ok(layers.includes(one)); return table; }, 5, 4, out);
+  const line = (y) => [...out.subarray(10 * y, 10 * y + 10)].map((v) => v && v - 1000);
+  // A tile of 4 x 1 cells lies in the middle of its 4 x 4 pixels, one of 1 x 2 as well.
+  assert.deepEqual([0, 1, 2, 3, 4].map(line), [Array(10).fill(0), [1, 2, 3, 4, 0, 5, 6, 7, 8, 0], ...Array(3).fill(Array(10).fill(0))]);
+  assert.deepEqual([5, 6, 7, 8, 9].map(line), [9, 9, 10, 10, 0].map((v) => [0, v, v, ...Array(7).fill(0)]));
+});
+
+test("a tile that does not fit its pixels evenly shows each from the cell at its middle", () => {
+  const table = Uint32Array.from({ length: 256 }, (_, v) => v), of = new Field({ token: null, tokens: [], layers: [layer("a", { heads: 1 })] },
+    Uint8Array.from([1, 2, 3, 4, 5, 6]).buffer), out = new Uint32Array(16);
+  paintField(of, () => table, 4, 4, out);
+  assert.deepEqual([0, 1, 2, 3].map((y) => [...out.subarray(4 * y, 4 * y + 4)]), [[1, 2, 2, 3], [4, 5, 5, 6], [4, 5, 5, 6], [0, 0, 0, 0]]);
 });
