@@ -22,7 +22,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError, tolerance
-from nonlocal_viz.probe.refusals import OBJECTS, OVER_CHANNELS, TEXT, is_text, over_channels
+from nonlocal_viz.probe.refusals import LINEAR, OBJECTS, OVER_CHANNELS, TEXT, is_text, over_channels
 from nonlocal_viz.probe.stream import Stream, common, keeps, outermost, shape_of, table
 from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.together import Joined, kind
@@ -183,7 +183,7 @@ class Reader:
         self._unplaced.add(alike)
         given = [first_tensor(c.args, c.kwargs) for c in calls[: own + 1]]
         if any(first is not None and over_channels(capture, first[1]) for first in given):
-            raise UnprovenError(OVER_CHANNELS)
+            raise UnprovenError(OVER_CHANNELS if capture.softmax else LINEAR)
         raise UnprovenError(
             "No query of it follows one position of the input: it is not over positions, or mixes them."
         )

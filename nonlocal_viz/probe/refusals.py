@@ -13,6 +13,10 @@ OVER_CHANNELS = (
     "It is attention over channels: its queries and keys are features, each with one number a position, so "
     "that its map has the same size whatever the picture's."
 )
+LINEAR = (
+    "It is linear attention: keys are multiplied with values over all positions first, features by "
+    "features, and queries with that. There is no map of pairs."
+)
 NO_PAIRS = (
     "What its softmax is taken of is made of each position by itself, not of pairs of a query and a key: "
     "linear attention, or a pooling. There is no map of pairs."
