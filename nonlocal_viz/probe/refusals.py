@@ -13,6 +13,14 @@ OVER_CHANNELS = (
     "It is attention over channels: its queries and keys are features, each with one number a position, so "
     "that its map has the same size whatever the picture's."
 )
+A_FUNCTION = (
+    "It calls flex_attention: its scores go through a function that is not seen. Written with "
+    "scaled_dot_product_attention, or as a softmax of q @ k, the same attention is."
+)
+INSIDE = (
+    "It calls {}, an operator that takes functions, and what these compute is not seen. Called directly, "
+    "it is."
+)
 LINEAR = (
     "It is linear attention: keys are multiplied with values over all positions first, features by "
     "features, and queries with that. There is no map of pairs."
