@@ -41,6 +41,7 @@ def test_the_mixed_map_is_shown(way: str, before: bool, after: bool) -> None:
     with torch.no_grad(), nv.attach(net, grid=(2, 5)) as probe:
         net(torch.randn(2, 10, 12))
     a = probe.maps["0"]
+    assert a.capture.softmax  # or products of other kinds would be shown beside it
     torch.testing.assert_close(a.dense(heads=True), net[0].used)
     assert a.signed == after and a.is_distribution != after
     assert ("mixed after their softmax" in " ".join(a.notes)) == after
