@@ -64,7 +64,7 @@ class Origins:
                 if first is None or not capture.path.startswith(call.path):
                     continue
                 x = first[1]
-                if len(calls) > 1 and _is_split(x, capture):
+                if len(calls) > 1 and _is_split(call, capture):
                     continue
                 path = capture.path[len(call.path) :].lstrip(".")
                 again = self._again_of(call)
@@ -234,18 +234,20 @@ class Origins:
         )
 
 
-def _is_split(x: Tensor, capture: Capture) -> bool:
-    """Whether a module is given the queries themselves, (B, heads, n, D): its heads are no positions."""
+def _is_split(call: Call, capture: Capture) -> bool:
+    """Whether a module is given the queries themselves, (B, heads, n, D), and keys besides: its heads are
+    no positions. A map may have such sides by chance, but comes alone."""
+    found = tensors(call.args, call.kwargs)
     n, features = capture.query.shape[1:]
-    return x.ndim == 4 and x.shape[2:] == (n, features) and x.shape[:2].numel() == capture.groups
+    if len(found) < 2 or found[0][1].ndim != 4:
+        return False
+    sides = found[0][1].shape
+    return sides[2:] == (n, features) and sides[:2].numel() == capture.groups
 
 
 def _given_tokens(calls: tuple[Call, ...], capture: Capture) -> tuple[Call, ...]:
     """The calls up to the innermost that is not given queries of all heads apart."""
-    while len(calls) > 1:
-        first = first_tensor(calls[-1].args, calls[-1].kwargs)
-        if first is None or not _is_split(first[1], capture):
-            break
+    while len(calls) > 1 and _is_split(calls[-1], capture):
         calls = calls[:-1]
     return calls
 
