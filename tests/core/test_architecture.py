@@ -184,7 +184,7 @@ def test_a_run_leaves_the_network_as_it_was() -> None:
     model.layer1.eval()
     modes = [module.training for module in model.modules()]
     before = copy.deepcopy(model.state_dict())
-    logits, maps, _ = model.run(torch.randn(1, 3, 64, 48))
+    logits, maps, *_ = model.run(torch.randn(1, 3, 64, 48))
     assert logits is not None and logits.shape == (1000,) and logits.dtype == torch.float32
     assert maps["layer2.1"].query_grid == (1, 8, 6)
     # Both may be part of somebody's loss, and cost no graph.

@@ -29,6 +29,11 @@ def trained(module: nn.Module, seed: int = 0) -> Any:
             assert part.running_mean is not None and part.running_var is not None
             nn.init.normal_(part.running_mean, generator=generator)
             nn.init.uniform_(part.running_var, 0.5, 2.0, generator=generator)
+        if hasattr(part, "weight_u"):
+            # Where the power iteration of a spectral norm ends; from anywhere else the norm is none.
+            left, _, right = torch.linalg.svd(part.weight_orig.detach().flatten(1))
+            part.weight_u.copy_(left[:, 0])
+            part.weight_v.copy_(right[0])
     return module.eval().requires_grad_(False)
 
 
