@@ -22,7 +22,7 @@ import { BRINGING, waitedFor } from "./waited.js";
 /** @typedef {{ view: (view: import("../protocol.js").View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
  *   field: (field: import("./field.js").Field | null, why: string) => void,
- *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */
+ *   waiting: (waiting: import("./waited.js").Waiting, late: import("./patience.js").Trouble | null) => void, failed: (message: string, kind: Kind) => void }} Listener */
 /** @typedef {{ kind: Kind, question: any, patience: Patience, words: string, done: number | null, go: () => void, abort: AbortController,
  *   resent: boolean, stopped: () => void } & import("./brought.js").Aside} Open a question; go: one try of it; abort: ends what is fetched for it */
 
@@ -296,5 +296,8 @@ export class Desk {
     return was;
   }
 
-  report() { this.on.waiting(waitedFor([...this.open.values()].filter(({ aside }) => !aside))); }
+  report() {
+    const open = [...this.open.values()], late = open.find(({ aside, kind, patience }) => aside && kind === "lesson" && patience.trouble);
+    this.on.waiting(waitedFor(open.filter(({ aside }) => !aside)), late ? late.patience.trouble : null);
+  }
 }

@@ -16,15 +16,18 @@ const WAYS = [
   ["wz", "M474 106H512"], ["bn", "M562 106H590"], ["z", "M636 106H662"], ["z", "M682 106H706"], ["x", "M38 106V182H672V118"],
 ];
 
-/** @param {Lesson} lesson @param {string[]} stages tensors that the page is about */
-export function diagramHtml(lesson, stages) {
+/** What makes weights of scores, in the drawing. @param {import("../core/answer.js").Block | null} block */
+export const signOf = (block) => ({ softmax: "softmax", count: "\u00f7 M", sum: "\u00f7 \u2211" })[block?.meta.pairwise?.normalise || "softmax"];
+
+/** @param {Lesson} lesson @param {string[]} stages tensors that the page is about @param {string} sign of what makes weights of scores */
+export function diagramHtml(lesson, stages, sign = "softmax") {
   const box = (/** @type {[string, number, number, string, number]} */ [name, x, y, label, width]) => `<g class="nlv-box${stages.includes(name) ? " now" : ""}" data-of="${name}"
     tabindex="0" role="img" aria-label="${lesson.say(`tensor.${name}`)}"><title>${lesson.say(`tensor.${name}`)}</title><rect x="${x}" y="${y}" width="${width}" height="28" rx="6"/>
     <text x="${x + width / 2}" y="${y + 19}">${name === "wz" ? 'W<tspan dy="3" font-size="10">z</tspan>' : label}</text><text class="nlv-shape" data-shape="${name}" x="${x + width / 2}" y="${name === "x" ? y - 7 : y + 42}"></text></g>`;
   return `<svg class="nlv-diagram" viewBox="0 6 764 196" role="group" aria-label="${lesson.say("diagram.label")}">
     <defs><marker id="nlv-head" viewBox="0 0 6 6" refX="5.2" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 .6L5.4 3L0 5.4z"/></marker></defs>
     ${WAYS.map(([name, d]) => `<path class="nlv-way" data-of="${name}" d="${d}" marker-end="url(#nlv-head)"/>`).join("")}
-    <text class="nlv-op" x="278" y="56">softmax</text>
+    <text class="nlv-op" x="278" y="56">${sign}</text>
     <g class="nlv-box" data-of="z"><circle cx="672" cy="106" r="10"/><text x="672" y="111">+</text></g>
     <text class="nlv-op" x="365" y="196">${lesson.say("diagram.shortcut")}</text>
     ${BOXES.map(box).join("")}</svg>`;

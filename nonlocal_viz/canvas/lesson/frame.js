@@ -4,7 +4,7 @@ import { middle } from "../core/grid.js";
 import { all, make, one } from "../parts/elements.js";
 import { LETTERS } from "./asking.js";
 import { drawMap } from "./bars.js";
-import { diagramHtml, showShapes } from "./diagram.js";
+import { diagramHtml, showShapes, signOf } from "./diagram.js";
 import { PAGES } from "./pages.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
@@ -73,11 +73,13 @@ export class Frame {
 
   /** @param {string} html @param {import("../core/answer.js").Block | null} block */
   write(html, block) {
-    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, now = `${lesson.tongue.now} ${stages.join()}`;
+    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, sign = signOf(block),
+      now = `${lesson.tongue.now} ${stages.join()} ${sign}`;
     article.innerHTML = html;
-    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages)}`;
+    if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages, sign)}`;
     this.stages = now;
     if (block) showShapes(this.plan, block);
+    this.late();
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });
   }
 
@@ -95,6 +97,23 @@ export class Frame {
         if (canvas && row) drawMap(/** @type {HTMLCanvasElement} */ (canvas), lesson, row, at.keys);
       });
     }
+  }
+
+  /** Why its numbers do not come, where some are missing; one place alone offers to try again. */
+  late() {
+    const { article, lesson } = this, [why, seen] = lesson.lateness.split(" "), box = article.querySelector(".nlv-late");
+    if (!why) { box?.remove(); return; }
+    if (!lesson.written || !lesson.waits) { box?.remove(); return; }
+    const now = box || article.insertBefore(make("p", "nlv-late"), article.querySelector(".nlv-ask, .nlv-found, .nlv-pagefoot"));
+    const again = seen ? "" : ` <button type="button" class="nlv-button" data-act="now">${lesson.say("lesson.now")}</button>`, words = `${lesson.say(why)}${again}`;
+    now.setAttribute("role", "status");
+    if (now.innerHTML !== words) now.innerHTML = words;
+  }
+
+  /** What the page is about is not here, so neither are its cells. */
+  noCrumbs() {
+    this.levels.textContent = this.lesson.say("crumb.all");
+    this.levels.title = "";
   }
 
   /** all cells > cell > key > channel. @param {At} at */

@@ -54,6 +54,8 @@ export class Lesson {
      * import("../core/sums.js").Sweep | null>} */
     this.swept = new WeakMap();
     this.drawn_ = "";
+    /** Why numbers of the page are late, as the key of a sentence, and whether that is seen already; "" where they are not. */
+    this.lateness = "";
     /** The page that is written, with what it is about; 0: none. */
     this.written = 0;
     this.data = new Data(session, () => this.render());
@@ -90,6 +92,12 @@ export class Lesson {
   get startSource() {
     const { start, session } = this, model = start.model && start.model !== session.ownModel ? { model: start.model } : {};
     return { example: start.example, ...model };
+  }
+
+  /** @returns {Partial<Point>} */
+  get begin() {
+    const { start: { example, x, y, frame = 0 }, session: { open } } = this;
+    return this.on && open?.source.example === example ? { x, y, t: frame } : {};
   }
 
   /** Whether what is open is what the page starts from. */
@@ -139,6 +147,12 @@ export class Lesson {
       this.data.get(source, block.name, question)]));
   }
 
+  /** Whether the page needs what the server has not sent yet. */
+  get waits() {
+    const { open } = this.session;
+    return Boolean(open && Object.values(this.got(open)).includes(null));
+  }
+
   /** How weights are painted. @param {boolean} signed @param {number} top */
   paint(signed, top) { return paintOf(this.session.look, signed, top); }
 
@@ -164,6 +178,16 @@ export class Lesson {
     this.entries.say();
   }
 
+  /** @param {import("../core/patience.js").Trouble | null} why @param {boolean} seen */
+  late(why, seen) {
+    const now = why ? `lesson.late${why === "lost" ? "" : `.${why}`}${seen ? " seen" : ""}` : "";
+    if (this.lateness === now) return;
+    this.lateness = now;
+    this.frame.late();
+  }
+
+  nextLanguage() { this.speak(this.tongue.next); }
+
   /** Everything in another language. */
   spoken() {
     this.frame.show();
@@ -183,6 +207,7 @@ export class Lesson {
 
   /** Something was drawn, or would have been. @param {Answer | null} answer null: under the veil */
   drawn(answer) {
+    this.entries.checkPicture();
     this.entries.tell();
     if (!this.on) return;
     const { session: { open, pointed } } = this, { x, y, t } = pointed.resting;
@@ -223,9 +248,11 @@ export class Lesson {
     const { asked, place, start } = this, ours = asked.lesson === this.number;
     const keyAt = (/** @type {[number, number]} */ [x, y]) => at.keys.find(x, y, at.point.t);
     if (place.key === null && start.key && this.atStart) place.key = keyAt(start.key);
-    if (ours && asked.key) place.key = place.kept = keyAt(asked.key);
+    const wanted = ours && asked.key ? keyAt(asked.key) : -1;
+    if (wanted >= 0) place.key = place.kept = wanted;
+    else if (ours && (asked.key || asked.keyOdd)) this.entries.miss("key", asked.key ? asked.key.join(",") : asked.keyOdd);
     if (ours && asked.seen) this.state.revealed = true;
-    this.asked = { ...asked, seen: false, key: null };
+    this.asked = { ...asked, seen: false, key: null, keyOdd: "" };
     at.revealed = this.state.revealed;
   }
 
@@ -239,7 +266,7 @@ export class Lesson {
     const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
     this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));
     this.marks.clear();
-    if (!at) return;
+    if (!at) { frame.noCrumbs(); return; }
     frame.letters(at);
     this.turning.lookAhead();
     this.live(this.session.answer);
