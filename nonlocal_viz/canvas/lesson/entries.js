@@ -120,8 +120,10 @@ export class Entries {
     const { lesson, odd } = this, said = [];
     if (odd.page) said.push(lesson.say("odd.page", { asked: odd.page, page: String(lesson.number) }));
     if (odd.lang) said.push(lesson.say("odd.lang", { asked: odd.lang, language: lesson.say("language") }));
-    for (const what of /** @type {const} */ (["card", "key", "picture"])) if (odd[what]) said.push(lesson.say(`odd.${what}`, { asked: odd[what] }));
-    this.odd = { page: "", lang: "", key: "", card: "", picture: "" };
+    // Of a picture, once the page's own has come in its place.
+    const picture = lesson.atStart && !lesson.session.choosing.aim ? odd.picture : "", own = { ...odd, picture };
+    for (const what of /** @type {const} */ (["card", "key", "picture"])) if (own[what]) said.push(lesson.say(`odd.${what}`, { asked: own[what] }));
+    this.odd = { page: "", lang: "", key: "", card: "", picture: picture || !lesson.on ? "" : odd.picture };
     if (said.length) lesson.session.note(said.join(" "));
   }
 }

@@ -79,7 +79,6 @@ export class Frame {
     if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages, sign)}`;
     this.stages = now;
     if (block) showShapes(this.plan, block);
-    this.late();
     if (kept) article.querySelector(/** @type {any} */ (kept))?.focus({ preventScroll: true });
   }
 
@@ -97,17 +96,6 @@ export class Frame {
         if (canvas && row) drawMap(/** @type {HTMLCanvasElement} */ (canvas), lesson, row, at.keys);
       });
     }
-  }
-
-  /** Why its numbers do not come, where some are missing; one place alone offers to try again. */
-  late() {
-    const { article, lesson } = this, [why, seen] = lesson.lateness.split(" "), box = article.querySelector(".nlv-late");
-    if (!why) { box?.remove(); return; }
-    if (!lesson.written || !lesson.waits) { box?.remove(); return; }
-    const now = box || article.insertBefore(make("p", "nlv-late"), article.querySelector(".nlv-ask, .nlv-found, .nlv-pagefoot"));
-    const again = seen ? "" : ` <button type="button" class="nlv-button" data-act="now">${lesson.say("lesson.now")}</button>`, words = `${lesson.say(why)}${again}`;
-    now.setAttribute("role", "status");
-    if (now.innerHTML !== words) now.innerHTML = words;
   }
 
   /** What the page is about is not here, so neither are its cells. */

@@ -13,11 +13,12 @@ import { Entries } from "./entries.js";
 import { articleHtml } from "./article.js";
 import { Frame } from "./frame.js";
 import { Keyboard } from "./keyboard.js";
+import { Lateness } from "./lateness.js";
 import { Marks } from "./marks.js";
 import { PAGES } from "./pages.js";
 import { Aiming } from "./aiming.js";
 import { Print } from "./print.js";
-import { placeAsked, plainPlace } from "./place.js";
+import { placeAsked, plainPlace, pointOf } from "./place.js";
 import { Rewording } from "./rewording.js";
 import { Turning } from "./turning.js";
 import { figure } from "./figures.js";
@@ -54,13 +55,12 @@ export class Lesson {
      * import("../core/sums.js").Sweep | null>} */
     this.swept = new WeakMap();
     this.drawn_ = "";
-    /** Why numbers of the page are late, as the key of a sentence, and whether that is seen already; "" where they are not. */
-    this.lateness = "";
     /** The page that is written, with what it is about; 0: none. */
     this.written = 0;
     this.data = new Data(session, () => this.render());
     this.marks = new Marks(session.scene.stage);
     this.frame = new Frame(this);
+    this.lateness = new Lateness(this);
     this.rewording = new Rewording(session.root);
     this.print = new Print(this);
     this.aiming = new Aiming(this);
@@ -95,10 +95,7 @@ export class Lesson {
   }
 
   /** @returns {Partial<Point>} */
-  get begin() {
-    const { start: { example, x, y, frame = 0 }, session: { open } } = this;
-    return this.on && open?.source.example === example ? { x, y, t: frame } : {};
-  }
+  get begin() { return this.on && this.session.open?.source.example === this.start.example ? pointOf(this.start) : {}; }
 
   /** Whether what is open is what the page starts from. */
   get atStart() {
@@ -147,12 +144,6 @@ export class Lesson {
       this.data.get(source, block.name, question)]));
   }
 
-  /** Whether the page needs what the server has not sent yet. */
-  get waits() {
-    const { open } = this.session;
-    return Boolean(open && Object.values(this.got(open)).includes(null));
-  }
-
   /** How weights are painted. @param {boolean} signed @param {number} top */
   paint(signed, top) { return paintOf(this.session.look, signed, top); }
 
@@ -179,12 +170,7 @@ export class Lesson {
   }
 
   /** @param {import("../core/patience.js").Trouble | null} why @param {boolean} seen */
-  late(why, seen) {
-    const now = why ? `lesson.late${why === "lost" ? "" : `.${why}`}${seen ? " seen" : ""}` : "";
-    if (this.lateness === now) return;
-    this.lateness = now;
-    this.frame.late();
-  }
+  late(why, seen) { this.lateness.hear(why, seen); }
 
   nextLanguage() { this.speak(this.tongue.next); }
 
@@ -256,13 +242,14 @@ export class Lesson {
     at.revealed = this.state.revealed;
   }
 
-  /** The page anew: its words, its question, what was answered. */
+  /** The page anew: words, question, what was answered. */
   render() {
     if (!this.on) return;
     const at = this.ready ? this.at() : null, { frame } = this;
     if (at) this.heedFirst(at);
     this.written = at ? this.number : 0;
     frame.write(articleHtml(this, at), this.session.open?.block || null);
+    this.lateness.show();
     const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
     this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));
     this.marks.clear();

@@ -8,6 +8,9 @@
  * sliders: Record<string, number>, matched: Record<string, number> }} */
 export const plainPlace = () => ({ key: null, kept: null, channel: null, marker: null, means: null, sliders: {}, matched: {} });
 
+/** Where a page starts. @param {Start} start */
+export const pointOf = ({ x, y, frame = 0 }) => ({ x, y, t: frame });
+
 /** What a page starts from, as an address says it. @param {Start} start @returns {Record<string, string>} */
 export function addressOf({ example, block, x, y, model, frame }) {
   return { example, block, x: String(x), y: String(y), held: "1", ...(frame === undefined ? {} : { frame: String(frame) }), ...(model ? { model } : {}) };
@@ -26,14 +29,14 @@ export function placeAsked(hash, search = "") {
   const said = new URLSearchParams(hash.replace(/^#/, "")), wanted = said.get("lesson"), before = new URLSearchParams(search), k = said.get("k") || "";
   const lesson = wanted === null ? 0 : pageNear(wanted), named = wanted === null || (/^\d+$/.test(wanted) && Number(wanted) === lesson);
   return /** @type {Asked} */ ({
-    lesson, lang: said.get("lang") || before.get("lang") || "", key: pointOf(k), keyOdd: pointOf(k) ? "" : k,
+    lesson, lang: said.get("lang") || before.get("lang") || "", key: keyAsked(k), keyOdd: keyAsked(k) ? "" : k,
     seen: said.get("seen") === "1", present: said.get("present") === "1",
     here: (said.get("here") || before.get("here")) === "1", card: said.get("card") || "", odd: named ? "" : wanted || "#lesson",
   });
 }
 
 /** Two numbers of pixels; whether they lie in the picture its grid knows. @param {string} said @returns {[number, number] | null} */
-function pointOf(said) {
+function keyAsked(said) {
   const whole = /^(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(said);
   return whole ? [Number(whole[1]), Number(whole[2])] : null;
 }
