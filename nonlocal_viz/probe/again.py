@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.limits import LIMITS
+from nonlocal_viz.probe.compiled import eagerly
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
@@ -140,7 +141,7 @@ class Again:
         begun = time.thread_time()
         try:
             forked = torch.random.fork_rng(devices=devices)
-            with forked, torch.no_grad(), lowered(self.call, tensor):
+            with forked, torch.no_grad(), lowered(self.call, tensor), eagerly():
                 self._twin(*args, **kwargs)
         finally:
             self._allowance.spend(time.thread_time() - begun)

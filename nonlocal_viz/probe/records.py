@@ -120,10 +120,14 @@ class Capture:
         """L."""
         return self.query.shape[0]
 
+    def scores(self, groups: Tensor, slots: Tensor) -> Tensor:
+        """(R, m), what the steps are done to: the product."""
+        query = wide(self.query[groups, slots]).unsqueeze(1)
+        return (query @ wide(self.key)[groups].mT)[:, 0]
+
     def weights(self, groups: Tensor, slots: Tensor) -> Tensor:
         """Rows (R, m) of weights, of query slots (R,) in groups (R,); float32, or float64."""
-        query = wide(self.query[groups, slots]).unsqueeze(1)
-        score = (query @ wide(self.key)[groups].mT)[:, 0]
+        score = self.scores(groups, slots)
         for step in self.steps:
             if step.kind == "softmax":
                 # A query that may look at nothing has no weight; PyTorch says NaN, or 0 in newer kernels.

@@ -38,7 +38,8 @@ _EACH = {
     *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold"),
 }
 DROPOUTS = {_aten.native_dropout.default}
-_SAME = {
+#: What leaves a tensor as it is.
+KEPT = {
     _aten.clone.default,
     _aten._to_copy.default,
     _aten.detach.default,
@@ -124,13 +125,17 @@ class Trail:
     def back(self, node: Node) -> Node | None:
         """Through one operation; None where rows and columns cannot be followed through it."""
         name = str(node.func).split(".")[1].rstrip("_")
+        if node.shape != self.shape and node.func not in VIEWS:
+            return None
         if self.merged is not None:
-            return node.made[0] if node.func in _SAME else None
+            return node.made[0] if node.func in KEPT else None
         if node.func in DROPOUTS:
             self.dropped = True
             return node.made[0]
-        if node.func in _SAME:
+        if node.func in KEPT:
             return node.made[0]
+        if node.func is _aten.copy_.default and node.args[1].shape == node.args[0].shape:
+            return node.made[1]  # written into itself, as a whole
         if node.func in VIEWS:
             if self._regrouped(tuple(node.args[0].shape)):
                 return node.made[0]
@@ -176,7 +181,7 @@ class Trail:
 
     def _over_pairs(self, node: Node | None) -> Node | None:
         """Through a softmax over all pairs, for which rows and columns were made one axis."""
-        while node is not None and node.func in _SAME:
+        while node is not None and node.func in KEPT:
             node = node.made[0]
         if node is None or node.func not in SOFTMAXES:
             return None
@@ -187,7 +192,7 @@ class Trail:
         if not last or node.args[1] % flat.ndim != flat.ndim - 1 or flat.shape[-1] != pairs:
             return None
         before = self._normalised(node, flat.view(self.shape), (*self.row, *self.column), "pairs")
-        while before is not None and before.func in _SAME:
+        while before is not None and before.func in KEPT:
             before = before.made[0]
         if before is None or before.func not in VIEWS:
             return None
@@ -214,6 +219,9 @@ class Trail:
         if not column:
             return False
         row = _run(before, self.rows, math.prod(self.shape[self.row[-1] + 1 :]))
+        if not row and self.rows == 1:
+            # A single row is any axis of length 1.
+            row = tuple(a for a, s in enumerate(before) if s == 1 and a not in column)[-1:]
         if not row:
             return self._merge(before) if column == (len(before) - 1,) else False
         self.shape, self.row, self.column = before, row, column
@@ -312,7 +320,7 @@ def _applied(
 def turns(node: Node) -> bool:
     """Whether an operation only casts a tensor, or looks at it in another shape."""
     turned = (_aten.transpose.int, _aten.permute.default, _aten.t.default)
-    return node.func in _SAME or node.func in VIEWS or node.func in turned
+    return node.func in KEPT or node.func in VIEWS or node.func in turned
 
 
 def _run(shape: tuple[int, ...], size: int, behind: int) -> tuple[int, ...]:

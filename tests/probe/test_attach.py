@@ -312,17 +312,17 @@ def test_a_spoiled_capture_is_refused(spoil: str, monkeypatch: pytest.MonkeyPatc
 class MixedHeads(Heads):
     def __init__(self) -> None:
         super().__init__(fused=False)
-        self.mix, self.gate = nn.Linear(2, 2), nn.Parameter(torch.zeros(1, 2, 1, 1))
+        self.mix = nn.LayerNorm(2)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4)
         a = self.mix((q @ k.mT).softmax(-1).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return self.out((self.gate.sigmoid() * a @ v).transpose(1, 2).flatten(2))
+        return self.out((a @ v).transpose(1, 2).flatten(2))
 
 
-def test_weights_that_are_mixed_after_the_softmax_are_refused_by_name() -> None:
+def test_weights_that_are_normalised_over_heads_are_refused_by_name() -> None:
     probe, _ = seen(MixedHeads().eval(), torch.randn(1, 6, 8))
-    assert not probe.maps and "heads that are mixed" in probe.refused[""]
+    assert not probe.maps and "normalised over heads" in probe.refused[""]
 
 
 def test_what_breaks_while_reading_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.inner import outputs
-from nonlocal_viz.probe.reading import _cubes, _square_patches
+from nonlocal_viz.probe.patches import cubes, square_patches
 from nonlocal_viz.probe.records import Call, Given
 
 
@@ -167,9 +167,9 @@ def _keeps(_module: nn.Module, _given: object, output: Tensor) -> None:
 
 
 def test_overlapping_patches_and_clips_have_grids() -> None:
-    assert (15, 20) in _square_patches(300, (64, 85))
-    assert (2, 1) not in _square_patches(4, (64, 64))
-    assert (2, 6, 8) in _cubes(97, (4, 48, 64))
+    assert (15, 20) in square_patches(300, (64, 85))
+    assert (2, 1) not in square_patches(4, (64, 64))
+    assert (2, 6, 8) in cubes(97, (4, 48, 64))
 
 
 def test_outputs_are_asked_from_the_last_and_of_modules_that_run_once() -> None:

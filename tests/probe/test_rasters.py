@@ -1,5 +1,6 @@
 """Modules that are given (images, a, b, features): a map of a x b cells, or a windows of b tokens?"""
 
+import types
 from functools import partial
 
 import pytest
@@ -7,21 +8,22 @@ import torch
 from torch import Tensor, nn
 
 import nonlocal_viz as nv
-from nonlocal_viz.probe import order
+from nonlocal_viz.probe import order, origins
 from nonlocal_viz.probe.again import Again
 
 SIDE, WINDOW = 16, 4
 
 
 class Attention(nn.Module):
-    """Two heads over the last but one axis, whatever stands before it."""
+    """Heads over the last but one axis, whatever stands before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, heads: int = 2) -> None:
         super().__init__()
-        self.qkv = nn.Linear(8, 24)
+        self.qkv, self.heads = nn.Linear(8, 24), heads
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).moveaxis(-3, 0).transpose(-2, -3)
+        parts = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        q, k, v = parts.moveaxis(-3, 0).transpose(-2, -3)
         self.weights = (q @ k.mT / 2).softmax(-1)
         mixed: Tensor = (self.weights @ v).transpose(-2, -3).flatten(-2)
         return mixed
@@ -130,12 +132,15 @@ def test_windows_in_an_order_that_nothing_shows_are_no_map() -> None:
 class InMap(nn.Module):
     """Attention within windows, given (B, H, W, C), that become images: (B * windows, tokens, C)."""
 
-    def __init__(self) -> None:
+    def __init__(self, heads: int = 2, far: bool = False) -> None:
         super().__init__()
-        self.inner = Attention()
+        self.inner, self.far = Attention(heads), far
 
     def forward(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape
+        if self.far:
+            y = self.inner(parted(x, True).flatten(0, 1)).unflatten(0, (b, -1))
+            return x + whole(y, True)
         parts = x.view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 16, c)
         y = self.inner(parts).view(b, h // 4, w // 4, 4, 4, c).transpose(2, 3)
         return x + y.reshape(x.shape)
@@ -158,6 +163,33 @@ def test_as_many_positions_by_chance_say_nothing() -> None:
     assert a.query_grid == (1, 8, 12) and len(a) == 2
     row = a.row((5, 10))[0].view(8, 12)
     assert row[4:, 8:].sum() > 0.999
+
+
+def test_a_map_with_the_sides_of_heads_is_a_map() -> None:
+    # (1, 16, 16, 8): as many rows as windows, as many columns as tokens of one, as wide as its one head.
+    torch.manual_seed(0)
+    blocks = InMap(heads=1), nn.LayerNorm(8), InMap(heads=1, far=True)
+    network = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Last(), *blocks).eval()
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, 4 * SIDE, 4 * SIDE))
+    for path, far in (("2.inner", False), ("4.inner", True)):
+        row = probe.maps[path].row((5, 10))[0]
+        place = parted(torch.arange(SIDE**2).view(1, SIDE, SIDE, 1), far)[0, ..., 0]
+        mine = place[(place == 5 * SIDE + 10).any(1)][0]
+        assert row[mine].sum() > 0.999
+
+
+def test_queries_given_apart_come_with_keys() -> None:
+    capture = types.SimpleNamespace(query=torch.zeros(16, 16, 8), groups=16)
+    one, other = torch.zeros(1, 16, 16, 8), torch.ones(1, 16, 16, 8)
+
+    def split(*given: Tensor) -> bool:
+        call = types.SimpleNamespace(args=given, kwargs={})
+        return origins._is_split(call, capture)  # type: ignore[arg-type]
+
+    assert split(one, other)
+    assert not split(one) and not split(one, one)
+    assert not split(one.transpose(2, 3), other) and not split(one[:, :8], other)
 
 
 def test_of_modules_in_each_other_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Global context blocks: one map for all queries, the softmax of a 1x1 convolution of the keys.
 
 Cao et al., "GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond", 2019, section 3.3;
-mmcv's and mmdetection's ``ContextBlock`` have this structure.
+mmcv's and mmdetection's ``ContextBlock`` and timm's ``GlobalContext`` have this structure.
 """
 
 from typing import Any
@@ -18,15 +18,17 @@ from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
 _SAME_FOR_ALL = (
     "There is one map, whatever the query: every position gets the same sum of all values."
 )
-#: What the pooled context goes through next, in the blocks that are known.
-_AFTER = ("channel_add_conv", "channel_mul_conv")
+#: Modules behind the pooled context, at most.
+_BEHIND = 3
 
 
 def recognises(module: nn.Module) -> bool:
-    """Whether it has a convolution to one mask, and convolutions behind the pooled context."""
-    mask = getattr(module, "conv_mask", None)
-    has_map = isinstance(mask, nn.Conv2d) and mask.out_channels == 1
-    return has_map and any(_behind(module))
+    """Whether it has one convolution to a mask, and a few modules that begin with as many features."""
+    mask = _mask(module)
+    if mask is None or isinstance(module, nn.Sequential):
+        return False
+    features = [_features(inner) for inner in _behind(module)]
+    return 0 < len(features) <= _BEHIND and all(n == mask.in_channels for n in features)
 
 
 def read(call: Call, output: Any) -> Affinity:
@@ -42,17 +44,20 @@ def read(call: Call, output: Any) -> Affinity:
     x = first[1].detach()
     twin = twin_of(call.module, own_buffers=True)
     seen: list[Tensor] = []
+    mask = _mask(twin)
+    assert mask is not None
     for module in _behind(twin):
         module.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     with torch.no_grad(), lowered(call, x):
         again = twin(x)
-        score = twin.get_submodule("conv_mask")(x)
+        score = mask(x)
     row = score.flatten(2).float().softmax(-1)
     context = (x.flatten(2).float() @ row.mT).flatten(1)
     proof = {"output": relative(again, output)}
-    if not seen:
+    pooled = [t.flatten(1).float() for t in seen if t.numel() == context.numel()]
+    if not pooled:
         raise UnprovenError("Nothing behind the pooled context was called.")
-    proof["context"] = relative(context, seen[0].flatten(1).float())
+    proof["context"] = max(relative(context, given) for given in pooled)
     for what, error in proof.items():
         if not error <= tolerance(call.lowered or x.dtype):
             raise UnprovenError(
@@ -93,6 +98,28 @@ class _Example(nn.Module):
         return added
 
 
+def _mask(module: nn.Module) -> nn.Conv2d | None:
+    """The only convolution of its own that makes one channel, of each position by itself."""
+    found = [
+        inner
+        for inner in module.children()
+        if isinstance(inner, nn.Conv2d) and inner.out_channels == 1 and inner.kernel_size == (1, 1)
+    ]
+    return found[0] if len(found) == 1 and found[0].in_channels > 1 else None
+
+
 def _behind(module: nn.Module) -> list[nn.Module]:
-    found = (getattr(module, name, None) for name in _AFTER)
-    return [inner for inner in found if isinstance(inner, nn.Module)]
+    """Its other modules with weights."""
+    mask = _mask(module)
+    others = (inner for inner in module.children() if inner is not mask)
+    return [inner for inner in others if any(True for _ in inner.parameters())]
+
+
+def _features(module: nn.Module) -> int:
+    """How many features the first layer of a module reads; 0 where that is not known."""
+    for inner in module.modules():
+        if isinstance(inner, nn.Conv2d):
+            return inner.in_channels
+        if isinstance(inner, nn.Linear):
+            return inner.in_features
+    return 0

@@ -1,0 +1,296 @@
+"""Which token each slot of an attention is made of: the module, among those that it lies in, whose input
+tells it, and how that input is read."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, tensors
+from nonlocal_viz.probe.grids import Grids
+from nonlocal_viz.probe.inner import outputs
+from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
+from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError
+from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
+from nonlocal_viz.probe.stream import Stream, common, outermost, shape_of, table
+from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.together import Joined, kind
+from nonlocal_viz.probe.watch import Watch
+
+#: Ways of reading inputs in which slots that mix positions are looked for.
+_LOST = 4
+#: How many times as many features all heads together have at most as what a module is given.
+_WIDER = 4
+
+
+class Origins:
+    """Finds what the slots of every attention of one network are made of."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        grids: Grids,
+        again_of: Callable[..., Again],
+        allowance: Allowance,
+    ) -> None:
+        self._watch, self._grids, self._again_of = watch, grids, again_of
+        self._allowance = allowance
+        self._layouts = Layouts()
+        #: Modules and shapes whose slots were not found: others of their kind are not searched again.
+        self._unplaced: set[tuple[object, ...]] = set()
+
+    def found(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call]:
+        root = first_tensor(calls[0].args, calls[0].kwargs)
+        batches: list[int | None] = [1]
+        if root is not None:
+            # Of tokens the images may stand behind the positions.
+            batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
+        own = own_call(capture, calls)
+        tried: set[tuple[int, int, Axes]] = set()
+        alike = type(calls[own].module), kind(capture), capture.groups
+        lost: list[tuple[Placing, Axes, Call]] = []
+        # At last, whatever stands in front counts: frames and windows that a module is given as images.
+        for batch in dict.fromkeys([*batches, None]):
+            if alike in self._unplaced:
+                break
+            found = self._elsewise(capture, calls, number, lost) if batch is None else None
+            if found is not None:
+                return found
+            for call in reversed(calls[: own + 1]):
+                first = first_tensor(call.args, call.kwargs)
+                if first is None or not capture.path.startswith(call.path):
+                    continue
+                x = first[1]
+                if len(calls) > 1 and _is_split(call, capture):
+                    continue
+                path = capture.path[len(call.path) :].lstrip(".")
+                again = self._again_of(call)
+                mixing = False
+                for nth in dict.fromkeys((number, 0)):
+                    placing = Placing(again, path, nth, x, capture, self._layouts)
+                    ways = list(self._readings(x, x.shape[0] if batch is None else batch))
+                    for axes in ways:
+                        if (id(call), nth, axes) in tried:
+                            continue
+                        tried.add((id(call), nth, axes))
+                        slots = placing.slots(axes)
+                        if slots is not None and self._sensible(slots, x, up_to(calls, call)):
+                            return slots, placing, call
+                        if batch is not None:
+                            lost.append((placing, axes, call))
+                    mixing |= bool(ways) and placing.tried and placing.hopeless
+                if mixing:
+                    break  # what mixes positions inside of a module mixes those outside, too
+        self._unplaced.add(alike)
+        raise UnprovenError(_why_not(capture, calls[: own + 1]))
+
+    def _elsewise(
+        self, capture: Capture, calls: tuple[Call, ...], number: int,
+        lost: list[tuple[Placing, Axes, Call]],
+    ) -> tuple[Slots, Placing, Call] | None:  # fmt: skip
+        """Slots where no input of a module with its images in front tells them."""
+        up_to = calls[: own_call(capture, calls) + 1]
+        return (
+            self._as_before(capture, up_to, number)
+            or self._from_inside(capture, up_to, number)
+            or self._by_strength(lost, calls, capture)
+        )
+
+    def _from_inside(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots by what a module inside of one of the calls gave out before it attended."""
+        root = first_tensor(calls[0].args, calls[0].kwargs)
+        parts = capture.parts if isinstance(capture, Joined) else (capture,)
+        given = self._watch.given[: self._watch.before.get(id(parts[0]), 0)]
+        images = 1 if root is None else root[1].shape[0]
+        for call, inner, shape in outputs(given, calls, images):
+            if first_tensor(call.args, call.kwargs) is None:
+                continue
+            x = torch.empty(shape, device="meta")
+            again = AgainInside(call, (inner, shape), self._allowance)
+            path = capture.path[len(call.path) :].lstrip(".")
+            placing = Placing(again, path, number, x, capture, self._layouts)
+            for axes in self._readings(x, images):
+                if axes.positions[-1] != x.ndim - 1:
+                    continue
+                slots = _tried(placing, axes)
+                # Queries that stand still may be made of another output than this one.
+                if slots is not None and all(
+                    bool((side != NOWHERE).any()) for side in (slots.query, slots.key)
+                ):
+                    self._learn_windows(capture, calls, number, slots, x, axes)
+                    return slots, placing, call
+        return None
+
+    def _learn_windows(
+        self,
+        capture: Capture,
+        calls: tuple[Call, ...],
+        number: int,
+        slots: Slots,
+        x: Tensor,
+        axes: Axes,
+    ) -> None:
+        """Where the tokens lie that the module was given, windows in the place of images."""
+        calls = _given_tokens(calls, capture)
+        calls = calls[: outermost(calls) + 1]
+        for placing, own in self._own_readings(capture, calls[-1], number):
+            found = placing.slots(own)
+            places = None if found is None else table(found, slots)
+            if places is not None:
+                positions = self._grids.positions(x, axes, slots.positions, calls, [])
+                self._grids.learn(Stream(calls, own, positions, slots.images, places))
+                return
+
+    def _own_readings(
+        self, capture: Capture, call: Call, number: int
+    ) -> Iterator[tuple[Placing, Axes]]:
+        first = first_tensor(call.args, call.kwargs)
+        if first is None:
+            return
+        path = capture.path[len(call.path) :].lstrip(".")
+        placing = Placing(self._again_of(call), path, number, first[1], capture, self._layouts)
+        for axes in readings(first[1], first[1].shape[0]):
+            yield placing, axes
+
+    def _as_before(
+        self, capture: Capture, calls: tuple[Call, ...], number: int
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots by the windows that an earlier module was given, where it is given the same ones."""
+        calls = _given_tokens(calls, capture)
+        for at in reversed(range(outermost(calls), len(calls))):
+            upto = calls[: at + 1]
+            for stream in reversed(self._grids.streams.get(shape_of(upto[-1]), [])):
+                if stream.table is None:
+                    continue
+                for placing, axes in self._own_readings(capture, upto[-1], number):
+                    slots = placing.slots(axes) if axes == stream.axes else None
+                    if slots is None or bool((slots.key == MIXED).any()):
+                        continue
+                    ancestor = common(stream.calls, upto)
+                    if ancestor is not None and self._grids.kept(stream, upto, ancestor):
+                        sides = stream.positions.grid[1:]
+                        placing.x = torch.empty((stream.images, 1, *sides), device="meta")
+                        return stream.moved_to(slots), placing, upto[-1]
+        return None
+
+    def _by_strength(
+        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...], capture: Capture
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots that mix positions, by how far they move; of the innermost call where that makes sense."""
+        own = calls[own_call(capture, calls)]
+        for placing, axes, call in lost[:_LOST]:
+            count = axes.count(placing.x)[1]
+            try:
+                positions = self._grids.positions(placing.x, axes, count, up_to(calls, call), [])
+            except UnprovenError:
+                continue
+            slots = placed(placing, axes, positions)
+            if slots is not None and _plausible(slots, capture, own):
+                return slots, placing, call
+        return None
+
+    def _readings(self, x: Tensor, batch: int) -> Iterator[Axes]:
+        """The ways of reading x that its convolutions leave open: their channels are no positions."""
+        convolved = tuple(x.shape) in self._watch.convolved
+        for axes in readings(x, batch):
+            features_first = axes.positions[-1] == x.ndim - 1
+            sequence = axes.positions == (2,)
+            # Of as many features as columns the shape says nothing.
+            said = convolved and x.shape[1] != x.shape[-1]
+            if (said and not features_first) or (sequence and not convolved):
+                continue
+            if features_first or x.shape[-1] > 1:
+                yield axes
+
+    def _sensible(self, slots: Slots, x: Tensor, calls: Sequence[Call]) -> bool:
+        """Whether slots may be believed: keys that follow nothing are made of another input, or they are no
+        positions at all; and several axes that count positions are those of a picture."""
+        several = len(tensors(calls[-1].args, calls[-1].kwargs)) > 1
+        if not several and not bool((slots.key != NOWHERE).any()):
+            return False
+        axes = slots.axes
+        return len(axes.positions) < 2 or self._grids.rasters.positions(x, axes, calls) is not None
+
+    def other_keys(
+        self, capture: Capture, slots: Slots, call: Call, number: int, placing: Placing
+    ) -> tuple[Slots, Tensor, Axes]:
+        path = capture.path[len(call.path) :].lstrip(".")
+        for nth, (_, x) in enumerate(tensors(call.args, call.kwargs)):
+            if nth == 0:
+                continue
+            again = self._again_of(call, nth)
+            for axes in readings(x, slots.images):
+                found = Placing(again, path, number, x, capture).keys(axes)
+                if found is not None:
+                    key, count = found
+                    return replace(slots, key=key, key_positions=count), x, axes
+        raise UnprovenError(
+            "Its keys follow no position of any input: they are no places in a picture."
+        )
+
+
+def _is_split(call: Call, capture: Capture) -> bool:
+    """Whether a module is given the queries themselves, (B, heads, n, D), and keys besides: its heads are
+    no positions. A map may have such sides by chance, but comes alone."""
+    found = tensors(call.args, call.kwargs)
+    n, features = capture.query.shape[1:]
+    if len(found) < 2 or found[0][1].ndim != 4:
+        return False
+    sides = found[0][1].shape
+    return sides[2:] == (n, features) and sides[:2].numel() == capture.groups
+
+
+def _given_tokens(calls: tuple[Call, ...], capture: Capture) -> tuple[Call, ...]:
+    """The calls up to the innermost that is not given queries of all heads apart."""
+    while len(calls) > 1 and _is_split(calls[-1], capture):
+        calls = calls[:-1]
+    return calls
+
+
+def _tried(placing: Placing, axes: Axes) -> Slots | None:
+    try:
+        return placing.slots(axes)
+    except UnprovenError:
+        return None
+
+
+def _plausible(slots: Slots, capture: Capture, own: Call) -> bool:
+    """Whether so many slots stand for each token as the module has heads: parts of a grid that is finer
+    would pass for heads."""
+    side = slots.query_side
+    tokens = slots.images * (slots.positions if side is None else len(side.names))
+    heads = int((slots.query >= 0).sum()) // max(tokens, 1)
+    said = [getattr(own.module, name, None) for name in HEADED]
+    first = first_tensor(own.args, own.kwargs)
+    known = [number for number in said if isinstance(number, int)]
+    features = None if first is None else max(first[1].shape[1], first[1].shape[-1])
+    wide = features is not None and heads * capture.value.shape[-1] > _WIDER * features
+    return heads in known if known else not wide
+
+
+def up_to(calls: tuple[Call, ...], call: Call) -> tuple[Call, ...]:
+    """The calls that a call lies in, the outermost first, and itself."""
+    return calls[: next(i for i, c in enumerate(calls) if c is call) + 1]
+
+
+def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
+    """Which of the calls that a capture lay in is its module's; of a fast path the last, its parent's."""
+    for at, call in enumerate(calls):
+        if call.path == capture.path:
+            return at
+    return len(calls) - 1
+
+
+def _why_not(capture: Capture, calls: Sequence[Call]) -> str:
+    """Why slots are not found, as a sentence."""
+    given = [first_tensor(call.args, call.kwargs) for call in calls]
+    if any(first is not None and over_channels(capture, first[1]) for first in given):
+        return OVER_CHANNELS if capture.softmax else LINEAR
+    return (
+        "No query of it follows one position of the input: it is not over positions, or mixes them."
+    )

@@ -1,0 +1,39 @@
+"""A capture held to what the network computed itself: its weights and its output."""
+
+import torch
+from torch import Tensor
+
+from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.records import Capture, relative
+
+#: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
+_ROWS, _WHOLE_ROW = 8, 1e-3
+
+
+def hold(capture: Capture, weights: Tensor | None, y: Tensor) -> None:
+    """Notes how far rows drawn at random are from the network's weights (L, n, m), where it has them, and
+    from its output y (L, n, E); and what kind of rows they are."""
+    draw = torch.Generator().manual_seed(0)
+    groups = torch.randint(len(capture.query), (_ROWS,), generator=draw)
+    slots = torch.randint(capture.query.shape[1], (_ROWS,), generator=draw)
+    rows = capture.weights(groups, slots)
+    capture.distribution, capture.negative = _are_shares(rows), bool((rows < 0).any())
+    used = rows if weights is None else wide(weights[groups, slots])
+    if capture.dropped:
+        # Kept weights are all enlarged alike, the others are 0; which these are only the network
+        # knows, so that its own say how much, and the clean rows must have their pattern.
+        kept = used != 0
+        enlarged = used.sum() / (rows * kept).sum()
+        capture.error["weights"] = relative(rows * kept * enlarged, used)
+        rows = used
+    elif weights is not None:
+        capture.error["weights"] = relative(rows, used)
+    mixed = (rows.unsqueeze(1) @ wide(capture.value[groups]))[:, 0]
+    capture.error["output"] = relative(mixed, wide(y[groups, slots]))
+
+
+def _are_shares(rows: Tensor) -> bool:
+    """Whether rows (R, m) have no negative weights, and add up to 1 where they are not 0 altogether."""
+    total = rows.sum(-1)
+    whole = ((total - 1).abs() < _WHOLE_ROW) | (rows == 0).all(-1)
+    return bool(((rows >= 0).all(-1) & whole).all())
