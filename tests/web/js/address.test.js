@@ -36,6 +36,14 @@ test("what was to be said of an entry that is left is said of no other, and step
   address.say(query(6));
   t.mock.timers.tick(400);
   assert.match(written[2], /x=6/);
+  // A pause that began before the step does not end for what comes after it.
+  t.mock.timers.tick(350);
+  heard.popstate();
+  address.say(query(7));
+  t.mock.timers.tick(100);
+  assert.equal(written.length, 3);
+  t.mock.timers.tick(300);
+  assert.match(written[3], /x=7/);
 });
 
 test("whose picture a page is about, and the language, are said behind the # alone", () => {

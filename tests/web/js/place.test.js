@@ -4,6 +4,10 @@ import { firstOf, ringPlaces, sameAll } from "../../../nonlocal_viz/canvas/core/
 import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
 import { lateOf } from "../../../nonlocal_viz/canvas/core/waited.js";
 import { deedsOf, keyList } from "../../../nonlocal_viz/canvas/keymap.js";
+import { questionHtml } from "../../../nonlocal_viz/canvas/lesson/asking.js";
+import { carryCard } from "../../../nonlocal_viz/canvas/lesson/cards/carry.js";
+import { guessPage } from "../../../nonlocal_viz/canvas/lesson/pages/guess.js";
+import { textHtml } from "../../../nonlocal_viz/canvas/lesson/texts.js";
 import { placeAsked, pointOf } from "../../../nonlocal_viz/canvas/lesson/place.js";
 import { inParts } from "../../../nonlocal_viz/canvas/lesson/pages/score.js";
 import { FORMED, FORMULAS } from "../../../nonlocal_viz/canvas/lesson/formulas.js";
@@ -48,7 +52,28 @@ test("a choice is asked only if the best gets clearly more than all alike", () =
 test("ties share the first rank", () => {
   assert.equal(firstOf([0.2, 0.5, 0.5 * (1 - 1e-5), 0.1]), 2);
   assert.equal(firstOf([0.2, 0.5, 0.49]), 1);
-  assert.ok(sameAll([0.25, 0.25, 0.25001, 0.25]) && !sameAll([0.25, 0.25, 0.26, 0.24]));
+  assert.ok(sameAll([0.25, 0.25, 0.25001, 0.25]) && !sameAll([0.25, 0.25, 0.26, 0.24]) && !sameAll([0.4, 0.4, 0.1, 0.1]));
+  const grid = new Grid(evenGrid(1, 1, 8)), at = (row) => ({ row: Float32Array.from(row), keys: grid, point: { x: 0, y: 0, t: 0 }, neutral: true });
+  assert.equal(guessPage.after(at([0.1, 0.3, 0.1, 0.1, 0.1, 0.1, 0.3, 0.1])), "guess.after.tie");
+  assert.notEqual(guessPage.after(at([0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.2, 0.1])), "guess.after.tie");
+  const card = (row, sizes) => carryCard.after({ ...at(row), got: { sizes: { sizes: Float32Array.from(sizes) } } });
+  assert.equal(card(new Array(8).fill(0.125), new Array(8).fill(2)), "limits.carry.agree.even");
+  assert.equal(card(new Array(8).fill(0.125), [3, 2, 2, 2, 2, 2, 2, 2]), "limits.carry.agree");
+});
+
+test("one pixel is no pixels, and words stand as they are", () => {
+  const says = { en: "{d} pixels away, {n} pixels, {what}", zh: "{d} pixels" };
+  const lesson = (now) => ({ tongue: { now }, say: (_, values) => says[now].replace(/\{(\w+)\}/g, (whole, name) => values?.[name] ?? whole) });
+  const text = (now, figures) => textHtml(lesson(now), "any", figures).replace(/<[^>]*>/g, "");
+  assert.equal(text("en", { d: 1, n: 11, what: "the keys" }), "1 pixel away, 11 pixels, the keys");
+  assert.equal(text("zh", { d: 1 }), "1 pixels");
+});
+
+test("who asked to be shown has guessed nothing", () => {
+  const lesson = { say: (key) => key, place: { sliders: {} } }, question = { kind: "number", truth: 30, low: 1, high: 1000 };
+  const html = (given) => questionHtml({ lesson }, "ask", question, "", given);
+  assert.doesNotMatch(html({ given: null, pass: false, score: 0 }), /asking\.number/);
+  assert.match(html({ given: 0.5, pass: true, score: 1 }), /asking\.number/);
 });
 
 test("what is late is a question of the lesson that is in trouble", () => {
