@@ -5,6 +5,8 @@ import { NAMES } from "./core/link.js";
 
 /** Milliseconds between two changes of the address: browsers refuse more than a hundred in half a minute. */
 const PAUSE = 400;
+/** Milliseconds after a step back or forth in which nothing is said. */
+const STEPS = 250;
 
 export class Address {
   /** @param {boolean} ours @param {(asked: URLSearchParams) => void} onBack somebody went back or forth */
@@ -49,16 +51,16 @@ export class Address {
    * that nothing is said for a moment. */
   quiet() {
     this.due = null;
-    this.rest();
+    this.rest(STEPS);
   }
 
   /** What is said from now on waits, and of all of it the last is said. */
-  rest() {
+  rest(pause = PAUSE) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = undefined;
       if (this.due) this.say(this.due);
-    }, PAUSE);
+    }, pause);
   }
 
   /** Say what is due. */
