@@ -5,6 +5,8 @@ import { NAMES } from "./core/link.js";
 
 /** Milliseconds between two changes of the address: browsers refuse more than a hundred in half a minute. */
 const PAUSE = 400;
+/** Milliseconds after a step back or forth in which nothing is said. */
+const STEPS = 250;
 
 export class Address {
   /** @param {boolean} ours @param {(asked: URLSearchParams) => void} onBack somebody went back or forth */
@@ -18,7 +20,7 @@ export class Address {
     this.due = null;
     /** What stands behind the "#", where that is ours, too. @type {(() => string) | null} */
     this.behind = null;
-    if (ours) addEventListener("popstate", () => { this.due = null; onBack(new URLSearchParams(location.search)); });
+    if (ours) addEventListener("popstate", () => { this.quiet(); onBack(new URLSearchParams(location.search)); });
   }
 
   /** The address that says this; names of others stay in it. @param {URLSearchParams} query */
@@ -29,10 +31,10 @@ export class Address {
     return this.behindOf(url);
   }
 
-  /** The same with what stands behind the "#"; the language is then said there. @param {URL} url */
+  /** The same with what stands behind the "#"; the language, and whose picture a page is about, are then said there. @param {URL} url */
   behindOf(url) {
     if (!this.behind) return url;
-    url.searchParams.delete("lang");
+    for (const name of ["lang", "here"]) url.searchParams.delete(name);
     url.hash = this.behind();
     return url;
   }
@@ -42,10 +44,23 @@ export class Address {
     this.due = query;
     if (this.timer) return;
     this.flush();
+    this.rest();
+  }
+
+  /** Somebody goes back or forth: what was to be said is of the entry that is left, and a browser drops a further step that meets a change, so
+   * that nothing is said for a moment. */
+  quiet() {
+    this.due = null;
+    this.rest(STEPS);
+  }
+
+  /** What is said from now on waits, and of all of it the last is said. */
+  rest(pause = PAUSE) {
+    clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = undefined;
       if (this.due) this.say(this.due);
-    }, PAUSE);
+    }, pause);
   }
 
   /** Say what is due. */

@@ -25,7 +25,10 @@ export function answersFor(session) {
       session.fail("");
       download(name, url);
     },
-    waiting: (waiting) => session.waits.show(waiting),
+    waiting: (waiting, late) => {
+      session.waits.show(waiting);
+      session.guest?.late(late, waiting.trouble !== null);
+    },
     failed: (words) => {
       session.fail(words);
       asBefore(session);

@@ -5,7 +5,8 @@ import { modelOf, sameView, withModel } from "./core/source.js";
 import { refusal } from "./parts/intake.js";
 
 /** @typedef {import("./protocol.js").Source} Source */
-/** @typedef {{ source: Source, block: string | null, sending: boolean }} Aim what is on its way; sending: its file is not there yet */
+/** @typedef {{ source: Source, block: string | null, sending: boolean, file?: string }} Aim what is on its way; sending: its file, of that name, is not there
+ * yet */
 
 export class Choosing {
   /** @param {import("./session.js").Session} session */
@@ -77,8 +78,10 @@ export class Choosing {
     const { session } = this, refused = refusal(file, session.config.bounds);
     if (refused) { session.fail(refused); return; }
     session.busy(`Sending ${file.name}`);
-    this.aim = { source: this.model, block: this.next?.block ?? null, sending: true };
-    const turn = ++session.turn, upload = await session.desk.sendFile(file);
+    this.aim = { source: this.model, block: this.next?.block ?? null, sending: true, file: file.name };
+    const turn = ++session.turn, sent = session.desk.sendFile(file);
+    session.guest?.settled();
+    const upload = await sent;
     if (upload === null || turn !== session.turn) return;
     const { source, block } = /** @type {Aim} */ (this.aim);
     session.openSource({ ...source, upload }, `Looking at ${file.name}`, block);

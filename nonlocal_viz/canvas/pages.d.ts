@@ -7,7 +7,8 @@ import type { Lesson } from "./lesson/lesson.js";
 
 /** A number as it is shown; `value` is what it was rounded from. */
 export interface Figure { value: number; text: string; }
-export type Figures = Record<string, number | Figure | undefined>;
+/** A string: words, as they are. */
+export type Figures = Record<string, number | string | Figure | undefined>;
 
 /** What is shown, for a page: of the query that is pointed at, or of the one that the page rests on. */
 export interface At {
@@ -59,6 +60,8 @@ export interface Page {
   pointer: "query" | "key";
   /** Tensors that lie under the diagram's emphasis. */
   stages: string[];
+  /** Whether what the page says is true of a softmax alone. */
+  softmax?: boolean;
   formulas: string[] | ((at: At) => string[]);
   /** Numbers of the text in front of the question: they give nothing away. */
   before?: (at: At) => Figures;

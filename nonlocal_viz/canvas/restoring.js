@@ -32,7 +32,8 @@ export function restore(session, asked, view) {
   const head = asked.get("head");
   session.layers.head = head && /^\d{1,4}$/.test(head) ? +head : null;
   session.layers.token = asked.get("token");
-  session.pointed.start({ ...resting, ...point }, held);
+  // What the address has no place for begins where its page does.
+  session.pointed.start({ ...resting, ...session.guest?.begin, ...point }, held);
   session.frame = frame ?? session.pointed.resting.t;
   Object.assign(session.look, look);
   // Pins are work: those of the address join those that are here.
@@ -48,6 +49,7 @@ export function revisit(session, asked) {
     session.openSource(source, "Going back", block || open.block.name, asked);
     return;
   }
+  session.drop();
   session.returning = true;
   restore(session, asked, open.picture);
   if (block && block !== open.block.name && open.picture.blocks.includes(block)) session.choosing.chooseBlock(block);

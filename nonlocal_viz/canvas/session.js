@@ -45,8 +45,7 @@ export class Session {
   /** @param {HTMLElement} root @param {import("./core/desk.js").Host} host */
   constructor(root, host) {
     const { config } = host.props;
-    this.root = root; this.host = host;
-    this.config = config;
+    this.root = root; this.host = host; this.config = config;
     this.pointed = new Pointed(); this.pins = new PinList();
     /** Pins of the pictures that were open before, by file. @type {Map<string, PinList>} */
     this.shelf = new Map();
@@ -257,6 +256,16 @@ export class Session {
     this.returning = asked !== null;
     this.busy(words);
     this.desk.openPicture(source, block);
+  }
+
+  /** What is on its way is not wanted any more: what is open stays. */
+  drop() {
+    this.turn++;
+    this.desk.forget();
+    this.choosing.over();
+    this.asked = null;
+    if (this.open) this.wanted = this.open.block.name;
+    this.root.dataset.state = "ready";
   }
 
   /** The blocks that somebody looked at, the one that is shown first. */

@@ -273,7 +273,7 @@ def test_full_screen_larger_type_and_the_list_of_keys(visit) -> None:
     seen.page.locator('[data-do="full"]').click()
     seen.page.wait_for_function("!document.fullscreenElement")
     high = seen.page.locator(".nlv-statewords").bounding_box()["height"]
-    seen.page.keyboard.press("t")
+    seen.page.keyboard.press("e")
     assert seen.page.locator(".nlv-statewords").bounding_box()["height"] > 1.2 * high
     seen.hover(0.9, 0.9)
     assert seen.answer()["x"] == pytest.approx(0.9 * seen.page.evaluate("1024"), rel=0.01)

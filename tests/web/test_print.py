@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 #: What is of no use on paper.
 BUTTONS = (
     ".nlv-tabs, .nlv-dots, .nlv-language, .nlv-quiet, .nlv-pagefoot, .nlv-askdeeds, .nlv-deeds"
-    ", .nlv-controls, .nlv-examples, .nlv-hint, .nlv-page .nlv-button"
+    ", .nlv-controls, .nlv-examples, .nlv-hint, .nlv-page .nlv-button:not([aria-pressed])"
 )
 _SEEN = """(names) => [...document.querySelectorAll(names)].filter((e) => e.getClientRects().length)
     .map((e) => e.className)"""

@@ -9,7 +9,7 @@ import { SendingError } from "./line.js";
 import { gaveUp, Patience } from "./patience.js";
 import { readable, Sent } from "./sent.js";
 import { handleOf } from "./source.js";
-import { BRINGING, waitedFor } from "./waited.js";
+import { BRINGING, lateOf, waitedFor } from "./waited.js";
 
 /** @typedef {import("../protocol.js").Answer} Said */
 /** @typedef {import("../protocol.js").Source} Source */
@@ -22,7 +22,8 @@ import { BRINGING, waitedFor } from "./waited.js";
 /** @typedef {{ view: (view: import("../protocol.js").View, factors: ArrayBuffer | null) => void, block: (meta: Meta, factors: ArrayBuffer | null) => void,
  *   row: (asked: RowAsked, weights: Float32Array) => void, file: (name: string, url: string) => void,
  *   field: (field: import("./field.js").Field | null, why: string) => void,
- *   waiting: (waiting: import("./waited.js").Waiting) => void, failed: (message: string, kind: Kind) => void }} Listener */
+ *   waiting: (waiting: import("./waited.js").Waiting, late: import("./patience.js").Trouble | null) => void,
+ *   failed: (message: string, kind: Kind) => void }} Listener */
 /** @typedef {{ kind: Kind, question: any, patience: Patience, words: string, done: number | null, go: () => void, abort: AbortController,
  *   resent: boolean, stopped: () => void } & import("./brought.js").Aside} Open a question; go: one try of it; abort: ends what is fetched for it */
 
@@ -33,8 +34,7 @@ const REST = 80;
 export class Desk {
   /** @param {Host} host @param {Listener} on */
   constructor(host, on) {
-    this.host = host; this.on = on;
-    this.count = 0;
+    this.host = host; this.on = on; this.count = 0;
     /** Open questions by number. @type {Map<number, Open>} */
     this.open = new Map();
     /** @type {RowAsked | null} */
@@ -296,5 +296,5 @@ export class Desk {
     return was;
   }
 
-  report() { this.on.waiting(waitedFor([...this.open.values()].filter(({ aside }) => !aside))); }
+  report() { this.on.waiting(waitedFor([...this.open.values()].filter(({ aside }) => !aside)), lateOf([...this.open.values()])); }
 }

@@ -14,6 +14,10 @@ export const PASS = 0.85;
 /** Cells from the strongest within which a marker passes, too. */
 const NEAR_CELLS = 2;
 const CLEAR = 3;
+/** A choice is asked only if the best gets so many times the mean of the row. */
+const BEYOND = 2;
+/** Weights that differ by no more than such a part are alike. */
+const ALIKE = 1e-3;
 /** A row whose strongest key gets less than so many times the mean is called even. */
 const EVEN = 1.5;
 
@@ -66,7 +70,7 @@ export function gradedPlace(row, grid, size, place, t = 0) {
 }
 
 /** Four cells on a ring round a query: the strongest there, the weakest, and two between; null where the strongest
- * does not stand out, and the question would test nothing. @param {ArrayLike<number>} row @param {Grid} grid
+ * does not stand out among them, or gets little more than all get alike, and the question would test nothing. @param {ArrayLike<number>} row @param {Grid} grid
  * @param {{ width: number, height: number }} size @param {[number, number]} query @param {number} [t] @returns {Place[] | null} */
 export function ringPlaces(row, grid, size, [qx, qy], t = 0) {
   const radius = RING * Math.hypot(size.width, size.height);
@@ -77,6 +81,9 @@ export function ringPlaces(row, grid, size, [qx, qy], t = 0) {
     if (cell >= 0) found.set(cell, { x, y, cell, value: row[cell] });
   }
   const sorted = [...found.values()].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), [best] = sorted;
+  let total = 0;
+  for (let k = 0; k < row.length; k++) total += Math.abs(row[k]);
+  if (!best || Math.abs(best.value) * row.length < BEYOND * total) return null;
   const rest = best ? sorted.filter(({ value }) => CLEAR * Math.abs(value) <= Math.abs(best.value)) : [];
   if (rest.length < 3) return null;
   const four = [best, rest[0], rest[rest.length >> 1], rest[rest.length - 1]];
@@ -89,6 +96,15 @@ export const nearNumber = (guess, truth) => guess > 0 && truth > 0 && Math.abs(M
 
 /** A place of a slider, 0..1, to a number between low and high, evenly in its logarithm. @param {number} at @param {number} low @param {number} high */
 export const onLog = (at, low, high) => low * (high / low) ** at;
+
+/** How many keys share the first rank. @param {ArrayLike<number>} row */
+export function firstOf(row) {
+  const most = Array.from(row).reduce((top, w) => Math.max(top, w), -Infinity);
+  return Array.from(row).filter((w) => w >= most - ALIKE * Math.abs(most)).length;
+}
+
+/** Whether all weights of a row are alike, as a picture of one colour has them. @param {ArrayLike<number>} row */
+export const sameAll = (row) => firstOf(row) === row.length;
 
 /** Whether no place stands out of a row: nothing that could be guessed. @param {ArrayLike<number>} row */
 export function isEven(row) {

@@ -19,3 +19,9 @@ export function waitedFor(open) {
     trouble: why?.trouble ? { words: TROUBLES[why.trouble], seconds: why.seconds } : null,
   };
 }
+
+/** What keeps the lesson's own questions without an answer. @param {(Waited & { aside?: boolean })[]} open */
+export function lateOf(open) {
+  const late = open.find(({ aside, kind, patience }) => aside && kind === "lesson" && patience.trouble);
+  return late ? late.patience.trouble : null;
+}

@@ -6,7 +6,7 @@ import { formulasHtml } from "./formulas.js";
 import { isEven } from "../core/grading.js";
 import { placesOf } from "../core/tongue.js";
 import { PAGES } from "./pages.js";
-import { COUNTING, keyOf, knownOf, textHtml } from "./texts.js";
+import { COUNTING, dividedBy, formOf, keyOf, knownOf, textHtml } from "./texts.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
 /** @typedef {import("../pages.js").At} At */
@@ -16,16 +16,31 @@ import { COUNTING, keyOf, knownOf, textHtml } from "./texts.js";
 export function articleHtml(lesson, at) {
   const { page, number } = lesson, { name } = page;
   const head = `<header class="nlv-pagehead"><p class="nlv-pagecount">${lesson.say("lesson.count", { page: String(number), pages: String(PAGES.length) })}</p>
-    <h2 tabindex="-1">${lesson.say(`${name}.title`)}</h2><p class="nlv-idea">${marked(lesson.say(`${name}.idea`))}</p></header>`;
+    <h2 tabindex="-1">${lesson.say(`${name}.title`)}</h2><p class="nlv-idea">${marked(lesson.say(at ? keyOf(at, "idea") : `${name}.idea`))}</p></header>`;
   if (!at) return `${head}${waitingHtml(lesson)}${footHtml(lesson)}`;
   const { revealed } = at, before = page.before?.(at) || {};
-  return `${head}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${page.lead?.(at) || ""}${askHtml(at, before)}
+  return `${head}${formHtml(at)}<p class="nlv-text">${textHtml(lesson, keyOf(at, "intro"), before)}</p>${page.lead?.(at) || ""}${askHtml(at, before)}
     ${revealed ? foundHtml(at, before) : page.body?.(at) || ""}${footHtml(lesson)}`;
 }
+
+/** A page that is about softmax, over a block that has none: it says so, and where the forms are compared. @param {At} at */
+function formHtml(at) {
+  const { lesson } = at, number = PAGES.findIndex(({ name }) => name === "cousins") + 1;
+  if (!lesson.page.softmax || !formOf(at)) return "";
+  const door = lesson.say("form.door", { page: String(number), title: lesson.say("cousins.title") });
+  return `<p class="nlv-text nlv-form" role="note">${lesson.say("form.says", { what: dividedBy(at) })}
+    <button type="button" class="nlv-button nlv-plain" data-act="page" data-page="${number}" data-here="1">${door}</button></p>`;
+}
+
+/** Words of others as HTML. @param {string} words */
+const textOf = (words) => words.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`);
 
 /** @param {Lesson} lesson */
 function waitingHtml(lesson) {
   const { open, choosing } = lesson.session, here = open && !choosing.aim && (lesson.own || lesson.atStart || lesson.elsewhere);
+  if (choosing.aim?.sending) {
+    return `<p class="nlv-text nlv-soft" role="status">${lesson.say("lesson.sending", { file: textOf(choosing.aim.file || "") })}</p>`;
+  }
   if (here || choosing.aim || !open) return `<p class="nlv-text nlv-soft" role="status">${lesson.say(here ? "lesson.toobig" : "lesson.opening")}</p>`;
   // Somebody gave up waiting, or the server refused.
   return `<p class="nlv-text" role="status">${lesson.say("lesson.missing")}</p>

@@ -51,6 +51,8 @@ function whereHtml({ lesson }) { return `<p class="nlv-soft">${lesson.say("askin
 
 /** @param {At} at @param {Question & { kind: "number" }} question @param {Given | null} given @param {string} id */
 function numberHtml({ lesson }, { truth, low, high }, given, id) {
+  // Who asked to be shown has guessed nothing.
+  if (given && given.given === null) return "";
   const at = given ? given.given ?? Math.log(truth / low) / Math.log(high / low) : lesson.place.sliders[id] ?? 0.3;
   return `<p class="nlv-number"><label>${lesson.say("asking.number")}
     <input type="range" min="0" max="1" step="0.005" value="${at}" data-slide="guess" data-of-question="${id}"${given ? " disabled" : ""}></label>

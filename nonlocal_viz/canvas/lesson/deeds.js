@@ -13,7 +13,7 @@ const ACTS = {
   page: (lesson, element) => lesson.turning.to(Number(element.dataset.page), element.dataset.here === "1"),
   next: (lesson) => lesson.turning.to(lesson.number + 1),
   prev: (lesson) => lesson.turning.to(lesson.number - 1),
-  language: (lesson) => lesson.speak(lesson.tongue.next),
+  language: (lesson) => lesson.nextLanguage(),
   present: (lesson) => lesson.present(),
   print: (lesson) => lesson.print.start(),
   own: (lesson) => one(lesson.session.root, 'input[type="file"]').click(),
@@ -23,6 +23,7 @@ const ACTS = {
     lesson.turning.arrive(false);
   },
   retry: (lesson) => { lesson.turning.quietly(() => lesson.turning.arrive()); lesson.render(); },
+  now: (lesson) => lesson.session.desk.again(),
   often: (lesson) => { lesson.memo.often = !lesson.memo.often; },
   door: (lesson, element) => lesson.turning.goThrough(element.dataset.door || ""),
   choose: (lesson, element) => lesson.answer(questionOf(element), Number(element.dataset.choice)),

@@ -23,7 +23,7 @@ const WAYS = [
 const WIDE = 7;
 
 /** How a block computes, as far as the drawing shows it. @param {import("../core/answer.js").Block | null} block @returns {Form} */
-export function formOf(block) {
+export function drawnAs(block) {
   const { pairwise, about, pooled = false } = block?.meta || {}, by = { softmax: "softmax", count: "\u00f7 M", sum: "\u00f7 \u2211" };
   const op = by[pairwise?.normalise || "softmax"];
   return { raw: about?.embedded === false, pooled, sum: pairwise?.score === "sum", op: pairwise?.rectify ? `ReLU, ${op}` : op };

@@ -38,6 +38,9 @@ export const FORMULAS = {
   carried: `<mo stretchy="false">\u2016</mo>${of("A", sub("A", IJ))}${of("wz", "<msub><mi>W</mi><mi>z</mi></msub>")}${of("g", sub("g", J))}<mo stretchy="false">\u2016</mo>`,
 };
 
+/** What stands in the place of a formula of softmax where there is none. @type {Record<string, string[]>} */
+export const FORMED = { softmax: ["general"], ratio: [], attention: ["general"] };
+
 /** @param {import("./lesson.js").Lesson} lesson @param {string} name */
 function formulaHtml(lesson, name) {
   return `<math display="block" tabindex="0" aria-label="${lesson.say(`formula.${name}`)}"><mrow>${FORMULAS[name]}</mrow></math>`;
@@ -46,5 +49,7 @@ function formulaHtml(lesson, name) {
 /** The formulas of a page, or of its card. @param {import("../pages.js").At} at */
 export function formulasHtml(at) {
   const { lesson } = at, { formulas } = lesson.page, names = typeof formulas === "function" ? formulas(at) : formulas;
-  return names.map((name) => formulaHtml(lesson, name)).join("");
+  // What is no softmax is none in a formula either.
+  const true_ = at.affinity.pairwise.normalise === "softmax" ? names : names.flatMap((name) => FORMED[name] ?? [name]);
+  return true_.map((name) => formulaHtml(lesson, name)).join("");
 }

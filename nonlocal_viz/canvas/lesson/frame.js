@@ -4,7 +4,7 @@ import { middle } from "../core/grid.js";
 import { all, make, one } from "../parts/elements.js";
 import { LETTERS } from "./asking.js";
 import { drawMap } from "./bars.js";
-import { diagramHtml, formOf, showShapes } from "./diagram.js";
+import { diagramHtml, drawnAs, showShapes } from "./diagram.js";
 import { PAGES } from "./pages.js";
 
 /** @typedef {import("./lesson.js").Lesson} Lesson */
@@ -75,7 +75,7 @@ export class Frame {
 
   /** @param {string} html @param {import("../core/answer.js").Block | null} block @param {import("../pages.js").Plan} [plan] */
   write(html, block, plan = {}) {
-    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, form = formOf(block),
+    const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, form = drawnAs(block),
       now = `${lesson.tongue.now} ${stages.join()} ${JSON.stringify(form)}`;
     article.innerHTML = html;
     if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages, form)}`;
@@ -98,6 +98,12 @@ export class Frame {
         if (canvas && row) drawMap(/** @type {HTMLCanvasElement} */ (canvas), lesson, row, at.keys);
       });
     }
+  }
+
+  /** What the page is about is not here, so neither are its cells. */
+  noCrumbs() {
+    this.levels.textContent = this.lesson.say("crumb.all");
+    this.levels.title = "";
   }
 
   /** all cells > cell > key > channel. @param {At} at */

@@ -26,7 +26,7 @@ export class Keyboard {
     const { lesson } = this;
     return {
       PageDown: () => lesson.turning.to(lesson.number + 1), PageUp: () => { if (lesson.number > 1) lesson.turning.to(lesson.number - 1); },
-      t: () => lesson.speak(lesson.tongue.next), e: () => lesson.present(),
+      t: () => lesson.nextLanguage(), e: () => lesson.present(),
       Escape: () => lesson.aiming.up() || lesson.veiled,
       Enter: (element) => {
         if (!element.matches(".nlv-picture") || !lesson.aiming.at("marker")) return lesson.veiled && element.matches(".nlv-picture");

@@ -13,11 +13,12 @@ import { Entries } from "./entries.js";
 import { articleHtml } from "./article.js";
 import { Frame } from "./frame.js";
 import { Keyboard } from "./keyboard.js";
+import { Lateness } from "./lateness.js";
 import { Marks } from "./marks.js";
 import { PAGES } from "./pages.js";
 import { Aiming } from "./aiming.js";
 import { Print } from "./print.js";
-import { placeAsked, plainPlace } from "./place.js";
+import { placeAsked, plainPlace, pointOf } from "./place.js";
 import { Rewording } from "./rewording.js";
 import { Turning } from "./turning.js";
 import { figure } from "./figures.js";
@@ -60,6 +61,7 @@ export class Lesson {
     this.data = new Data(session, () => this.render());
     this.marks = new Marks(session.scene.stage);
     this.frame = new Frame(this);
+    this.lateness = new Lateness(this);
     this.rewording = new Rewording(session.root);
     this.print = new Print(this);
     this.aiming = new Aiming(this);
@@ -93,6 +95,9 @@ export class Lesson {
     const { start, session } = this, model = start.model && start.model !== session.ownModel ? { model: start.model } : {};
     return { example: start.example, ...model };
   }
+
+  /** @returns {Partial<Point>} */
+  get begin() { return this.on && this.session.open?.source.example === this.start.example ? pointOf(this.start) : {}; }
 
   /** Whether what is open is what the page starts from. */
   get atStart() {
@@ -166,6 +171,11 @@ export class Lesson {
     this.entries.say();
   }
 
+  /** @param {import("../core/patience.js").Trouble | null} why @param {boolean} seen */
+  late(why, seen) { this.lateness.hear(why, seen); }
+
+  nextLanguage() { this.speak(this.tongue.next); }
+
   /** Everything in another language. */
   spoken() {
     this.frame.show();
@@ -185,6 +195,7 @@ export class Lesson {
 
   /** Something was drawn, or would have been. @param {Answer | null} answer null: under the veil */
   drawn(answer) {
+    this.entries.checkPicture();
     this.entries.tell();
     if (!this.on) return;
     const { session: { open, pointed } } = this, { x, y, t } = pointed.resting;
@@ -214,10 +225,9 @@ export class Lesson {
   /** Marks on the photo: the marker, the letters of choices, the key. @param {At} at */
   mark(at) {
     this.page.marks?.(at);
-    const { place, session: { scene: { stage } } } = this;
+    const { place } = this, shows = place.key !== null && this.state.revealed;
     this.marks.guess(place.marker, discRadius(at.size));
-    const shows = place.key !== null && this.state.revealed;
-    stage.markKey(shows ? at.keys.rect(/** @type {number} */ (place.key)) : null);
+    this.session.scene.stage.markKey(shows ? at.keys.rect(/** @type {number} */ (place.key)) : null);
   }
 
   /** What the address asked of the page, once. @param {At} at */
@@ -225,23 +235,26 @@ export class Lesson {
     const { asked, place, start } = this, ours = asked.lesson === this.number;
     const keyAt = (/** @type {[number, number]} */ [x, y]) => at.keys.find(x, y, at.point.t);
     if (place.key === null && start.key && this.atStart) place.key = keyAt(start.key);
-    if (ours && asked.key) place.key = place.kept = keyAt(asked.key);
+    const wanted = ours && asked.key ? keyAt(asked.key) : -1;
+    if (wanted >= 0) place.key = place.kept = wanted;
+    else if (ours && (asked.key || asked.keyOdd)) this.entries.miss("key", asked.key ? asked.key.join(",") : asked.keyOdd);
     if (ours && asked.seen) this.state.revealed = true;
-    this.asked = { ...asked, seen: false, key: null };
+    this.asked = { ...asked, seen: false, key: null, keyOdd: "" };
     at.revealed = this.state.revealed;
   }
 
-  /** The page anew: its words, its question, what was answered. */
+  /** The page anew: words, question, what was answered. */
   render() {
     if (!this.on) return;
     const at = this.ready ? this.at() : null, { frame } = this;
     if (at) this.heedFirst(at);
     this.written = at ? this.number : 0;
     frame.write(articleHtml(this, at), this.session.open?.block || null, at ? this.page.plan?.(at) : {});
+    this.lateness.show();
     const shown = all(frame.article, "output[data-value]").filter(({ dataset }) => dataset.value);
     this.numbers = Object.fromEntries(shown.map(({ dataset }) => [dataset.num || "", Number(dataset.value)]));
     this.marks.clear();
-    if (!at) return;
+    if (!at) { frame.noCrumbs(); return; }
     frame.letters(at);
     this.turning.lookAhead();
     this.live(this.session.answer);
@@ -254,9 +267,7 @@ export class Lesson {
     this.render();
   }
 
-  // Pointing, as the session tells it; true: it is ours.
-
-  /** @param {Point} point */
+  /** Pointing, as the session tells it; true: it is ours. @param {Point} point */
   preview(point) { return this.aiming.preview(point); }
   /** @param {Point} point */
   hold(point) { return this.aiming.hold(point); }

@@ -8,26 +8,37 @@
  * sliders: Record<string, number>, matched: Record<string, number> }} */
 export const plainPlace = () => ({ key: null, kept: null, channel: null, marker: null, means: null, sliders: {}, matched: {} });
 
+/** Where a page starts. @param {Start} start */
+export const pointOf = ({ x, y, frame = 0 }) => ({ x, y, t: frame });
+
 /** What a page starts from, as an address says it. @param {Start} start @returns {Record<string, string>} */
 export function addressOf({ example, block, x, y, model, frame }) {
   return { example, block, x: String(x), y: String(y), held: "1", ...(frame === undefined ? {} : { frame: String(frame) }), ...(model ? { model } : {}) };
 }
 
-/** @typedef {{ lesson: number, lang: string, key: [number, number] | null, seen: boolean, present: boolean, here: boolean, card: string, odd: string }} Asked
- * here: the page is about the picture that the address names, not about its own; odd: what names no page, where a page was asked for */
+/** @typedef {{ lesson: number, lang: string, key: [number, number] | null, keyOdd: string, seen: boolean,
+ * present: boolean, here: boolean, card: string, odd: string }} Asked
+ * here: the page is about the picture that the address names, not about its own; keyOdd: a key that is no place; odd: what names no page, where a
+ * page was asked for */
 
 /** How many pages an address can name. */
 const LAST = 11;
 
 /** @param {string} hash @param {string} [search] of an address: where the hash names no language, this may */
 export function placeAsked(hash, search = "") {
-  const said = new URLSearchParams(hash.replace(/^#/, "")), wanted = said.get("lesson"), [x, y] = (said.get("k") || "").split(",").map(Number);
+  const said = new URLSearchParams(hash.replace(/^#/, "")), wanted = said.get("lesson"), before = new URLSearchParams(search), k = said.get("k") || "";
   const lesson = wanted === null ? 0 : pageNear(wanted), named = wanted === null || (/^\d+$/.test(wanted) && Number(wanted) === lesson);
   return /** @type {Asked} */ ({
-    lesson, lang: said.get("lang") || new URLSearchParams(search).get("lang") || "", key: said.get("k") && x >= 0 && y >= 0 ? [x, y] : null,
+    lesson, lang: said.get("lang") || before.get("lang") || "", key: keyAsked(k), keyOdd: keyAsked(k) ? "" : k,
     seen: said.get("seen") === "1", present: said.get("present") === "1",
-    here: said.get("here") === "1", card: said.get("card") || "", odd: named ? "" : wanted || "#lesson",
+    here: (said.get("here") || before.get("here")) === "1", card: said.get("card") || "", odd: named ? "" : wanted || "#lesson",
   });
+}
+
+/** Two numbers of pixels; whether they lie in the picture its grid knows. @param {string} said @returns {[number, number] | null} */
+function keyAsked(said) {
+  const whole = /^(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(said);
+  return whole ? [Number(whole[1]), Number(whole[2])] : null;
 }
 
 /** The page that is nearest to what was asked for: the first where that is no number. @param {string} wanted */

@@ -17,7 +17,9 @@ export class Turning {
     this.leave(number, here);
     lesson.entries.say(true);
     this.quietly(() => { if (here || !number) lesson.session.shown(); else this.arrive(); });
+    // What had the focus is no longer to be seen.
     if (number) lesson.frame.focusTitle();
+    else lesson.session.scene.stage.picture.focus({ preventScroll: true });
   }
 
   /** What comes now is said in the entry that is there. @param {() => void} come */
@@ -52,6 +54,7 @@ export class Turning {
     lesson.written = 0;
     if (!source) return;
     if (session.open && sameView(session.open.source, source)) {
+      session.drop();
       restore(session, asked, session.open.picture);
       this.choose(asked.get("block") || "");
     } else session.openSource(source, lesson.say("lesson.opening"), asked.get("block") || lesson.start.block, asked);
@@ -70,6 +73,8 @@ export class Turning {
   leave(number, here = false, memo = {}) {
     const { lesson } = this;
     if (lesson.number) lesson.page.left?.(lesson);
+    // What went wrong on one page is not of the next.
+    if (number !== lesson.number) lesson.session.notice.show("");
     lesson.marks.clear();
     lesson.memo = memo;
     lesson.elsewhere = here;
@@ -86,6 +91,7 @@ export class Turning {
     if (start.direction) session.look.direction = start.direction;
     if (own && open) {
       const model = modelOf(open.source, session.ownModel), wanted = start.model || session.ownModel;
+      session.drop();
       if (model !== wanted) session.choosing.chooseModel(wanted);
       else this.choose(start.block);
       lesson.render();
@@ -107,6 +113,7 @@ export class Turning {
   /** The picture is there: its point and block. @param {URLSearchParams} asked */
   resume(asked) {
     const { session } = this.lesson;
+    session.drop();
     session.pointed.start({ x: Number(asked.get("x")), y: Number(asked.get("y")), t: Number(asked.get("frame") || 0) }, true);
     session.frame = session.pointed.resting.t;
     this.choose(asked.get("block") || "");

@@ -1,63 +1,54 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Address } from "../../../nonlocal_viz/canvas/address.js";
-import { browser } from "./fakes.js";
 
-const query = (text) => new URLSearchParams(text);
-function sayer(search = "", ours = true) {
-  const page = browser(search), backs = [];
-  return { page, backs, address: new Address(ours, (asked) => backs.push(asked)) };
+/** A browser's address, as far as it is asked for. */
+function browser() {
+  const heard = {}, written = [];
+  globalThis.location = { href: "http://here/?x=1#a", search: "?x=1", hash: "#a" };
+  globalThis.addEventListener = (kind, deed) => { heard[kind] = deed; };
+  globalThis.history = { state: null, replaceState: (_, __, url) => { written.push(url.href); location.href = url.href; },
+    pushState: (_, __, url) => { written.push(`+${url.href}`); location.href = url.href; } };
+  return { heard, written };
 }
 
-test("the address is told at once, then at most now and then, and of many the last", (t) => {
+const { Address } = await import("../../../nonlocal_viz/canvas/address.js");
+const query = (x) => () => new URLSearchParams({ x: String(x) });
+
+test("what was to be said of an entry that is left is said of no other, and steps back meet no change", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { page, address } = sayer();
-  for (const x of [1, 2, 3]) address.say(() => query(`x=${x}`));
-  assert.deepEqual(page.states, ["http://here/?x=1"]);
+  const { heard, written } = browser(), backs = [], address = new Address(true, (asked) => backs.push(asked.get("x")));
+  address.say(query(2));
+  address.say(query(3));
+  assert.equal(written.length, 1);
+  heard.popstate();
+  assert.deepEqual(backs, ["1"]);
+  // The answer of this step, at once: it waits while further steps may come.
+  address.say(query(4));
+  t.mock.timers.tick(200);
+  heard.popstate();
   t.mock.timers.tick(399);
-  assert.equal(page.states.length, 1);
-  t.mock.timers.tick(1);
-  assert.deepEqual(page.states, ["http://here/?x=1", "http://here/?x=3"]);
-  address.say(() => query("x=4"));
-  t.mock.timers.tick(400);
-  assert.equal(page.states.at(-1), "http://here/?x=4");
-  t.mock.timers.tick(400);
-  address.say(() => query("x=4"));
-  address.say(() => null);
-  assert.equal(page.states.length, 3); // what it says already is not said again
-});
-
-test("names of others stay, ours are replaced", () => {
-  const { page, address } = sayer("?__theme=dark&x=1&pin=a&pin=b");
-  assert.deepEqual([...address.first.keys()], ["__theme", "x", "pin", "pin"]);
-  address.say(() => query("example=a&pin=c"));
-  assert.deepEqual(page.states, ["http://here/?__theme=dark&example=a&pin=c"]);
-});
-
-test("an entry of its own takes what was due with it", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { page, backs, address } = sayer("?x=0");
-  address.say(() => query("x=1"));
-  address.say(() => query("x=2"));
-  address.push(query("x=3"));
+  assert.equal(written.length, 1);
   t.mock.timers.tick(1000);
-  assert.deepEqual([page.entries, location.href], [["http://here/?x=1"], "http://here/?x=3"]);
-  address.push(query("x=3"));
-  assert.equal(page.entries.length, 1);
-  page.back();
-  assert.deepEqual(backs.map(String), ["x=1"]);
+  assert.equal(written.length, 1, "what was said before the last step is of no entry");
+  address.say(query(5));
+  assert.equal(written.length, 2);
+  heard.popstate();
+  address.say(query(6));
+  t.mock.timers.tick(400);
+  assert.match(written[2], /x=6/);
+  // A pause that began before the step does not end for what comes after it.
+  t.mock.timers.tick(350);
+  heard.popstate();
+  address.say(query(7));
+  t.mock.timers.tick(100);
+  assert.equal(written.length, 3);
+  t.mock.timers.tick(300);
+  assert.match(written[3], /x=7/);
 });
 
-test("a canvas that is not the first, and a page that may not, say nothing", () => {
-  const second = sayer("?x=1", false);
-  second.address.say(() => query("x=2"));
-  second.address.push(query("x=2"));
-  assert.deepEqual([second.page.states, second.page.entries, [...second.address.first]], [[], [], []]);
-  assert.equal(second.page.listeners.popstate, undefined);
-  const { address } = sayer();
-  history.replaceState = () => { throw new Error("SecurityError"); };
-  address.say(() => query("x=2"));
-  address.push(query("x=3"));
-  assert.equal(location.href, "http://here/?x=3"); // it is tried again
-  assert.equal(address.of(query("x=2")).href, "http://here/?x=2");
+test("whose picture a page is about, and the language, are said behind the # alone", () => {
+  browser();
+  const address = new Address(true, () => {});
+  address.behind = () => "lesson=4&here=1";
+  assert.equal(address.behindOf(new URL("http://here/?here=1&lang=zh&x=1#b")).href, "http://here/?x=1#lesson=4&here=1");
 });

@@ -6,7 +6,7 @@ import { Grid } from "../../../nonlocal_viz/canvas/core/grid.js";
 import { smallMap, supportOf } from "../../../nonlocal_viz/canvas/core/sums.js";
 import { spokenResult } from "../../../nonlocal_viz/canvas/lesson/asking.js";
 import { kindSink } from "../../../nonlocal_viz/canvas/lesson/cards/sink.js";
-import { diagramHtml, formOf, shapesOf } from "../../../nonlocal_viz/canvas/lesson/diagram.js";
+import { diagramHtml, drawnAs, shapesOf } from "../../../nonlocal_viz/canvas/lesson/diagram.js";
 import { figure, marked } from "../../../nonlocal_viz/canvas/lesson/figures.js";
 import { FORMULAS } from "../../../nonlocal_viz/canvas/lesson/formulas.js";
 import { withinTime } from "../../../nonlocal_viz/canvas/lesson/pages/time.js";
@@ -79,7 +79,7 @@ const FORMS = [
 
 for (const [name, block, drawn, score, op] of FORMS) {
   test(`the block is drawn as it computes: ${name}`, () => {
-    const html = diagramHtml({ say: (key) => key }, [], formOf(block));
+    const html = diagramHtml({ say: (key) => key }, [], drawnAs(block));
     for (const side of ["theta", "phi"]) {
       assert.equal(html.includes(`data-shape="${side}"`), drawn.includes(side));
       assert.equal(html.includes(`class="nlv-way" data-of="${side}"`), drawn.includes(side));
@@ -93,7 +93,7 @@ for (const [name, block, drawn, score, op] of FORMS) {
 }
 
 test("a block of which nothing is said is drawn as attention", () => {
-  assert.deepEqual(formOf(null), { raw: false, pooled: false, sum: false, op: "softmax" });
+  assert.deepEqual(drawnAs(null), { raw: false, pooled: false, sum: false, op: "softmax" });
 });
 
 test("pooled keys and what is asked change the sizes in the drawing", () => {
@@ -121,7 +121,7 @@ test("what is spoken of a choice without words ends where it ends", () => {
 
 test("a real block is drawn in its form", () => {
   for (const one of golden.cases) {
-    const block = blockOf(one), form = formOf(block);
+    const block = blockOf(one), form = drawnAs(block);
     assert.equal(form.sum, one.meta.pairwise.score === "sum");
     assert.equal(form.op.includes("softmax"), one.meta.pairwise.normalise === "softmax");
   }

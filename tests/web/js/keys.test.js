@@ -43,6 +43,7 @@ function session(changes = {}) {
   return { done, session: {
     ...all("save", "copyLink"), announce: (words) => done.push(["say", words]), isClip: true,
     setLook(look) { done.push(["setLook", look]); Object.assign(this.look, look); },
+    guest: { nextLanguage: write("tongue") },
     pointing: all("move", "hold", "letGo", "undo"), pinning: all("pin"), screen: { turnFull: write("full"), turnType: () => (done.push(["type"]), true) },
     scene: { film: all("step", "play"), stage: { zoom: { level: 1.5, ...all("by") } },
       colours: { fitting: (signed) => (signed ? ["berlin", "coolwarm"] : ["magma", "viridis"]) } },
@@ -66,7 +67,7 @@ test("what each key does, and says to those who hear", () => {
     o: look({ colour: true }, "Photo in colour on."), a: look({ arrows: true }, "Arrows on."),
     v: look({ veil: false }, "Opacity by weight off."), "[": look({ alpha: 0.93 }, "Opacity 93 %."),
     "]": look({ alpha: 0.98 }, "Opacity 98 %."), ",": [["step", -1]], ".": [["step", 1]], " ": [["play"]], "+": zoomed(1), "=": zoomed(1),
-    "-": zoomed(-1), 0: zoomed(-1e6), f: [["full"]], t: [["type"], ["say", "Larger type."]],
+    "-": zoomed(-1), 0: zoomed(-1e6), f: [["full"]], e: [["type"], ["say", "Larger type."]], t: [["tongue"]],
   };
   assert.deepEqual(Object.keys(all).sort(), Object.keys(wanted).sort());
   for (const [name, said] of Object.entries(wanted)) { all[name](); assert.deepEqual(done.splice(0), said, name); }

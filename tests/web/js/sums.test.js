@@ -107,7 +107,8 @@ test("where the strongest place lies, and that an even row is asked nothing even
 
 test("where nothing on the ring stands out, the strongest key is held against the weakest", () => {
   const { affinity, queries, keys } = blockOf(named("product, softmax, 1 heads, 1 frames")), q = 3, row = Float32Array.from(affinity.row(q));
-  const at = { lesson: { start: {} }, neutral: true, affinity, queries, keys, q, row, point: { x: 5, y: 5, t: 0 }, size: { width: 1e6, height: 1e6 } };
+  const at = { lesson: { start: {}, say: (key) => key },
+    neutral: true, affinity, queries, keys, q, row, point: { x: 5, y: 5, t: 0 }, size: { width: 1e6, height: 1e6 } };
   const scores = Array.from(row, (_, k) => affinity.score(q, k, 0)), { diff, ratio, s1, s2 } = scorePage.facts(at);
   near(diff.value, Math.max(...scores) - Math.min(...scores));
   near(ratio, Math.exp(diff.value));

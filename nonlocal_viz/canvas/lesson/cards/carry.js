@@ -1,6 +1,6 @@
 // Weight is not contribution: what a key adds is its weight times its value behind W_z.
 
-import { isEven } from "../../core/grading.js";
+import { isEven, sameAll } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf, sumOf } from "../../core/sums.js";
 import { letteredPlace } from "../asking.js";
@@ -39,6 +39,7 @@ export const carryCard = {
   },
   after: (at) => {
     const adds = carriedOf(at);
+    if (adds && sameAll(at.row) && sameAll(adds)) return "limits.carry.agree.even";
     return adds && bestOf(adds) === bestOf(at.row) ? "limits.carry.agree" : "limits.carry.after";
   },
   facts: (at) => {

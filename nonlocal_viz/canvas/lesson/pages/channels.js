@@ -3,6 +3,7 @@
 import { channelTable, shuffled, smallMap } from "../../core/sums.js";
 import { drawTable } from "../bars.js";
 import { liveHtml, tiny } from "../figures.js";
+import { dividedBy, formOf } from "../texts.js";
 import { placesFor, showShuffle, shuffles } from "./cells.js";
 import { shuffledRow } from "../../core/sums.js";
 
@@ -56,7 +57,7 @@ function drawChannels(at, box) {
 
 /** @type {import("../../pages.js").Page} */
 export const channelsPage = {
-  name: "channels", veil: false, pointer: "query", stages: ["theta", "phi", "score"], formulas: ["positions"],
+  name: "channels", veil: false, pointer: "query", stages: ["theta", "phi", "score"], formulas: ["positions"], softmax: true,
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   before: ({ queries, keys, affinity }) => ({ n: queries.count, m: keys.count, d: affinity.channels }),
   facts: ({ queries, keys, affinity }) => ({ positionNumbers: queries.count * keys.count, channelNumbers: affinity.channels ** 2 }),
@@ -64,13 +65,15 @@ export const channelsPage = {
     const n = queries.count, m = keys.count, d = affinity.channels, size = (/** @type {number} */ a, /** @type {number} */ b) => ({ words: `${a} \u00d7 ${b}` });
     return affinity.pairwise.score !== "product" || d === m ? null : { kind: "which", right: 1, options: [size(d, d), size(n, m), size(n, d)] };
   },
+  after: ({ keys }) => (keys.cells[0] > 1 ? "channels.after.clip" : "channels.after"),
   check: ({ lesson }) => ({ kind: "which", right: 0, options: ["same", "twice", "four"].map((name) => ({ words: lesson.say(`channels.check.${name}`) })) }),
   // How large the table is, is what is asked.
   plan: ({ revealed }) => (revealed ? {} : { hidden: ["score", "A"] }),
   body: (at) => {
-    const { lesson, revealed, memo, queries, keys, affinity } = at, n = String(queries.count), m = String(keys.count), d = String(affinity.channels);
+    const { lesson, revealed, memo, queries, keys, affinity } = at, n = String(queries.count), m = String(keys.count), d = String(affinity.channels),
+      positions = lesson.say(formOf(at) ? "channels.positions.form" : "channels.positions", { n, m, what: dividedBy(at) });
     if (!revealed || affinity.pairwise.score !== "product") return "";
-    return `<div class="nlv-try"><div class="nlv-small2 nlv-table"><figure><canvas data-table="positions" data-of="A" role="img" aria-label="${lesson.say("channels.positions", { n, m })}"></canvas><figcaption>${lesson.say("channels.positions", { n, m })}</figcaption></figure>
+    return `<div class="nlv-try"><div class="nlv-small2 nlv-table"><figure><canvas data-table="positions" data-of="A" role="img" aria-label="${positions}"></canvas><figcaption>${positions}</figcaption></figure>
       <figure><canvas data-table="channels" role="img" aria-label="${lesson.say("channels.channels", { d })}"></canvas><figcaption>${lesson.say("channels.channels", { d })}</figcaption></figure></div>
       <p class="nlv-live">${lesson.say("channels.live", { row: liveHtml("rowNow"), moved: liveHtml("channelMoved") })}</p>
       ${shuffles(at) ? `<p class="nlv-tools"><button type="button" class="nlv-button" data-act="shuffle" aria-pressed="${Boolean(memo.shuffled)}">${lesson.say(memo.shuffled ? "cells.back" : "cells.shuffle")}</button></p>

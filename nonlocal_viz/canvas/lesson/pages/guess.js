@@ -1,6 +1,6 @@
 // One cell can look at any other, however far.
 
-import { gradedPlace, isEven, ringPlaces } from "../../core/grading.js";
+import { firstOf, gradedPlace, isEven, ringPlaces } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { bestOf } from "../../core/sums.js";
 import { letteredPlace } from "../asking.js";
@@ -24,11 +24,13 @@ export function apart({ queries, keys, q }, k) {
   return Math.round(Math.hypot(u - x, v - y));
 }
 
-/** Where the strongest key lies: "even" where none stands out, "self", "near" for a neighbour, "frame" for another frame, "far".
+/** Where the strongest key lies: "even" where none stands out, "tie" where several share the first rank,
+ * "self", "near" for a neighbour, "frame" for another frame, "far".
  * @param {At} at */
 function kindGuess(at) {
   const { row, keys, point } = at, best = bestOf(row), own = keys.find(point.x, point.y, point.t);
   if (isEven(row)) return "even";
+  if (firstOf(row) > 1) return "tie";
   if (best === own) return "self";
   const [a, b] = [best, own].map((k) => keys.unflat(k));
   if (a[0] !== b[0]) return "frame";
@@ -82,7 +84,7 @@ export const guessPage = {
   facts: (at) => {
     const best = bestOf(at.row), own = at.keys.find(at.point.x, at.point.y, at.point.t);
     const reach = reachGuess(at);
-    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best), frame: at.point.t,
+    return { peakTimes: timesGuess(at, best), selfTimes: own < 0 ? 0 : timesGuess(at, own), distance: apart(at, best), frame: at.point.t, ties: firstOf(at.row),
       bestFrame: at.keys.unflat(best)[0], reach: apart(at, reach), reachTimes: timesGuess(at, reach) };
   },
   after: (at) => (at.neutral ? `guess.after.${kindGuess(at)}` : "guess.after"),
@@ -96,8 +98,12 @@ export const guessPage = {
     at.lesson.marks.box("moved", at.queries.rect(other), "nlv-query held");
     return { weights, grid: at.keys, signed: at.block.meta.signed, top: weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0) };
   },
-  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live">${lesson.say("guess.live", { now: liveHtml("nowTimes"), far: liveHtml("nowFar") })}</p>`),
-  draw: (at) => {
+  body: ({ lesson, revealed }) => (!revealed ? "" : `<p class="nlv-live" data-live="first">${lesson.say("guess.live", { now: liveHtml("nowTimes"), far: liveHtml("nowFar") })}</p>
+    <p class="nlv-live" data-live="even" hidden>${lesson.say("guess.live.even")}</p>`),
+  draw: (at, box) => {
+    // Of a row without a first place none is named.
+    const even = isEven(at.row);
+    for (const one of /** @type {NodeListOf<HTMLElement>} */ (box.querySelectorAll("[data-live]"))) one.hidden = (one.dataset.live === "even") !== even;
     const best = bestOf(at.row);
     at.lesson.put("nowTimes", timesGuess(at, best));
     at.lesson.put("nowFar", apart(at, best));

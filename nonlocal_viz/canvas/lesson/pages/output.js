@@ -85,6 +85,11 @@ export const outputPage = {
   },
   ask: ({ lesson }) => ({ kind: "which", right: 2, options: ["black", "even", "same"].map((name) => ({ words: lesson.say(`output.ask.${name}`) })) }),
   check: ({ lesson }) => ({ kind: "which", right: 1, options: ["mixture", "added", "replaced"].map((name) => ({ words: lesson.say(`output.check.${name}`) })) }),
+  key: (at, name) => {
+    if (name !== "more") return undefined;
+    const parts = tensorsOutput(at), { yLeast, yMost } = parts ? spreadOutput(at, parts) : {};
+    return yLeast && yMost && yLeast.text === yMost.text ? "output.more.even" : undefined;
+  },
   body: bodyOutput, draw: drawOutput,
   paint: (at) => {
     const parts = tensorsOutput(at);

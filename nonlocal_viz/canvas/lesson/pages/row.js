@@ -1,12 +1,13 @@
 // One row: the scores of one query compete in a softmax over positions.
 
 import { bestOf, pooledKeys, scoresAmong, scoresOf, softmax, sumOf, supportOf } from "../../core/sums.js";
-import { ringPlaces } from "../../core/grading.js";
+import { ringPlaces, sameAll } from "../../core/grading.js";
 import { middle } from "../../core/grid.js";
 import { letteredPlace } from "../asking.js";
 import { decimal, liveHtml, timesEven, tiny } from "../figures.js";
 import { onLog } from "../../core/grading.js";
 import { followSweep } from "../sweeping.js";
+import { dividedBy, formOf, keyOf } from "../texts.js";
 
 /** @typedef {import("../../pages.js").At} At */
 
@@ -22,6 +23,7 @@ const ROW_SMALL = 0.01;
 /** @param {At} at @returns {import("../../pages.js").Question | null} */
 function askRow(at) {
   const { lesson, row, keys, neutral, size, queries, q, point } = at;
+  if (formOf(at)) return null;
   if (!neutral) {
     const values = ROW_PLACES.map(([, place]) => row[keys.find(...place)] * row.length);
     return { kind: "which", right: values.indexOf(Math.max(...values)), options: ROW_PLACES.map(([name, place], i) => ({ words: lesson.say(`row.ask.${name}`), ...timesEven(values[i]), place })) };
@@ -91,22 +93,28 @@ const heatAt = (heat) => Math.log(heat / COLDEST) / Math.log(HOTTEST / COLDEST);
 
 /** @type {import("../../pages.js").Page} */
 export const rowPage = {
-  name: "row", veil: true, pointer: "query", stages: ["score", "A"], formulas: ["softmax"],
+  name: "row", veil: true, pointer: "query", stages: ["score", "A"], formulas: ["softmax"], softmax: true,
   start: { example: "coffee", block: "layer2.1", x: 140, y: 270 },
-  before: ({ queries, keys }) => ({ n: queries.count, m: keys.count }),
+  before: (at) => ({ n: at.queries.count, m: at.keys.count, what: dividedBy(at) }),
   facts: (at) => {
     // Of the keys that get an even share at least, the one that gives back least of what it gets.
     const { row: given, affinity, block, keys, lesson } = at, found = lesson.swept.get(block), colsum = found ? Math.max(...found.columns) : undefined;
     const back = block.meta.pooled || keys.cells[0] > 1 ? null : Float32Array.from(affinity.column(at.q));
-    if (!back) return { colsum };
+    const rowsum = decimal(sumOf(given), 3);
+    if (!back) return { colsum, rowsum };
     const most = given.reduce((best, w, k) => (w * keys.count >= 1 && w / back[k] > given[best] / back[best] ? k : best), bestOf(given));
-    return { colsum, there: given[most], back: back[most] };
+    return { colsum, rowsum, there: given[most], back: back[most] };
   },
-  after: ({ block, keys }) => (block.meta.pooled || keys.cells[0] > 1 ? "row.after.pooled" : "row.after"),
+  after: (at) => {
+    if (formOf(at)) return keyOf(at, "after");
+    if (at.block.meta.pooled || at.keys.cells[0] > 1) return "row.after.pooled";
+    return sameAll(at.row) ? "row.after.even" : "row.after";
+  },
+  none: (at) => (formOf(at) ? "row.none.form" : undefined),
   ask: askRow,
   check: (at) => {
     const { lesson, block, keys, point } = at, found = lesson.swept.get(block), mine = keys.find(point.x, point.y, point.t);
-    if (at.affinity.heads > 1 || mine < 0) return null;
+    if (at.affinity.heads > 1 || mine < 0 || formOf(at)) return null;
     if (!found) followSweep(at, () => lesson.render());
     return found ? { kind: "which", right: 1, options: [
       { words: lesson.say("row.check.one") }, { words: lesson.say("row.check.any"), value: found.columns[mine] }, { words: lesson.say("row.check.none") },

@@ -43,8 +43,8 @@ function bodySame(at) {
   const press = (/** @type {string} */ way) => `<button type="button" class="nlv-button" data-act="way" data-choice="${way}" aria-pressed="${(memo.way || "as") === way}">${lesson.say(`same.way.${way}`)}</button>`;
   const rows = [["theta", "\u03b8", "query Q"], ["phi", "\u03c6", "key K"], ["g", "g", "value V"], ["wz", "W<sub>z</sub>, BN", lesson.say("same.projection")]];
   return `<div class="nlv-try"><div class="nlv-small2">${map("ours")}${map("theirs")}</div>
-    <table><tr><th>${lesson.say("same.names")}</th><th>Transformer</th><th>torch.nn.MultiheadAttention</th></tr>${rows.map(([of, ours, theirs]) =>
-    `<tr><td><span class="nlv-of" data-of="${of}">${ours}</span></td><td>${theirs}</td><td><code>${{ theta: "in_proj_weight[:C]", phi: "in_proj_weight[C:2C]", g: "in_proj_weight[2C:]", wz: "out_proj" }[of]}</code></td></tr>`).join("")}</table>
+    <div class="nlv-wide" tabindex="0" role="region" aria-label="${lesson.say("same.title")}"><table><tr><th>${lesson.say("same.names")}</th><th>Transformer</th><th>torch.nn.MultiheadAttention</th></tr>${rows.map(([of, ours, theirs]) =>
+    `<tr><td><span class="nlv-of" data-of="${of}">${ours}</span></td><td>${theirs}</td><td><code>${{ theta: "in_proj_weight[:C]", phi: "in_proj_weight[C:2C]", g: "in_proj_weight[2C:]", wz: "out_proj" }[of]}</code></td></tr>`).join("")}</table></div>
     ${plainSame(at) ? `<h3>${lesson.say("same.differs")}</h3><p class="nlv-tools">${["as", "scaled", "heads"].map(press).join("")}</p>
     <p class="nlv-live">${lesson.say("same.live", { ours: liveHtml("supportOurs"), scaled: liveHtml("supportScaled"), least: liveHtml("supportLeast"), most: liveHtml("supportMost") })}</p>` : ""}
     <details class="nlv-often"${memo.python ? " open" : ""}><summary data-act="python">${lesson.say("same.python")}</summary><div class="nlv-code"><pre tabindex="0"><code>${SAME_SNIPPET}</code></pre></div></details></div>`;
@@ -68,7 +68,7 @@ const SAME_SNIPPET = [
 
 /** @type {import("../../pages.js").Page} */
 export const samePage = {
-  name: "same", veil: false, pointer: "query", stages: ["theta", "phi", "g", "wz"], formulas: ["attention"],
+  name: "same", veil: false, pointer: "query", stages: ["theta", "phi", "g", "wz"], formulas: ["attention"], softmax: true,
   start: { example: "astronaut", block: "layer2.1", x: 160, y: 400 },
   needs: (_block, { x, y, t }) => ({ same: { want: "same", x, y, frame: t } }),
   before: () => ({}),
