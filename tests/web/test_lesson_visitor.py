@@ -103,10 +103,11 @@ def test_one_meaning_a_key_and_the_list_in_chinese(visit: Any) -> None:
         assert words in listed
     assert "arrows" not in listed and "wheel" not in listed
     seen.page.locator("dialog.nlv-keys button").click()
+    seen.page.locator("dialog.nlv-keys").wait_for(state="hidden")
     seen.page.keyboard.press("t")
-    assert seen.tool("lesson.lang") == "en"
+    seen.wait("tool.lesson.lang === 'en'")
     seen.page.keyboard.press("e")
-    assert seen.page.locator(".nlv-large").count()
+    seen.page.locator(".nlv-large").first.wait_for(state="attached")
     seen.page.keyboard.press("e")
     # The path of the page before is not left standing while a page opens, in no language.
     seen.page.locator('[data-act="lesson"]').first.click()
@@ -155,7 +156,7 @@ def test_paper_has_the_scale_the_choices_and_the_card(visit: Any) -> None:
     seen.wait("tool.lesson && tool.lesson.ready")
     seen.page.emulate_media(media="print")
     assert seen.page.locator(".nlv-barname").is_visible()
-    assert "scale" in seen.page.locator(".nlv-barname").inner_text()
+    seen.page.locator(".nlv-barname", has_text="scale").wait_for()
     assert seen.page.locator('[data-act="axis"]').first.is_visible()
     assert not seen.page.locator('[data-act="show"], [data-act="next"]').first.is_visible()
     seen.page.emulate_media(media="screen")

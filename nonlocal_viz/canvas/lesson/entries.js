@@ -24,9 +24,7 @@ export class Entries {
 
   /** The address. @param {boolean} [entry] whether Back is to come back to what was said before */
   say(entry = false) {
-    const { address } = this.lesson.session;
-    if (entry) address.flush();
-    const url = address.behindOf(new URL(location.href));
+    const url = this.lesson.session.address.behindOf(new URL(location.href));
     if (url.href === location.href) return;
     try { history[entry ? "pushState" : "replaceState"](history.state, "", url); } catch { /* a page that may not */ }
   }

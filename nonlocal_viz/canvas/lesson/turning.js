@@ -14,6 +14,7 @@ export class Turning {
   to(number, here = false) {
     const { lesson } = this;
     if (number === lesson.number || number < 0 || number > PAGES.length) return;
+    this.settle();
     this.leave(number, here);
     lesson.entries.say(true);
     this.quietly(() => { if (here || !number) lesson.session.shown(); else this.arrive(); });
@@ -21,6 +22,9 @@ export class Turning {
     if (number) lesson.frame.focusTitle();
     else lesson.session.scene.stage.picture.focus({ preventScroll: true });
   }
+
+  /** What was to be said of the page that is left is said in its own entry, while the address is still its own. */
+  settle() { this.lesson.session.address.flush(); }
 
   /** What comes now is said in the entry that is there. @param {() => void} come */
   quietly(come) {
@@ -64,6 +68,7 @@ export class Turning {
   /** Another state of the same page, as an entry of its own. @param {string} door */
   goThrough(door) {
     const { lesson } = this;
+    this.settle();
     this.leave(lesson.number, false, { door });
     lesson.entries.say(true);
     this.quietly(() => this.arrive());
