@@ -76,7 +76,7 @@ export class Frame {
   /** @param {string} html @param {import("../core/answer.js").Block | null} block @param {import("../pages.js").Plan} [plan] */
   write(html, block, plan = {}) {
     const { article, lesson } = this, kept = focusOf(article), { stages } = lesson.page, form = drawnAs(block),
-      now = `${lesson.tongue.now} ${stages.join()} ${JSON.stringify(form)}`;
+      now = `${lesson.tongue.now} ${stages.join()} ${Object.values(form).join()}`;
     article.innerHTML = html;
     if (this.stages !== now) this.plan.innerHTML = `<p class="nlv-planhint">${lesson.say("lesson.plan")}</p>${diagramHtml(lesson, stages, form)}`;
     this.stages = now;
