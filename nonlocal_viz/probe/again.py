@@ -223,6 +223,12 @@ def first_tensor(
     return found[0] if found else None
 
 
+def shape_of(call: Call) -> tuple[int, ...]:
+    """Of the first tensor that a call was given; () where there is none."""
+    first = first_tensor(call.args, call.kwargs)
+    return () if first is None else tuple(first[1].shape)
+
+
 def tensors(
     args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
 ) -> list[tuple[int | str, Tensor]]:

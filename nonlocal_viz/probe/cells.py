@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.fitting import Lattice
-from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions
-from nonlocal_viz.probe.records import Call
 
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
 _CELLS, _LARGE = 6, 5
@@ -37,7 +36,7 @@ def follow_picture(
     first = len(positions.before)
     for cell in cells:
         change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
-        moved = far(again.input(change, path, shape=shape) - still, axes)
+        moved = far(again.input(change, path, shape=shape) - still, axes)[0]
         found = int(moved[first : first + positions.cells].argmax())
         if apart(found, cell, positions.grid) > near:
             return False
@@ -52,18 +51,18 @@ def follow_map(again: Again, path: str, axes: Axes, of_map: Axes, positions: Pos
     for cell in telling(positions):
         where = torch.arange(positions.cells)[None] == cell
         where = where.expand(still.shape[axes.batch], -1)
-        moved = far(again.input(partial(of_map.shifted, where=where), path) - still, axes)
+        moved = far(again.input(partial(of_map.shifted, where=where), path) - still, axes)[0]
         if int(moved.argmax()) != cell:
             return False
     return True
 
 
 def far(moved: Tensor, axes: Axes) -> Tensor:
-    """(positions,) How far each position of the first image moved."""
+    """(images, positions) How far each position moved."""
     count = len(axes.positions)
     moved = moved.float().movedim((axes.batch, *axes.positions), tuple(range(1 + count)))
-    one: Tensor = moved[0].flatten(0, count - 1).flatten(1).norm(dim=1)
-    return one
+    each: Tensor = moved.flatten(1, count).flatten(2).norm(dim=2)
+    return each
 
 
 def telling(positions: Positions) -> list[int]:
@@ -110,12 +109,6 @@ def _at_cell(
     # A picture of one colour has no spread of its own.
     picture[at] = part + noise * picture.float().std().clamp_min(0.1).to(part.dtype)
     return picture
-
-
-def shape_of(call: Call) -> tuple[int, ...]:
-    first = first_tensor(call.args, call.kwargs)
-    assert first is not None
-    return tuple(first[1].shape)
 
 
 def three(grid: Sequence[int]) -> tuple[int, int, int]:

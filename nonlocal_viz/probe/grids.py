@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.again import Again, first_tensor, shape_of
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
@@ -25,7 +25,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
-from nonlocal_viz.probe.stream import Stream, common, keeps, shape_of
+from nonlocal_viz.probe.stream import Stream, common, keeps
 from nonlocal_viz.probe.watch import Watch
 
 #: Earlier modules of which it is asked whether their tokens are those of a later one.

@@ -104,7 +104,7 @@ class _Moved:
             shifted[first] = torch.where(mask, x[first] + noise[first] * size, x[first])
             return shifted
 
-        return far(self._run(change) - self._still, self._axes)
+        return far(self._run(change) - self._still, self._axes)[0]
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
         path, shape = self._convolved.call.path, self._convolved.shape

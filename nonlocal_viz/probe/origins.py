@@ -7,13 +7,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, tensors
+from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, shape_of, tensors
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
 from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError
 from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
-from nonlocal_viz.probe.stream import Stream, common, outermost, shape_of, table
+from nonlocal_viz.probe.stream import Stream, common, outermost, table
 from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.together import Joined, kind
 from nonlocal_viz.probe.watch import Watch

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, first_tensor
-from nonlocal_viz.probe.cells import follow_map, follow_picture, shape_of, three
+from nonlocal_viz.probe.again import Again, first_tensor, shape_of
+from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.stream import outermost
 from nonlocal_viz.probe.watch import Watch
 
 
@@ -29,9 +30,7 @@ class Rasters:
         """What the positions of x are, which the last of the nested ``calls`` is given; None where they are
         no raster of the picture, and in no order that is known."""
         # Of modules in each other that are given the same, the outermost is asked.
-        first = len(calls) - 1
-        while first and _given(calls[first - 1]) == tuple(x.shape):
-            first -= 1
+        first = outermost(calls)
         key = id(calls[first]), axes
         if key not in self._known:
             self._known[key] = self._read(x, axes, calls[: first + 1])
@@ -88,8 +87,3 @@ class Rasters:
         number = next(i for i, c in enumerate(self._watch.calls) if c is call)
         before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
         return order.found(again, before, given, axes, images, plain.cells, 0)
-
-
-def _given(call: Call) -> tuple[int, ...] | None:
-    first = first_tensor(call.args, call.kwargs)
-    return None if first is None else tuple(first[1].shape)

@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.again import Again, first_tensor
+from nonlocal_viz.probe.again import Again, shape_of
+from nonlocal_viz.probe.cells import far
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
@@ -53,12 +54,6 @@ class Stream:
             for code in (slots.query, slots.key)
         )
         return Slots(Axes(0, (2, 3)), query, key, self.images, count, count)
-
-
-def shape_of(call: Call) -> tuple[int, ...]:
-    """Of the first tensor that a call was given; () where there is none."""
-    first = first_tensor(call.args, call.kwargs)
-    return () if first is None else tuple(first[1].shape)
 
 
 def outermost(calls: Sequence[Call]) -> int:
@@ -102,10 +97,7 @@ def keeps(stream: Stream, calls: Sequence[Call], again: Again, ancestor: Call) -
         where = (torch.arange(images * count) == token).view(images, count)
         change = partial(axes.shifted, where=where)
         moved = again.input(change, paths[1], before=before, shape=shape) - still
-        far = moved.float().movedim(
-            (axes.batch, *axes.positions), tuple(range(1 + len(axes.positions)))
-        )
-        if int(far.flatten(1 + len(axes.positions)).norm(dim=-1).flatten().argmax()) != token:
+        if int(far(moved, axes).argmax()) != token:
             return False
     return True
 

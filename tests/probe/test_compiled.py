@@ -6,16 +6,7 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import flex_attention
 
 import nonlocal_viz as nv
-
-
-class Attends(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.qkv = nn.Linear(8, 24)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, -1)
-        return (q @ k.mT).softmax(-1) @ v
+from tests.probe.small import Attends
 
 
 class Net(nn.Module):

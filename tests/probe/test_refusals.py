@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.families import family_of, global_context
+from tests.probe.small import Attends
 
 
 class Channels(nn.Module):
@@ -67,16 +68,6 @@ def test_its_kind_is_said(kind: type[nn.Module], said: str) -> None:
         net(torch.randn(2, 12, 8))
     assert not probe.maps
     assert said in probe.refused["1"]
-
-
-class Attends(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.qkv = nn.Linear(8, 24)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, -1)
-        return (q @ k.mT).softmax(-1) @ v
 
 
 class Decoder(nn.Module):

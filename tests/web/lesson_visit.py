@@ -1,8 +1,12 @@
 """A learner at the lesson: what the page shows before and behind each answer, in both languages."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.web.conftest import Visit
 
 PAGES = (
     "guess",
@@ -128,3 +132,16 @@ def rounded(text: str) -> tuple[float, float]:
     digits, _, power = plain.partition("e")
     decimals = len(digits.partition(".")[2])
     return float(plain), 0.5 * 10.0 ** (int(power or 0) - decimals)
+
+
+@contextmanager
+def at_the_lesson(address: str, chromium: Any) -> Iterator[Learner]:
+    """A learner before the first page, wide and in English, to whom nothing goes wrong."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en")
+    visit = Visit(context.new_page())
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    visit.page.goto(f"{address}#lesson=1")
+    visit.wait("tool.lesson && tool.lesson.ready")
+    yield Learner(visit)
+    context.close()
+    assert not visit.errors

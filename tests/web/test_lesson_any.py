@@ -14,8 +14,7 @@ import nonlocal_viz as nv
 from nonlocal_viz.canvas import canvas_words
 from nonlocal_viz.media import encode_webm
 from tests.web import lesson_numbers as numbers
-from tests.web.conftest import Visit
-from tests.web.lesson_visit import Learner, Shown, rounded
+from tests.web.lesson_visit import Learner, Shown, at_the_lesson, rounded
 
 pytestmark = pytest.mark.browser
 
@@ -52,14 +51,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def learner(address: str, chromium: Any) -> Iterator[Learner]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en")
-    visit = Visit(context.new_page())
-    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    visit.page.goto(f"{address}#lesson=1")
-    visit.wait("tool.lesson && tool.lesson.ready")
-    yield Learner(visit)
-    context.close()
-    assert not visit.errors
+    with at_the_lesson(address, chromium) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

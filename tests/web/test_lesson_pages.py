@@ -11,8 +11,7 @@ import pytest
 
 import nonlocal_viz as nv
 from tests.web import lesson_numbers as numbers
-from tests.web.conftest import Visit
-from tests.web.lesson_visit import PAGES, Learner, Shown, rounded
+from tests.web.lesson_visit import PAGES, Learner, Shown, at_the_lesson, rounded
 
 pytestmark = pytest.mark.browser
 
@@ -23,13 +22,8 @@ CLOSE = 2e-2
 
 @pytest.fixture(scope="module")
 def learner(address: str, chromium: Any) -> Iterator[Learner]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en")
-    visit = Visit(context.new_page())
-    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    visit.page.goto(f"{address}#lesson=1")
-    yield Learner(visit)
-    context.close()
-    assert not visit.errors
+    with at_the_lesson(address, chromium) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

@@ -40,14 +40,14 @@ export function discMass(row, grid, x, y, radius, t = 0) {
 /** @param {{ width: number, height: number }} size */
 export const discRadius = ({ width, height }) => DISC * Math.hypot(width, height);
 
-/** How much of what the best disc holds each of some places has. @param {ArrayLike<number>} row @param {Grid} grid
+/** How much of what the best disc holds the disc of a place has. @param {ArrayLike<number>} row @param {Grid} grid
  * @param {{ width: number, height: number }} size
- * @param {[number, number][]} places @param {number} [t] */
-export function whereScores(row, grid, size, places, t = 0) {
+ * @param {[number, number]} place @param {number} [t] */
+function discShare(row, grid, size, [x, y], t = 0) {
   const radius = discRadius(size), frame = grid.cells[1] * grid.cells[2];
   let best = 0;
   for (let k = 0; k < frame; k++) best = Math.max(best, discMass(row, grid, ...middle(grid.rect(k)), radius, t));
-  return places.map(([x, y]) => (best ? Math.min(1, discMass(row, grid, x, y, radius, t) / best) : 0));
+  return best ? Math.min(1, discMass(row, grid, x, y, radius, t) / best) : 0;
 }
 
 /** Whether a place lies beside the strongest cell of a frame: within so many cells of its middle, but not further than two discs reach.
@@ -65,7 +65,7 @@ export function besideBest(row, grid, size, [x, y], t = 0) {
  * @param {ArrayLike<number>} row @param {Grid} grid @param {{ width: number, height: number }} size @param {[number, number]} place
  * @param {number} [t] */
 export function gradedPlace(row, grid, size, place, t = 0) {
-  const [score] = whereScores(row, grid, size, [place], t);
+  const score = discShare(row, grid, size, place, t);
   return { score, pass: score >= PASS || (score > 0 && besideBest(row, grid, size, place, t)) };
 }
 
