@@ -36,6 +36,19 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a network of your own instead, such as my.code:net: a module, or what makes one",
     )
     parser.add_argument("--checkpoint", type=Path, help="a file of weights for that network")
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="HxW",
+        help="pixels that pictures are squashed to, of a network that reads one size alone",
+    )
+    for name, what in (("--mean", "mean"), ("--std", "standard deviation")):
+        parser.add_argument(
+            name,
+            type=colours(name),
+            metavar="R,G,B",
+            help=f"the {what} of colours, 0 to 1, that the network was trained with",
+        )
     add_encoding(parser)
 
 
@@ -74,7 +87,29 @@ def open_model(arguments: argparse.Namespace) -> Any:
                 "--checkpoint is for --module, timm: and their like; a file of its own is --model FILE."
             )
         options["checkpoint"] = arguments.checkpoint
+    options.update(preparing(arguments, name))
     return load_model(name, arguments.device, **options)
+
+
+def preparing(arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """What ``--size``, ``--mean`` and ``--std`` say of how pictures are prepared, for ``load_model``.
+
+    Raises:
+        ArgumentError: one of the colours without the other, or a size for a network of ours.
+    """
+    options: dict[str, Any] = {}
+    if (arguments.mean is None) != (arguments.std is None):
+        raise ArgumentError("--mean and --std go together: give both, or neither.")
+    if arguments.mean is not None:
+        options["normalisation"] = arguments.mean, arguments.std
+    if arguments.size is not None:
+        if ":" not in name:
+            raise ArgumentError(
+                "--size is for --module, timm: and their like; other networks read any size, and "
+                "--short-side says how large."
+            )
+        options["size"] = arguments.size
+    return options
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +145,28 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 class ArgumentError(NonlocalVizError):
     """A value that an option cannot have. No ValueError, as OptionError is: argparse would replace the
     sentence of one by its own."""
+
+
+def size(text: str) -> tuple[int, int]:
+    """``224x288`` -> (224, 288): rows and columns; ``224`` is a square."""
+    read = whole("--size", 1)
+    sides = [read(word) for word in text.lower().replace("×", "x").split("x")]
+    if len(sides) > 2:
+        raise ArgumentError(f"--size takes HEIGHTxWIDTH, such as 224x224, not {text[:40]!r}.")
+    return sides[0], sides[-1]
+
+
+def colours(option: str) -> Callable[[str], tuple[float, ...]]:
+    """The type of an option that takes three numbers, one a colour."""
+    read = number(option, 0)
+
+    def three(text: str) -> tuple[float, ...]:
+        numbers = tuple(read(word) for word in several(text))
+        if len(numbers) != 3:
+            raise ArgumentError(f"{option} takes three numbers, R,G,B, not {text[:40]!r}.")
+        return numbers
+
+    return three
 
 
 def several(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from nonlocal_viz.commands.arguments import (
     add_model,
     add_quiet,
     number,
+    preparing,
     several,
     whole,
 )
@@ -117,6 +118,7 @@ def _look(arguments: argparse.Namespace) -> Any:
                 "--checkpoint is for --module, timm: and their like; a file of its own is --model FILE."
             )
         options = (("checkpoint", str(arguments.checkpoint.absolute())),)
+    options = (*options, *preparing(arguments, name).items())
     if arguments.module is None and Path(name).is_file():
         # Workers may stand elsewhere.
         name = str(Path(name).absolute())

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.limits import LIMITS
+from nonlocal_viz.probe.arguments import exchanged, first_tensor, tensors
 from nonlocal_viz.probe.compiled import eagerly
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.watch import Watch
@@ -131,12 +132,17 @@ class Again:
             )
         self._allowance.check()
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
-        at, tensor = tensors(args, kwargs)[self.nth]
+        found = tensors(args, kwargs)
+        if len(found) <= self.nth:
+            raise UnprovenError(
+                f"{type(self.call.module).__name__} is given no tensor of features that could be changed "
+                "to see which token moves; give grid=(H, W)."
+            )
+        tensor = found[self.nth][1]
         changed = change(tensor.detach().clone())
-        if isinstance(at, int):
-            # Self-attention may be given one tensor as query, key and value.
-            args = [changed if a is tensor else a for a in args]
-        kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
+        # Self-attention may be given one tensor as query, key and value.
+        args = [exchanged(a, tensor, changed) for a in args]
+        kwargs = {k: exchanged(v, tensor, changed) for k, v in kwargs.items()}
         devices = [tensor.device] if tensor.device.type == "cuda" else []
         begun = time.thread_time()
         try:
@@ -201,8 +207,8 @@ def _changing_input(
         new = _laid_as(first[1], change(first[1].detach().clone()))
         same = first[1]
         return (
-            tuple(new if a is same else a for a in args),
-            {k: new if v is same else v for k, v in kwargs.items()},
+            tuple(exchanged(a, same, new) for a in args),
+            {k: exchanged(v, same, new) for k, v in kwargs.items()},
         )
 
     return twin.get_submodule(path).register_forward_pre_hook(changed, with_kwargs=True)
@@ -213,35 +219,6 @@ def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
     if call.lowered is None:
         return nullcontext()
     return torch.autocast(tensor.device.type, call.lowered)
-
-
-def first_tensor(
-    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
-) -> tuple[int | str, Tensor] | None:
-    """(position or name, tensor) of the first argument that holds features: floating, 3 axes or more."""
-    found = tensors(args, kwargs)
-    return found[0] if found else None
-
-
-def shape_of(call: Call) -> tuple[int, ...]:
-    """Of the first tensor that a call was given; () where there is none."""
-    first = first_tensor(call.args, call.kwargs)
-    return () if first is None else tuple(first[1].shape)
-
-
-def tensors(
-    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
-) -> list[tuple[int | str, Tensor]]:
-    """(position or name, tensor) of all arguments that hold features, each tensor once; nested ones have no
-    shape to read."""
-    found: dict[int, tuple[int | str, Tensor]] = {}
-    given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
-    for at, value in given:
-        if not isinstance(value, Tensor) or value.is_nested:
-            continue
-        if value.is_floating_point() and value.ndim >= 3:
-            found.setdefault(id(value), (at, value))
-    return list(found.values())
 
 
 def twin_of(

@@ -24,6 +24,7 @@ from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.glance import Glance, plain
 from nonlocal_viz.probe.origins import own_call
+from nonlocal_viz.probe.prepared import Calling, prepare_of
 from nonlocal_viz.probe.reading import Reader
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.shown import (
@@ -42,29 +43,19 @@ _NONE_FOUND = (
     "of queries and keys, behind a softmax or not, that is multiplied with values. "
     "Squeeze-and-excitation, gates and pooling have none."
 )
-_COLOURS_ASSUMED = (
-    "The mean and standard deviation of ImageNet are assumed for the colours: "
-    "attach(model, prepare=nv.Prepare(...)) gives others."
-)
 _TUBES = "Its cells hold {} frames each; the first of them stands for all."
-#: How a network is called with what it reads.
-_Call = Callable[[nn.Module, Tensor], Any]
 
 
 class Probe:
     """What was seen of a network; and the network as a :class:`~nonlocal_viz.core.source.Source`, which a
-    :class:`~nonlocal_viz.Lens` looks through: each picture is a call of its own.
-
-    Attributes:
-        about, prepare: what the network says of itself, and how a picture becomes what it reads.
-    """
+    :class:`~nonlocal_viz.Lens` looks through: each picture is a call of its own."""
 
     def __init__(
         self,
         model: nn.Module,
         grid: Sequence[int] | None = None,
         prepare: Prepare | None = None,
-        call: "_Call | None" = None,
+        call: Calling | None = None,
         about: About | None = None,
         at_once: bool = False,
         clips: bool | None = None,
@@ -72,10 +63,8 @@ class Probe:
         _refuse_whole(model)
         self.model = model
         self.grid = None if grid is None else three(grid)
-        about = about or About(type(model).__name__.lower())
-        unsaid = (_COLOURS_ASSUMED,) if prepare is None else ()
-        self.about = self._told = replace(about, assumptions=(*about.assumptions, *unsaid))
-        self.prepare = prepare or Prepare()
+        self._about = self._told = about or About(type(model).__name__.lower())
+        self._prepare = prepare
         self._call = call or _called
         self._clips = reads_clips(model) if clips is None else clips
         #: (rows, columns) -> where such cells lie in what the network reads.
@@ -88,6 +77,22 @@ class Probe:
         self._watch: Watch | Glance | None = None
         #: What was glanced at in the block, and is read when somebody asks.
         self._unread: Glance | None = None
+
+    @property
+    def prepare(self) -> Prepare:
+        """How a picture becomes what the network reads: as was said, else as the network tells it or shows
+        when it is first asked for; what is assumed then stands in ``about``."""
+        if self._prepare is None:
+            self._prepare, said = prepare_of(self.model, self._call, self._clips)
+            self._told = replace(self._told, assumptions=(*self._told.assumptions, *said))
+            self._about = replace(self._about, assumptions=(*self._about.assumptions, *said))
+        return self._prepare
+
+    @property
+    def about(self) -> About:
+        """What the network says of itself, with what was assumed and what is not shown."""
+        _ = self.prepare
+        return self._about
 
     def __enter__(self) -> "Probe":
         if self._watch is not None:
@@ -189,7 +194,8 @@ class Probe:
             said.append(_TUBES.format(frames // depth))
         notes = [(path, note) for path, found in maps.items() for note in found.notes]
         refused = [(path, f"not shown. {why}") for path, why in probe.refused.items()]
-        self.about = replace(
+        _ = self.prepare
+        self._about = replace(
             self._told,
             assumptions=(*self._told.assumptions, *said, *grouped(notes), *grouped(refused)),
             default_block=next(reversed(maps), None),
@@ -219,7 +225,7 @@ class Probe:
                 f"The network does not take {what} of {size} "
                 f"({type(error).__name__}: {first}); prepare=nv.Prepare(size=(H, W)) says which it reads, "
                 f"{'frames=N how many frames, ' if x.ndim == 5 else ''}"
-                "and call=lambda model, x: ... how it is called."
+                "or --size HxW on the command line, and call=lambda model, x: ... how it is called."
             ) from error
 
     def _read_families(self, watch: Watch, reader: Reader) -> set[str]:
@@ -298,7 +304,7 @@ def attach(
     grid: Sequence[int] | None = None,
     *,
     prepare: Prepare | None = None,
-    call: "_Call | None" = None,
+    call: Calling | None = None,
     at_once: bool = False,
     clips: bool | None = None,
 ) -> Probe:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, first_tensor, shape_of
+from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.arguments import first_tensor, shape_of
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (

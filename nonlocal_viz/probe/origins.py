@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, shape_of, tensors
+from nonlocal_viz.probe.again import Again, AgainInside, Allowance
+from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.limits import LIMITS
-from nonlocal_viz.probe.again import Again, Allowance, first_tensor
+from nonlocal_viz.probe.again import Again, Allowance
+from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.layout import NOWHERE, Axes
 from nonlocal_viz.probe.origins import Origins, up_to

@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.again import Again, shape_of
+from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.arguments import shape_of
 from nonlocal_viz.probe.cells import far
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
 from nonlocal_viz.probe.positions import Positions

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from nonlocal_viz.core.fitting import RESAMPLES, Normalisation, Prepare
 from nonlocal_viz.core.source import About
@@ -113,35 +112,6 @@ def prepared(
         # It reads the whole of any picture; nothing has to be cut away.
         return Prepare(colours, min(sides), multiple=multiple, resample=resample)
     return Prepare(colours, size=(sides[0], sides[1]), crop=crop, resample=resample)
-
-
-def reads_any_shape(model: nn.Module, sides: tuple[int, int], multiple: int) -> bool:
-    """Whether it reads a picture that is longer than ``sides`` by ``multiple``, as far as can be told.
-
-    Tried on the meta device, where tensors are shapes alone, so nothing is computed. A network that
-    cannot run there is believed.
-    """
-    there = {
-        name: torch.empty_like(tensor, device="meta")
-        for name, tensor in (*model.named_parameters(), *model.named_buffers())
-    }
-
-    def runs(height: int, width: int) -> bool:
-        picture = torch.empty(1, 3, height, width, device="meta")
-        try:
-            functional_call(model, there, (picture,))
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError):
-            return False
-        return True
-
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            rows, columns = sides
-            return runs(rows, columns + multiple) or not runs(rows, columns)
-    finally:
-        model.train(was_training)
 
 
 def about_of(

@@ -81,7 +81,7 @@ class Given:
                 isinstance(value, bool) and not {bool, object} & set(kinds)
             ):
                 raise OptionError(f"The option {name!r} cannot be {value!r}.")
-        self.normalisation = _normalisation(self._options.get(_NORMALISATION))
+        self.normalisation = normalisation_of(self._options.get(_NORMALISATION))
 
     @property
     def block(self) -> dict[str, Any]:
@@ -139,7 +139,12 @@ class Given:
             )
 
 
-def _normalisation(given: Any) -> Normalisation:
+def normalisation_of(given: Any) -> Normalisation:
+    """What ``normalisation=`` was given: (mean, std), three numbers each, or one of ours.
+
+    Raises:
+        OptionError: it is neither.
+    """
     if given is None:
         return Normalisation()
     if isinstance(given, Normalisation):

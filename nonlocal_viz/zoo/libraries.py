@@ -7,6 +7,7 @@ all: where they cannot be, a network of random weights says that it is one.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from nonlocal_viz.core.source import About
 from nonlocal_viz.errors import CheckpointError, OptionError
 from nonlocal_viz.limits import LIMITS, Limits
 from nonlocal_viz.probe.attach import Probe
+from nonlocal_viz.probe.prepared import colours_of, prepare_of, reads_any_shape
+from nonlocal_viz.probe.shown import reads_clips
 from nonlocal_viz.zoo.checkpoint import read_checkpoint
 from nonlocal_viz.zoo.fetching import (
     Made,
@@ -29,10 +32,10 @@ from nonlocal_viz.zoo.fetching import (
     library,
     prepared,
     random_weights,
-    reads_any_shape,
     unknown,
 )
 from nonlocal_viz.zoo.foreign import unwrapped
+from nonlocal_viz.zoo.given import normalisation_of
 from nonlocal_viz.zoo.of_transformers import from_transformers
 
 #: What networks of several stages halve a picture's sides to, by five halvings.
@@ -52,6 +55,8 @@ def open_named(
     pretrained: bool | None = None,
     checkpoint: str | Path | None = None,
     prepare: Prepare | None = None,
+    size: tuple[int, int] | None = None,
+    normalisation: Any = None,
     grid: tuple[int, ...] | None = None,
     limits: Limits = LIMITS,
     **options: Any,
@@ -66,6 +71,8 @@ def open_named(
             and a sentence; True: those or an error; False: random ones.
         checkpoint: a file of weights for it.
         prepare, grid: see :func:`nonlocal_viz.attach`; default what the library says.
+        size, normalisation: of ``prepare``, where the rest is as the library or the network says: (height,
+            width) that pictures are squashed to, and (mean, std) of their colours, three numbers each.
         options: for the library's own function that builds it.
 
     Raises:
@@ -87,7 +94,18 @@ def open_named(
         kept = tuple(said for said in about.assumptions if said != random_weights(False))
         about = About(about.name, about.title, assumptions=kept)
     made.model.eval().requires_grad_(False).to(where)
-    return Probe(made.model, grid, prepare or made.prepare, made.call, about, clips=made.clips)
+    prepare = prepare or made.prepare
+    colours = None if normalisation is None else normalisation_of(normalisation)
+    if prepare is None and (size or colours):
+        called = made.call or (lambda network, x: network(x))
+        clips = reads_clips(made.model) if made.clips is None else made.clips
+        prepare, said = prepare_of(made.model, called, clips, size, colours)
+        about = replace(about, assumptions=(*about.assumptions, *said))
+    elif prepare is not None:
+        prepare = replace(prepare, normalisation=colours or prepare.normalisation)
+        if size is not None:
+            prepare = replace(prepare, size=size, crop=None, short_side=None)
+    return Probe(made.model, grid, prepare, made.call, about, clips=made.clips)
 
 
 def _from_timm(name: str, pretrained: bool | None, options: dict[str, Any]) -> Made:
@@ -114,7 +132,7 @@ def _from_timm(name: str, pretrained: bool | None, options: dict[str, Any]) -> M
         multiple = max(getattr(patches, "patch_size", (_STAGES,)))
     elif multiple and not reads_any_shape(model, sides, multiple):
         multiple = None
-    colours = Normalisation(tuple(config["mean"]), tuple(config["std"]))
+    colours = colours_of(config)
     crop = config["crop_pct"] if config["crop_mode"] != "squash" else None
     prepare = prepared(colours, sides, crop, config["interpolation"], multiple)
     return Made(

@@ -17,7 +17,7 @@ from nonlocal_viz import export
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.fitting import Fitted, Lattice
 from nonlocal_viz.errors import CheckpointError, OptionError, ProbeError, QueryError
-from nonlocal_viz.probe import Probe
+from nonlocal_viz.probe import Probe, prepared
 from nonlocal_viz.probe import shown as shown_over
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.recorded import Recorded
@@ -394,10 +394,10 @@ def test_a_network_that_cannot_run_without_numbers_is_believed() -> None:
             assert x.shape[-1] % self.side == 0
             return self.seen(x)
 
-    assert fetching.reads_any_shape(Asks(64), (64, 64), 32)
+    assert prepared.reads_any_shape(Asks(64), (64, 64), 32)
     network = Shapes(64)
-    assert not fetching.reads_any_shape(network, (64, 64), 32)
-    assert fetching.reads_any_shape(network, (64, 64), 64)
+    assert not prepared.reads_any_shape(network, (64, 64), 32)
+    assert prepared.reads_any_shape(network, (64, 64), 64)
     assert network.training and int(network.seen.num_batches_tracked) == 0
 
 

@@ -16,7 +16,8 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.tokens import grid_of
-from nonlocal_viz.probe.again import first_tensor, lowered, twin_of
+from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
 
 _PARTS = ("theta", "phi", "g", "concat_project", "conv_out")

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.again import first_tensor, lowered, twin_of
+from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.mixed import Mixed
 from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
 

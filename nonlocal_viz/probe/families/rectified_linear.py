@@ -14,7 +14,8 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.again import first_tensor, twin_of
+from nonlocal_viz.probe.again import twin_of
+from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
 
 #: Rows that what the projection was given is made of again for the proof.
