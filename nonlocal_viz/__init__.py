@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nonlocal_viz.core.source import About, Prepare, Source
     from nonlocal_viz.lens import Lens
     from nonlocal_viz.probe.attach import attach
+    from nonlocal_viz.probe.families import register_family
+    from nonlocal_viz.probe.proving import proven
     from nonlocal_viz.resources import examples
     from nonlocal_viz.row import Row
     from nonlocal_viz.view import View
@@ -57,6 +59,8 @@ _HOMES = {
     "list_models": "zoo.manifest",
     "load_model": "zoo.opening",
     "nonlocal_means": "core.ancestor",
+    "proven": "probe.proving",
+    "register_family": "probe.families",
     "rollout": "core.rollout",
     "save_model": "zoo.saving",
 }
@@ -97,6 +101,8 @@ __all__ = [
     "load_model",
     "media",
     "nonlocal_means",
+    "proven",
+    "register_family",
     "render",
     "rollout",
     "save_model",

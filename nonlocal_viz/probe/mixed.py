@@ -16,7 +16,8 @@ from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.errors import QueryError
 from nonlocal_viz.probe.again import lowered, twin_of
 from nonlocal_viz.probe.positions import Positions
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import proven
+from nonlocal_viz.probe.records import Call, UnprovenError
 
 #: What the tokens (B, N, C) of a module's input are, with notes about it.
 Tokens = Callable[[Tensor], tuple[Positions, tuple[str, ...]]]
@@ -152,7 +153,7 @@ def placed(made: Mixed, x: Tensor, tokens: Tokens) -> Mixed:
     )
 
 
-def proven(made: Mixed, call: Call, output: Tensor, value: Tensor, behind: str) -> Mixed:
+def held(made: Mixed, call: Call, output: Tensor, value: Tensor, behind: str) -> Mixed:
     """The map with its proof: what it makes of the values (B, H, K, E) is what the module ``behind`` it was
     given, and the module made again gives what it gave.
 
@@ -173,16 +174,12 @@ def proven(made: Mixed, call: Call, output: Tensor, value: Tensor, behind: str) 
     given = wide(seen[0])
     if given.ndim == 3:
         given = given.unflatten(2, (value.shape[1], -1)).transpose(1, 2)
-    proof = {
-        "output": relative(again, output),
-        "rows": relative(mixed, given[:, :, picked]),
-    }
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The module's {what} made again differ by {error:.1e} of the greatest."
-            )
-    return replace(made, proof=proof)
+    return proven(
+        made,
+        call.lowered or x.dtype,
+        output=(again, output),
+        rows=(mixed, given[:, :, picked]),
+    )
 
 
 def tokens_of(call: Call) -> Tensor:

@@ -1,10 +1,17 @@
-"""A capture held to what the network computed itself: its weights and its output."""
+"""Maps held to what the network computed itself: its weights and its output."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.records import Capture, relative
+from nonlocal_viz.probe.records import Capture, UnprovenError, relative, tolerance
+
+Map = TypeVar("Map", bound=Affinity)
 
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
@@ -37,3 +44,32 @@ def _are_shares(rows: Tensor) -> bool:
     total = rows.sum(-1)
     whole = ((total - 1).abs() < _WHOLE_ROW) | (rows == 0).all(-1)
     return bool(((rows >= 0).all(-1) & whole).all())
+
+
+def proven(found: Map, kind: torch.dtype, **made: tuple[Tensor, Tensor]) -> Map:
+    """The map with its proof, for a family's ``read``.
+
+    Args:
+        found: a map that is a dataclass with ``proof``.
+        kind: the type that the network computed in, which decides how exact it can be.
+        made: {what: (what the map makes, what the network itself made)}, in one shape each.
+
+    Raises:
+        UnprovenError: one of these differs.
+    """
+    proof = {what: relative(wide(one), wide(other)) for what, (one, other) in made.items()}
+    refuse_beyond(proof, kind)
+    with_proof: Any = found
+    whole: Map = replace(with_proof, proof=proof)
+    return whole
+
+
+def refuse_beyond(proof: Mapping[str, float], kind: torch.dtype) -> None:
+    """Raises:
+    UnprovenError: an error of the proof is greater than what the type explains.
+    """
+    for what, error in proof.items():
+        if not error <= tolerance(kind):
+            raise UnprovenError(
+                f"The module's {what} made again differs by {error:.1e} of the greatest."
+            )

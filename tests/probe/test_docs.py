@@ -14,7 +14,7 @@ SNIPPETS = re.findall(
 
 
 def test_there_are_snippets() -> None:
-    assert len(SNIPPETS) == 5
+    assert len(SNIPPETS) == 7
 
 
 @pytest.mark.parametrize("code", SNIPPETS)

@@ -1,12 +1,17 @@
 """Modules whose family reads them itself."""
 
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
 import pytest
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.core.resnet import NonLocalResNet
+from nonlocal_viz.errors import OptionError
+from nonlocal_viz.probe import families as listed
 from nonlocal_viz.probe.families import (
     criss_cross,
     differential,
@@ -228,3 +233,99 @@ def test_a_family_called_with_a_mask_is_not_shown() -> None:
     with torch.no_grad(), nv.attach(module) as probe:
         module(torch.randn(1, 12, 8), torch.ones(12, 12))
     assert not probe.maps and "nothing else" in probe.refused[""]
+
+
+class ByRank(nn.Module):
+    """Weights that fall with the distance of queries and keys: no product that could be seen."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(4, 4) for _ in range(3))
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (f(x) for f in (self.q, self.k, self.v))
+        made: Tensor = (-(torch.cdist(q, k) ** 2)).softmax(-1) @ v * self.scale
+        return made
+
+
+class OfRank:
+    """A family of one's own."""
+
+    @staticmethod
+    def recognises(module: nn.Module) -> bool:
+        return isinstance(module, ByRank)
+
+    @staticmethod
+    def read(call: Call, output: Tensor) -> nv.Affinity:
+        block, x = call.module, call.args[0]
+        q, k, v = (part(x)[:, None] for part in (block.q, block.k, block.v))
+        query = torch.cat([2 * q, torch.ones_like(q[..., :1])], -1)
+        key = torch.cat([k, -k.square().sum(-1, keepdim=True)], -1)
+        grid = (1, 1, x.shape[1])
+        found = nv.Factored(nv.INSTANTIATIONS["embedded_gaussian"], query, key, grid, grid)
+        return nv.proven(found, x.dtype, output=(found.dense() @ v[:, 0], output))
+
+    @staticmethod
+    def example() -> tuple[nn.Module, Tensor]:
+        torch.manual_seed(0)
+        return ByRank().eval(), torch.randn(2, 6, 4)
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listed, "_REGISTERED", [])
+    nv.register_family(OfRank)
+
+
+def test_a_family_of_ones_own_is_asked_first_and_once(registered: None) -> None:
+    nv.register_family(OfRank)
+    assert families()[0] is OfRank and families().count(OfRank) == 1
+    module, x = OfRank.example()
+    with torch.no_grad(), nv.attach(module) as probe:
+        output = module(x)
+    a = probe.maps[""]
+    assert not probe.refused and a.proof["output"] < 1e-5
+    assert isinstance(module, ByRank)
+    torch.testing.assert_close(a.dense() @ module.v(x), output)
+
+
+def test_a_map_that_its_family_cannot_prove_is_refused(registered: None) -> None:
+    torch.manual_seed(0)
+    module = ByRank(scale=1.01).eval()
+    with torch.no_grad(), nv.attach(module) as probe:
+        module(torch.randn(2, 6, 4))
+    assert not probe.maps and "output made again differs by 1e-02" in probe.refused[""].replace(
+        "9.9e-03", "1e-02"
+    )
+
+
+def test_a_family_that_lacks_a_part_is_told_so() -> None:
+    with pytest.raises(OptionError, match="lacks recognises, example"):
+        nv.register_family(SimpleNamespace(read=print))  # type: ignore[arg-type]
+
+
+def test_families_of_other_packages_are_asked_and_broken_ones_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def named(value: str) -> EntryPoint:
+        return EntryPoint(value.rpartition(":")[2] or value, value, listed.GROUP)
+
+    points = [
+        named("tests.probe.test_families:OfRank"),
+        named("no_such_package.of_anybody:Family"),
+        named("tests.probe.test_families:ByRank"),
+    ]
+    monkeypatch.setattr(
+        listed, "entry_points", lambda group: points if group == listed.GROUP else []
+    )
+    listed._installed.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="family") as said:
+            found = families()
+        assert found[-1].__name__ == "OfRank"  # type: ignore[attr-defined]
+        sentences = [str(one.message) for one in said]
+        assert len(sentences) == 2
+        assert "no_such_package" in sentences[0] and "is no family" in sentences[1]
+    finally:
+        listed._installed.cache_clear()

@@ -6,7 +6,6 @@ Wang et al., "Non-local Neural Networks", 2018, equation 6; mmcv's ``NonLocal1d`
 map is made of one number a query and one a key.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.tokens import grid_of
 from nonlocal_viz.probe.again import lowered, twin_of
 from nonlocal_viz.probe.arguments import first_tensor
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import proven
+from nonlocal_viz.probe.records import Call, UnprovenError
 
 _PARTS = ("theta", "phi", "g", "concat_project", "conv_out")
 
@@ -62,16 +62,12 @@ def read(call: Call, output: Any) -> Affinity:
     if not seen:
         raise UnprovenError("Its output projection was not called.")
     mixed = found.dense() @ g.flatten(2).mT.float()
-    proof = {
-        "output": relative(again, output),
-        "rows": relative(mixed, seen[0].flatten(2).mT.float()),
-    }
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The block's {what} made again differ by {error:.1e} of the greatest."
-            )
-    return replace(found, proof=proof)
+    return proven(
+        found,
+        call.lowered or x.dtype,
+        output=(again, output),
+        rows=(mixed, seen[0].flatten(2).mT.float()),
+    )
 
 
 def example() -> tuple[nn.Module, Tensor]:

@@ -4,7 +4,6 @@ Huang et al., "CCNet", 2019, section 3.2; the authors' and mmcv's have this stru
 their code, the position itself, is left out of one of both: a softmax over the cross.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +14,8 @@ from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.again import lowered, twin_of
 from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.mixed import Mixed
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import proven
+from nonlocal_viz.probe.records import Call, UnprovenError
 
 _NOTHING = "This block adds nothing to its input: its gamma is 0, as where training begins."
 #: Rows that the output is made of again for the proof.
@@ -58,16 +58,12 @@ def read(call: Call, output: Any) -> Affinity:
     )  # fmt: skip
     picked = torch.linspace(0, made.shape[1] - 1, min(_ROWS, made.shape[1])).long()
     rows = made.rows(picked, heads=True)
-    proof = {
-        "output": relative(again, output),
-        "rows": relative(rows @ wide(value), wide(mixed[:, :, picked])),
-    }
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The block's {what} made again differ by {error:.1e} of the greatest."
-            )
-    return replace(made, proof=proof)
+    return proven(
+        made,
+        call.lowered or x.dtype,
+        output=(again, output),
+        rows=(rows @ wide(value), wide(mixed[:, :, picked])),
+    )
 
 
 def example() -> tuple[nn.Module, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.probe.again import twin_of
-from nonlocal_viz.probe.mixed import Mixed, Tokens, placed, proven, split, tokens_of
+from nonlocal_viz.probe.mixed import Mixed, Tokens, held, placed, split, tokens_of
 from nonlocal_viz.probe.records import Call
 
 #: It is told what its tokens are.
@@ -51,7 +51,7 @@ def read(call: Call, output: Any, tokens: Tokens) -> Affinity:
         instantiation="differential",
         notes=("A row is one softmax less another: weights can be negative, sums are not 1.",),
     )
-    return placed(proven(made, call, output, split(v, heads), "sub_norm"), x, tokens)
+    return placed(held(made, call, output, split(v, heads), "sub_norm"), x, tokens)
 
 
 def example() -> tuple[nn.Module, Tensor]:

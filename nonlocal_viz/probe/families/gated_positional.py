@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.probe.again import twin_of
-from nonlocal_viz.probe.mixed import Mixed, Tokens, placed, proven, split, tokens_of
+from nonlocal_viz.probe.mixed import Mixed, Tokens, held, placed, split, tokens_of
 from nonlocal_viz.probe.records import Call
 
 #: It is told what its tokens are.
@@ -51,7 +51,7 @@ def read(call: Call, output: Any, tokens: Tokens) -> Affinity:
             "A share of every row, one for each head, depends on places alone, not on the picture.",
         ),
     )
-    return placed(proven(made, call, output, value, "proj"), x, tokens)
+    return placed(held(made, call, output, value, "proj"), x, tokens)
 
 
 def example() -> tuple[nn.Module, Tensor]:

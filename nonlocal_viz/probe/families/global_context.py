@@ -14,7 +14,8 @@ from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.probe.again import lowered, twin_of
 from nonlocal_viz.probe.arguments import first_tensor
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import refuse_beyond
+from nonlocal_viz.probe.records import Call, UnprovenError, relative
 
 _SAME_FOR_ALL = (
     "There is one map, whatever the query: every position gets the same sum of all values."
@@ -59,11 +60,7 @@ def read(call: Call, output: Any) -> Affinity:
     if not pooled:
         raise UnprovenError("Nothing behind the pooled context was called.")
     proof["context"] = max(relative(context, given) for given in pooled)
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The block's {what} made again differs by {error:.1e} of the greatest."
-            )
+    refuse_beyond(proof, call.lowered or x.dtype)
     batch, _, height, width = x.shape
     nothing = row.new_zeros(batch, 1, height * width, 1)
     grid = (1, height, width)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
 from nonlocal_viz.probe.again import lowered, twin_of
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import proven
+from nonlocal_viz.probe.records import Call
 
 _NOTHING = (
     "This block adds nothing to its input: its output projection is 0, as where training begins."
@@ -50,17 +51,13 @@ def read(call: Call, output: Any) -> Affinity:
     y = seen[0].flatten(2).mT.reshape(len(affinity), -1, twin.inter_channels)
     picked = torch.linspace(0, affinity.shape[1] - 1, min(_ROWS, affinity.shape[1])).long()
     rows = affinity.rows(picked)
-    proof = {
-        "output": relative(z, found),
-        "rows": relative(rows @ value.to(rows.dtype), y[:, picked].to(rows.dtype)),
-    }
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The block's {what} made again differ by {error:.1e} of the greatest."
-            )
     notes = () if bool((z != x).any()) else (_NOTHING,)
-    return replace(affinity.detach(), proof=proof, notes=notes)
+    return proven(
+        replace(affinity.detach(), notes=notes),
+        call.lowered or x.dtype,
+        output=(z, found),
+        rows=(rows @ value.to(rows.dtype), y[:, picked].to(rows.dtype)),
+    )
 
 
 def example() -> tuple[nn.Module, Tensor]:

@@ -4,7 +4,6 @@ Cai et al., "EfficientViT", 2022, section 3.1; the authors' and timm's ``LiteMLA
 heads are those of all scales, one scale after the other.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +15,8 @@ from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.again import twin_of
 from nonlocal_viz.probe.arguments import first_tensor
-from nonlocal_viz.probe.records import Call, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.proving import proven
+from nonlocal_viz.probe.records import Call, UnprovenError
 
 #: Rows that what the projection was given is made of again for the proof.
 _ROWS = 32
@@ -64,16 +64,12 @@ def read(call: Call, output: Any) -> Affinity:
     picked = torch.linspace(0, made.shape[1] - 1, min(_ROWS, made.shape[1])).long()
     given = wide(seen[0]).unflatten(1, (made.heads, -1)).flatten(3).mT
     rows = made.rows(picked, heads=True)
-    proof = {
-        "output": relative(again, output),
-        "rows": relative(rows @ wide(value), given[:, :, picked]),
-    }
-    for what, error in proof.items():
-        if not error <= tolerance(call.lowered or x.dtype):
-            raise UnprovenError(
-                f"The module's {what} made again differ by {error:.1e} of the greatest."
-            )
-    return replace(made, proof=proof)
+    return proven(
+        made,
+        call.lowered or x.dtype,
+        output=(again, output),
+        rows=(rows @ wide(value), given[:, :, picked]),
+    )
 
 
 def example() -> tuple[nn.Module, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.probe.again import twin_of
-from nonlocal_viz.probe.mixed import Mixed, Tokens, mixing, placed, proven, split, tokens_of
+from nonlocal_viz.probe.mixed import Mixed, Tokens, held, mixing, placed, split, tokens_of
 from nonlocal_viz.probe.records import Call
 
 #: It is told what its tokens are.
@@ -49,7 +49,7 @@ def read(call: Call, output: Any, tokens: Tokens) -> Affinity:
             "Its heads are mixed after their softmax: weights can be negative, sums are not 1.",
         ),
     )
-    return placed(proven(made, call, output, v, "proj"), x, tokens)
+    return placed(held(made, call, output, v, "proj"), x, tokens)
 
 
 def example() -> tuple[nn.Module, Tensor]:
