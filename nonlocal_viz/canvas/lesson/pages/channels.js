@@ -1,4 +1,4 @@
-// Not over channels: what is weighed are positions.
+// Places or channels: what is weighed are positions.
 
 import { channelTable, shuffled, smallMap } from "../../core/sums.js";
 import { drawTable } from "../bars.js";
