@@ -37,3 +37,8 @@ class Positions:
 def special_names(count: int) -> tuple[str, ...]:
     """Names of the tokens in front of the cells: a class token, then registers."""
     return ("class", *(f"register {i}" for i in range(1, count)))[:count]
+
+
+def heads_of(table: Tensor, images: int, names: Positions) -> int:
+    """How many slots of a table (groups, slots) each token of a side has, where all have as many."""
+    return int((table >= 0).sum()) // (images * len(names.names))

@@ -115,7 +115,7 @@ def test_an_order_is_held_against_single_cells(off: int, doubtful: bool) -> None
         noise = torch.rand(256, generator=draw) < (0.03 if doubtful else 0)
         return 0.01 + (where ^ noise).float()
 
-    found = order._order(moved, 256, grid, (16, 16))  # type: ignore[arg-type]
+    found = order.order_of(moved, 256, grid, (16, 16))  # type: ignore[arg-type]
     assert (found is not None) == (off <= (1 if doubtful else 0))
 
 
