@@ -107,8 +107,8 @@ class Again:
         shape: tuple[int, ...] | None = None,
         place: Place | None = None,
     ) -> Tensor:
-        """What the module at a relative path is first called with (in this shape), where its first input, or
-        what passes at a ``place``, is changed; what comes after is not run."""
+        """What the module at a relative path is first called with (in this shape), where the first input of
+        all, or what passes at a ``place``, is changed; what comes after is not run."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

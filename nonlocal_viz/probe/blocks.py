@@ -2,8 +2,8 @@
 
 Such a slot moves with its block and with nothing else, so that whole blocks are changed, half of them at a
 time, and each slot says clearly which half it is in: the layouts that windows have are tried by a few
-halves, any other order is read bit by bit. Slots that stand for one block have to be its heads: each follows
-the same cells within it. Anything less clear is left to strength.py.
+halves, any other order is read bit by bit. Slots that stand for one block have to be its heads: each
+follows the same cells within it. Anything less clear is left to strength.py.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, agrees
-from nonlocal_viz.probe.positions import Positions, heads_of
+from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.relay import units
 from nonlocal_viz.probe.windows import tables
 
@@ -71,7 +71,7 @@ class _Search:
     ) -> tuple[Positions, Tensor] | None:
         for names in self._grids(groups * slots, heads):
             table = self._table(names, number, groups, slots)
-            if table is None:
+            if table is None or not each_once(table):
                 continue
             each = torch.bincount(table[table >= 0], minlength=self._images * len(names.names))
             if not bool((each == each[0]).all()) or not int(each[0]):
@@ -159,7 +159,7 @@ class _Search:
         moves = []
         for place in range(min(_INSIDE, int(nth.max()) + 1)):
             moved = self._placing.strength(self._axes, nth == place, alike=True)[number]
-            moves.append(moved.reshape(-1)[slot].square())
+            moves.append(moved.reshape(-1)[slot])
         profiles = torch.stack(moves, -1)  # (tokens, heads, places)
         profiles = profiles / profiles.norm(dim=-1, keepdim=True).clamp_min(1e-30)
         alike = (profiles @ profiles.mT).mean(0)

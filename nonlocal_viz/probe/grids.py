@@ -7,21 +7,17 @@ of a module of which that was seen.
 import math
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
-from nonlocal_viz.probe.cells import follow_map, follow_picture, three
+from nonlocal_viz.probe.cells import follow_map, three
+from nonlocal_viz.probe.firsts import Firsts
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
     SPECIAL,
-    cubes,
-    special_fits,
-    square_patches,
-    with_many_behind,
 )
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
@@ -33,8 +29,6 @@ from nonlocal_viz.probe.watch import Watch
 
 #: Earlier modules of which it is asked whether their tokens are those of a later one.
 _STREAMS = 2
-#: Modules that are given so many tokens, of which one is looked for that the picture moves.
-_FIRST = 4
 _NO_RASTER = (
     "Its {} positions are windows, or in another order than the picture's, and the network does not show "
     "in which."
@@ -62,9 +56,8 @@ class Grids:
         #: The streams without tables, in the order in which they were found.
         self._latest: list[Stream] = []
         self._positions: dict[tuple[int, Axes], Positions | None] = {}
-        self._searched: dict[tuple[int, int, int, Axes], Positions | None] = {}
         self._orders: dict[tuple[int, int, int, Axes], Positions | None] = {}
-        self._first: dict[tuple[int, int, int, Axes], Call | None] = {}
+        self._firsts = Firsts(watch, again_of)
 
     def outer(self, calls: Sequence[Call]) -> tuple[Call, ...]:
         """The calls up to the outermost that is given what the last is, and left by no attention yet."""
@@ -113,7 +106,7 @@ class Grids:
         given = shape_of(calls[-1]) == tuple(x.shape)
         known = self._of_call(axes, count, calls, images) if given else None
         if known is None and not (given and len(calls) > 1):
-            known = self._seen_first(count, root, axes, images)
+            known = self._firsts.seen(count, root, axes, images)
             known = known or self._ordered(root, axes, count, images)
         if known is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
@@ -146,11 +139,11 @@ class Grids:
     ) -> Positions | None:
         root = calls[0]
         if len(calls) == 1:
-            found = self._seen_first(count, root, axes, images)
+            found = self._firsts.seen(count, root, axes, images)
             return found or self._ordered(root, axes, count, images)
         found = self._as_known(calls, axes, count)
         if found is None:
-            seen = self._seen_first(count, root, axes, images)
+            seen = self._firsts.seen(count, root, axes, images)
             found = self._as_first(seen, calls, axes, count, images)
         if found is None:
             found = self._of_feature_map(calls, axes, count, images)
@@ -172,10 +165,10 @@ class Grids:
     def _as_first(
         self, found: Positions | None, calls: Sequence[Call], axes: Axes, count: int, images: int
     ) -> Positions | None:
-        """What was found of the first module that is given so many tokens, where these are the same ones, or
-        in another order."""
+        """What was found of the first module that is given so many tokens, where these are the same ones,
+        or in another order."""
         root = calls[0]
-        first = self._earliest(count, axes, images, root)
+        first = self._firsts.earliest(count, axes, images, root)
         if found is None or first is None:
             return None
         stream = Stream((root, first), axes, found)
@@ -234,8 +227,8 @@ class Grids:
                 f"Its {count} positions are a sequence that lies on no grid of the picture."
             )
             return Positions((1, 1, count))
-        given = self._given_to(count, axes, images)
-        if given and self._earliest(count, axes, images, root) is not given[0]:
+        given = self._firsts.given_to(count, axes, images)
+        if given and self._firsts.earliest(count, axes, images, root) is not given[0]:
             raise UnprovenError(OBJECTS.format(count))
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
@@ -263,7 +256,7 @@ class Grids:
         key = id(root), count, images, axes
         if key not in self._orders:
             self._orders[key] = None
-            call = self._earliest(count, axes, images, root)
+            call = self._firsts.earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 convolved = {id(c) for c, _, _ in self._watch.convolutions}
@@ -283,80 +276,6 @@ class Grids:
     ) -> bool:
         path = call.path[len(outer.path) :].lstrip(".")
         return follow_map(self._again_of(outer), path, axes, of_map, positions)
-
-    def _seen_first(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
-        """The grid of the tokens of the first module that is given so many."""
-        key = id(root), count, images, axes
-        if key not in self._searched:
-            self._searched[key] = self._search(count, root, axes, images)
-        return self._searched[key]
-
-    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
-        given = [g.shape for g in self._watch.given if g.shape[0] == images]
-        pooled = [tuple(shape[2:]) for shape in given]
-        grids: list[tuple[int, ...]] = list(dict.fromkeys([*self._watch.grids, *pooled]))
-        for grid in list(grids):
-            while min(grid) > 1:
-                grid = tuple(-(-side // 2) for side in grid)
-                grids.append(grid)
-        picture = first_tensor(root.args, root.kwargs)
-        if picture is not None and picture[1].ndim == 4:
-            grids += square_patches(count, picture[1].shape[-2:])
-        if picture is not None and picture[1].ndim == 5:
-            grids += cubes(count, picture[1].shape[-3:])
-        fitting = [g for g in dict.fromkeys(grids) if special_fits(count - math.prod(g), g)]
-        fitting.sort(key=lambda g: count - math.prod(g))
-        asked = [Positions(three(g), special_names(count - math.prod(g))) for g in fitting]
-        # Detection tokens stand behind the cells, and are many.
-        convolved = [
-            tuple(shape[-2:]) for _, _, shape in self._watch.convolutions if len(shape) == 4
-        ]
-        for grid in dict.fromkeys([*grids, *convolved]):
-            asked += with_many_behind(grid, count)
-        for positions in asked:
-            if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
-                return positions
-        return None
-
-    def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
-    ) -> bool:
-        """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes, images, root)
-        if call is None or picture.ndim not in (4, 5):
-            return False
-        # Windows in the place of images would move as parts of the picture do.
-        if picture.ndim == 4 and picture.shape[0] != images:
-            return False
-        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
-        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
-        return follow_picture(self._again_of(root), given, axes, positions, lattice)
-
-    def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
-        """The calls of modules that are given so many tokens, the earliest first."""
-        found = []
-        for call in self._watch.calls:
-            first = first_tensor(call.args, call.kwargs)
-            if first is None or first[1].ndim != 3 or not call.path:
-                continue
-            # Windows of as many positions are more than there are images.
-            if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
-                found.append(call)
-        return found
-
-    def _earliest(self, count: int, axes: Axes, images: int, root: Call) -> Call | None:
-        """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
-        key = id(root), count, images, axes
-        if key not in self._first:
-            self._first[key] = None
-            again = self._again_of(root)
-            for call in self._given_to(count, axes, images)[:_FIRST]:
-                path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
-                still = again.input(lambda x: x, path, shape=shape)
-                if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
-                    self._first[key] = call
-                    break
-        return self._first[key]
 
 
 def _is_picture(root: Call) -> bool:

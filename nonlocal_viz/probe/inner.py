@@ -17,8 +17,8 @@ _TRIED = 3
 def outputs(
     given: Sequence[Given], calls: Sequence[Call], images: int
 ) -> Iterator[tuple[int, Call, str, tuple[int, ...]]]:
-    """(which of ``given``, call, path of a module inside of it, shape of what that gave out), where ``given`` is what came before an
-    attention that lay in ``calls``; each with the innermost of these that it lies in."""
+    """(which of ``given``, call, path of a module in it, shape of what that gave out); ``given`` is what
+    came before an attention that lay in ``calls``. Each with the innermost of these that it lies in."""
     tried: set[tuple[int, ...]] = set()
     for at, found in reversed(list(enumerate(given))):
         outer = [c for c in calls if any(c is within for within in found.within)]

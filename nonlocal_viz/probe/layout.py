@@ -211,7 +211,7 @@ class Placing:
     def _like_before(
         self, side: int, positions: int, seen: list[tuple[Tensor, tuple[Tensor, Tensor]]]
     ) -> Tensor | None:
-        """The layout of a side that another attention of the network has, and that agrees with what moved."""
+        """The layout of a side that another attention has, and that agrees with what moved."""
         assert self.still is not None
         factor = (self.still.query, self.still.key)[side]
         told = [(mask, bits[side]) for mask, bits in seen]

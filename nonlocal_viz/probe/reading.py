@@ -13,7 +13,8 @@ from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.again import Again, Allowance
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.layout import NOWHERE, Axes
-from nonlocal_viz.probe.origins import Origins, up_to
+from nonlocal_viz.probe.nested import up_to
+from nonlocal_viz.probe.origins import Origins
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded

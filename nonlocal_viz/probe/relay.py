@@ -27,7 +27,7 @@ from nonlocal_viz.probe.stream import Stream
 #: tokens of which it has to be; and that of those which the other half moves farther: of tokens in another
 #: order it is a half.
 _CLEARLY, _ENOUGH, _AGAINST = 2.5, 0.9, 0.25
-#: Tokens that are told in all: of few of them several halves are drawn. Single ones, where halves do not say.
+#: Tokens that are told in all: of few of them several halves are drawn. Single ones, if halves do not say.
 _TOLD, _HALVES, _SINGLE = 48, 10, 6
 #: How many rows and columns are pooled into one.
 _STEPS = 2, 3, 4, 8

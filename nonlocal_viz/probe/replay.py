@@ -21,7 +21,7 @@ from nonlocal_viz.probe.memory import storage_of
 
 
 class Place(NamedTuple):
-    """Where a run is changed: the first input (``given``), or output, in a shape of the module at a path."""
+    """Where a run is changed: the first input (``given``) or output in a shape of the module at a path."""
 
     path: str
     shape: tuple[int, ...]

@@ -16,7 +16,7 @@ from torch import Tensor
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots
 from nonlocal_viz.probe.places import coarser
-from nonlocal_viz.probe.positions import Positions, heads_of
+from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.windows import tables
 
 #: Cells whose change is looked at, how many of them must be found, how near, in cells of the slots' grid.
@@ -101,7 +101,9 @@ class _Search:
                     continue
                 names = Positions(grid, self._positions.before[:extra])
                 found = self._on(side, names)
-                if found is None or not heads(heads_of(found, self._images, names)):
+                if found is None or not each_once(found):
+                    continue
+                if not heads(heads_of(found, self._images, names)):
                     continue
                 return names, found
         return None
