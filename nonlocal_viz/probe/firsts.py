@@ -69,7 +69,13 @@ class Firsts:
     ) -> bool:
         """Whether tokens move where the picture is changed at their cells."""
         call = self.earliest(count, axes, images, root)
-        if call is None or picture.ndim not in (4, 5):
+        return call is not None and self.follows(positions, call, root, picture, axes, images)
+
+    def follows(
+        self, positions: Positions, call: Call, root: Call, picture: Tensor, axes: Axes, images: int
+    ) -> bool:
+        """Whether the tokens that a call is given move where the picture is changed at their cells."""
+        if picture.ndim not in (4, 5):
             return False
         # Windows in the place of images would move as parts of the picture do.
         if picture.ndim == 4 and picture.shape[0] != images:

@@ -23,7 +23,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
-from nonlocal_viz.probe.relay import keeps, pooled
+from nonlocal_viz.probe.relay import keeps, pooled, reaches
 from nonlocal_viz.probe.stream import Stream, common, outermost
 from nonlocal_viz.probe.watch import Watch
 
@@ -174,7 +174,21 @@ class Grids:
         stream = Stream((root, first), axes, found)
         if first is calls[-1] or self.kept(stream, calls, axes):
             return found
+        picture = first_tensor(root.args, root.kwargs)
+        # Cells that a later module is given may not come by way of the first.
+        if picture is not None and found.order is None and not self._reaches(stream, calls, axes):
+            follow = self._firsts.follows(found, calls[-1], root, picture[1], axes, images)
+            return found if follow else None
         return self._of_stream(stream, calls, axes, None)
+
+    def _reaches(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool:
+        within = common(stream.calls, calls)
+        if within is None or within is calls[-1]:
+            return True
+        try:
+            return reaches(stream, calls, axes, self._again_of(within), within)
+        except UnprovenError:
+            return True
 
     def relayed(
         self, calls: Sequence[Call], axes: Axes, plain: GridShape | None = None

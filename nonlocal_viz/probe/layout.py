@@ -78,6 +78,7 @@ class Slots:
     """The position of every slot: query (L, n), key (L, m), numbers image * positions + position.
 
     Where a slot mixes positions, ``query_side`` and ``key_side`` are the coarser tokens that are numbered.
+    ``summaries``: how many numbers in front of an image's positions are tokens made of all of these.
     """
 
     axes: Axes
@@ -88,6 +89,7 @@ class Slots:
     key_positions: int
     query_side: Positions | None = None
     key_side: Positions | None = None
+    summaries: int = 0
 
 
 class Layouts:
@@ -146,7 +148,7 @@ class Placing:
             return None
         query, key = known
         if query is None or key is None:
-            found = self._by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
+            found = self.by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
             if found is None:
                 return None
             query = found[0] if query is None else query
@@ -166,7 +168,7 @@ class Placing:
         known = self._known(axes, images, positions, queries=False)
         key = None if known is None else known[1]
         if key is None:
-            found = self._by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
+            found = self.by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
             if found is None:
                 return None
             key = found[1]
@@ -218,7 +220,7 @@ class Placing:
         known = self._layouts.like(factor.shape[0], factor.shape[1], positions)
         return next((t for t in known if agrees(t, told)), None)
 
-    def _by_bits(
+    def by_bits(
         self,
         axes: Axes,
         images: int,

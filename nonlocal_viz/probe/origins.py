@@ -23,6 +23,7 @@ from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
 from nonlocal_viz.probe.replay import Place
 from nonlocal_viz.probe.stream import Stream, outermost, table
 from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.summaries import summed_up
 from nonlocal_viz.probe.together import Joined, kind
 from nonlocal_viz.probe.watch import Watch
 
@@ -114,6 +115,10 @@ class Origins:
                 if slots is not None and self._sensible(slots, x, up_to(calls, call)):
                     self._read_as[x.ndim] = axes
                     return (slots, placing, call), False
+                if slots is None:
+                    slots = summed_up(placing, axes)
+                    if slots is not None and self._sensible(slots, x, up_to(calls, call)):
+                        return (slots, placing, call), False
                 if search.batch is not None:
                     lost.append((placing, axes, call))
             pooled = self._in_blocks(lost, calls, capture) if innermost else None

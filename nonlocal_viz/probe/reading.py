@@ -19,6 +19,7 @@ from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
+from nonlocal_viz.probe.summaries import with_summaries
 from nonlocal_viz.probe.watch import Watch
 
 #: Rows that the mass beside the cells is an average of.
@@ -70,8 +71,9 @@ class Reader:
             positions = Positions((0, 0, 0), names)
         else:
             positions = self._grids.positions(
-                placing.x, slots.axes, slots.positions, up_to(calls, call), notes
+                placing.x, slots.axes, slots.positions - slots.summaries, up_to(calls, call), notes
             )
+            positions = with_summaries(positions, slots.summaries)
         found = laid_out(capture, slots, positions, placing, keys)
         if found.keys.cells and not _on_cells(found):
             # A class token that looks at the tokens of another stream: those would pass for padding.

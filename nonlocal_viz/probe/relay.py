@@ -18,7 +18,8 @@ from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
 from nonlocal_viz.probe.cells import far
 from nonlocal_viz.probe.layout import Axes
-from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.patches import special_fits
+from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.replay import Place
 from nonlocal_viz.probe.stream import Stream
@@ -69,10 +70,13 @@ class Relay:
         count = int(known.max()) + 1
         draw = torch.Generator().manual_seed(12)
         clear = True
+        # Of tokens that the stream has not got nothing can be said.
+        told = torch.isin(these, known)
         for _ in range(min(_HALVES, -(-_TOLD // count))):
             half = torch.rand(count, generator=draw) < 0.5
-            on, off = (self._of(h, known)[: len(these)] for h in (half, ~half))
-            right, wrong = (torch.where(half[these], a, b) for a, b in ((on, off), (off, on)))
+            on, off = (self._of(h, known)[: len(these)][told] for h in (half, ~half))
+            mine = half[these[told]]
+            right, wrong = (torch.where(mine, a, b) for a, b in ((on, off), (off, on)))
             if bool((wrong > _CLEARLY * right).any()):
                 return False
             if float((wrong > right).float().mean()) > _AGAINST:
@@ -81,9 +85,9 @@ class Relay:
         return clear or self._singly(known, these, draw)
 
     def _singly(self, known: Tensor, these: Tensor, draw: torch.Generator) -> bool:
-        count = int(known.max()) + 1
-        for unit in torch.randperm(count, generator=draw)[:_SINGLE].tolist():
-            moved = self._of(torch.arange(count) == unit, known)
+        units = known[known >= 0].unique()
+        for unit in units[torch.randperm(len(units), generator=draw)[:_SINGLE]].tolist():
+            moved = self._of(torch.arange(int(units[-1]) + 1) == unit, known)
             at = int(moved.argmax())
             if at >= len(these) or int(these[at]) != unit:
                 return False
@@ -108,6 +112,14 @@ def keeps(stream: Stream, calls: Sequence[Call], axes: Axes, again: Again, withi
         return False
     every = torch.arange(tokens[0][0] * tokens[0][1])
     return Relay(stream, calls, axes, again, within).same(every, every)
+
+
+def reaches(stream: Stream, calls: Sequence[Call], axes: Axes, again: Again, within: Call) -> bool:
+    """Whether more of the tokens that the last of ``calls`` is given move with those of a stream than
+    special ones, which may be made of them by attention."""
+    count = len(stream.positions.names)
+    moved = Relay(stream, calls, axes, again, within).moved(torch.ones(count, dtype=torch.bool))
+    return int((moved > 0).sum()) > len(stream.positions.aside)
 
 
 def given(calls: Sequence[Call]) -> Tensor:
@@ -174,8 +186,12 @@ def _candidates(known: Positions, count: int) -> Iterator[Positions]:
             for columns in dict.fromkeys((-(-w // step), w // step)):
                 grids += [(t, rows, columns), (-(-t // step), rows, columns)]
     for grid in dict.fromkeys(grids):
-        for front in dict.fromkeys((known.before, ())):
-            behind = known.after if grid == known.grid else ()
+        behind = known.after if grid == known.grid else ()
+        added = count - math.prod(grid) - len(behind)
+        fronts = [known.before, ()]
+        if not known.before and special_fits(added, grid):
+            fronts.append(special_names(added))
+        for front in dict.fromkeys(fronts):
             if math.prod(grid) > 1 and math.prod(grid) + len(front) + len(behind) == count:
                 yield Positions(grid, front, behind)
 
