@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nonlocal_viz as nv
+from nonlocal_viz.probe.positions import each_once
 
 WIDTH = 16
 
@@ -215,14 +216,15 @@ def test_keys_have_as_many_heads_as_queries() -> None:
 
 
 class Looked(nn.Module):
-    """Cells that look at prompts (B, points, tokens, C), as a decoder of masks has it."""
+    """Cells (B, H, W, C) that look at prompts (B, points, tokens, C), as a decoder of masks has it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
 
     def forward(self, queries: Tensor, prompts: Tensor) -> Tensor:
-        weights = (self.q(queries) @ self.k(prompts).mT).softmax(-1)
+        cells = queries.flatten(1, 2)[:, None]
+        weights = (self.q(cells) @ self.k(prompts).mT).softmax(-1)
         y: Tensor = weights @ self.v(prompts)
         return y
 
@@ -235,10 +237,15 @@ class Prompted(nn.Module):
         self.prompts = nn.Parameter(torch.randn(1, 1, 7, WIDTH))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.look(self.patch(x).flatten(2).mT[:, None], self.prompts)
+        y: Tensor = self.look(self.patch(x).permute(0, 2, 3, 1), self.prompts)
         return y
 
 
 def test_prompts_are_no_row_of_cells() -> None:
     probe = seen(Prompted(), 32, 40)
-    assert not probe.maps and "look" in probe.refused
+    assert not probe.maps and "no feature map" in probe.refused["look"]
+
+
+def test_a_group_of_a_map_has_each_token_once() -> None:
+    assert each_once(torch.tensor([[3, 1, 2], [3, -1, -1]]))
+    assert not each_once(torch.tensor([[3, 1, 2], [1, 0, 1]]))

@@ -47,7 +47,7 @@ class Net(nn.Module):
     def __init__(self, first: nn.Module) -> None:
         super().__init__()
         self.before, self.first = Counted(), first
-        self.middle, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.middle, self.last = nn.Sequential(nn.Linear(4, 4), Noisy()), nn.Linear(4, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.before(x)
