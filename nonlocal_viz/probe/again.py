@@ -13,6 +13,7 @@ from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.arguments import exchanged, first_tensor, tensors
 from nonlocal_viz.probe.compiled import eagerly
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
+from nonlocal_viz.probe.replay import OtherError, Place, Replay
 from nonlocal_viz.probe.watch import Watch
 
 #: How often one module is run again at most, whatever its size.
@@ -61,6 +62,11 @@ class Again:
         self.call, self.nth = call, nth
         self._allowance = allowance or Allowance(LIMITS.placing_seconds)
         self._runs = 0
+        #: Where runs are changed; None: at the first input.
+        self._place: Place | None = None
+        #: What lies before the place of the last run, and whether that may be replayed at all.
+        self._replay: Replay | None = None
+        self._replays = True
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
@@ -83,22 +89,26 @@ class Again:
             return enough(found)
 
         # What weights are made of may come from the module that this one is a part of.
-        watch = Watch(self._twin, prove=False, within=path.rpartition(".")[0], enough=see)
-        with suppress(EnoughError), watch:
-            self._run(change)
+        within = path.rpartition(".")[0]
+
+        def run() -> None:
+            found.clear()
+            watch = Watch(self._twin, prove=False, within=within, enough=see)
+            with suppress(EnoughError), watch:
+                self._run_from(self._place, change, within)
+
+        self._surely(run)
         return found
 
     def input(
         self,
         change: Callable[[Tensor], Tensor],
         path: str,
-        after: tuple[str, tuple[int, ...]] | None = None,
         shape: tuple[int, ...] | None = None,
-        before: tuple[str, tuple[int, ...]] | None = None,
+        place: Place | None = None,
     ) -> Tensor:
-        """What the module at a relative path is first called with (in this shape), where its first input is
-        changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
-        gives out in this shape is changed instead; ``before``: what that is first given."""
+        """What the module at a relative path is first called with (in this shape), where the first input of
+        all, or what passes at a ``place``, is changed; what comes after is not run."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -107,22 +117,47 @@ class Again:
                 seen.append(first[1].detach().clone())
                 raise EnoughError
 
+        def run() -> None:
+            with suppress(EnoughError):
+                self._run_from(place or self._place, change, path)
+
         looked_at = self._twin.get_submodule(path)
-        handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
-        if after is not None:
-            handles.append(_changing(self._twin, *after, change))
-        if before is not None:
-            handles.append(_changing_input(self._twin, *before, change))
+        handle = looked_at.register_forward_pre_hook(look, with_kwargs=True)
         try:
-            self._run(change if after is None and before is None else lambda x: x)
-        except EnoughError:
-            pass
+            self._surely(run)
         finally:
-            for handle in handles:
-                handle.remove()
+            handle.remove()
         if not seen:
             raise UnprovenError("Run again, its module was not called.")
         return seen[0]
+
+    def _surely(self, run: Callable[[], None]) -> None:
+        """A run, and once more without a replay where that was not held."""
+        try:
+            run()
+        except OtherError:
+            self._replay, self._replays = None, False
+            run()
+
+    def _run_from(
+        self, place: Place | None, change: Callable[[Tensor], Tensor], wanted: str
+    ) -> None:
+        """A run changed at a place, or at its first input; the module at ``wanted`` is looked at."""
+        if place is None:
+            self._run(change)
+            return
+        replay = self._replay
+        if replay is None or (replay.place, replay.wanted) != (place, wanted):
+            replay = self._replay = Replay(self._twin, place, wanted, replay)
+        played = replay if self._replays and not replay.useless else nullcontext()
+        handle = _changing(
+            self._twin, place, change, None if played is not replay else replay.reached
+        )
+        try:
+            with played:
+                self._run(lambda x: x)
+        finally:
+            handle.remove()
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1
@@ -156,19 +191,10 @@ class Again:
 class AgainInside(Again):
     """A module that runs again with what a module inside of it gives out changed, in place of its input."""
 
-    def __init__(
-        self, call: Call, after: tuple[str, tuple[int, ...]], allowance: Allowance
-    ) -> None:
-        """``after``: the inner module's path, relative, and the shape of what it gives out."""
+    def __init__(self, call: Call, place: Place, allowance: Allowance) -> None:
+        """``place``: by the inner module's path, relative, and the shape of what it gives out."""
         super().__init__(call, allowance=allowance)
-        self._after = after
-
-    def _run(self, change: Callable[[Tensor], Tensor]) -> None:
-        handle = _changing(self._twin, *self._after, change)
-        try:
-            super()._run(lambda x: x)
-        finally:
-            handle.remove()
+        self._place = place
 
 
 def _laid_as(tensor: Tensor, changed: Tensor) -> Tensor:
@@ -179,39 +205,39 @@ def _laid_as(tensor: Tensor, changed: Tensor) -> Tensor:
 
 
 def _changing(
-    twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
+    twin: nn.Module,
+    place: Place,
+    change: Callable[[Tensor], Tensor],
+    reached: Callable[[Tensor], None] | None,
 ) -> Any:
-    """Changes the first output in this shape of the module at a relative path."""
-    given: list[bool] = []
+    """Changes what passes at a place, of which ``reached`` is told before; the hook's handle."""
+    passed: list[bool] = []
 
-    def changed(_module: nn.Module, _args: Any, output: Any) -> Any:
-        if given or not isinstance(output, Tensor) or tuple(output.shape) != shape:
+    def changed(tensor: Tensor) -> Tensor:
+        passed.append(True)
+        if reached is not None:
+            reached(tensor)
+        return _laid_as(tensor, change(tensor.detach().clone()))
+
+    def given_out(_module: nn.Module, _args: Any, output: Any) -> Any:
+        if passed or not isinstance(output, Tensor) or tuple(output.shape) != place.shape:
             return output
-        given.append(True)
-        return _laid_as(output, change(output.detach().clone()))
+        return changed(output)
 
-    return twin.get_submodule(path).register_forward_hook(changed)
-
-
-def _changing_input(
-    twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
-) -> Any:
-    """The same of what the module is first given in this shape."""
-    given: list[bool] = []
-
-    def changed(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def given(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         first = first_tensor(args, kwargs)
-        if given or first is None or tuple(first[1].shape) != shape:
+        if passed or first is None or tuple(first[1].shape) != place.shape:
             return None
-        given.append(True)
-        new = _laid_as(first[1], change(first[1].detach().clone()))
-        same = first[1]
+        new, same = changed(first[1]), first[1]
         return (
             tuple(exchanged(a, same, new) for a in args),
             {k: exchanged(v, same, new) for k, v in kwargs.items()},
         )
 
-    return twin.get_submodule(path).register_forward_pre_hook(changed, with_kwargs=True)
+    module = twin.get_submodule(place.path)
+    if place.given:
+        return module.register_forward_pre_hook(given, with_kwargs=True)
+    return module.register_forward_hook(given_out)
 
 
 def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:

@@ -23,7 +23,7 @@ from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.glance import Glance, plain
-from nonlocal_viz.probe.origins import own_call
+from nonlocal_viz.probe.nested import own_call
 from nonlocal_viz.probe.prepared import Calling, prepare_of
 from nonlocal_viz.probe.reading import Reader
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError

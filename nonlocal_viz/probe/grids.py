@@ -7,32 +7,28 @@ of a module of which that was seen.
 import math
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
+from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
-from nonlocal_viz.probe.cells import follow_map, follow_picture, three
+from nonlocal_viz.probe.cells import follow_map, three
+from nonlocal_viz.probe.firsts import Firsts
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
     SPECIAL,
-    cubes,
-    special_fits,
-    square_patches,
-    with_many_behind,
 )
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
-from nonlocal_viz.probe.stream import Stream, common, keeps
+from nonlocal_viz.probe.relay import keeps, pooled, reaches
+from nonlocal_viz.probe.stream import Stream, common, outermost
 from nonlocal_viz.probe.watch import Watch
 
 #: Earlier modules of which it is asked whether their tokens are those of a later one.
 _STREAMS = 2
-#: Modules that are given so many tokens, of which one is looked for that the picture moves.
-_FIRST = 4
 _NO_RASTER = (
     "Its {} positions are windows, or in another order than the picture's, and the network does not show "
     "in which."
@@ -52,18 +48,32 @@ class Grids:
         self, watch: Watch, grid: tuple[int, int, int] | None, again_of: Callable[[Call], Again]
     ) -> None:
         self._watch, self._given, self._again_of = watch, grid, again_of
-        self.rasters = Rasters(watch, again_of)
+        #: Calls in which an attention lies that was read.
+        self.left: set[int] = set()
+        self.rasters = Rasters(watch, again_of, self)
         self.streams: dict[tuple[int, ...], list[Stream]] = {}
         self.asked: dict[int, Positions] = {}
-        self._positions: dict[tuple[int, int], Positions | None] = {}
-        self._orders: dict[tuple[int, int, Axes], Positions | None] = {}
-        self._first: dict[tuple[int, int, Axes], Call | None] = {}
+        #: The streams without tables, in the order in which they were found.
+        self._latest: list[Stream] = []
+        self._positions: dict[tuple[int, Axes], Positions | None] = {}
+        self._orders: dict[tuple[int, int, int, Axes], Positions | None] = {}
+        self._firsts = Firsts(watch, again_of)
+
+    def outer(self, calls: Sequence[Call]) -> tuple[Call, ...]:
+        """The calls up to the outermost that is given what the last is, and left by no attention yet."""
+        return tuple(calls[: outermost(calls, self.left) + 1])
 
     def learn(self, stream: Stream) -> None:
-        """Remember where tokens lie that a module was given."""
+        """Remember where tokens lie that a module inside of the network was given."""
+        if not stream.calls[-1].path:
+            return
+        if any(s.calls[-1] is stream.calls[-1] and s.axes == stream.axes for s in self._latest):
+            return
         known = self.streams.setdefault(stream.shape, [])
         known.append(stream)
         del known[:-_STREAMS]
+        if stream.table is None:
+            self._latest.append(stream)
 
     def positions(
         self, x: Tensor, axes: Axes, count: int, calls: Sequence[Call], notes: list[str]
@@ -91,19 +101,126 @@ class Grids:
                 )
             return found
         images = x.shape[axes.batch]
-        if (count, images) not in self._positions:
-            self._positions[count, images] = self._search(count, root, axes, images)
-        found = self._positions[count, images]
-        if found is None and len(calls) > 1:
+        if self._given is not None and 0 <= count - math.prod(self._given) <= SPECIAL:
+            return Positions(self._given, special_names(count - math.prod(self._given)))
+        given = shape_of(calls[-1]) == tuple(x.shape)
+        known = self._of_call(axes, count, calls, images) if given else None
+        if known is None and not (given and len(calls) > 1):
+            known = self._firsts.seen(count, root, axes, images)
+            known = known or self._ordered(root, axes, count, images)
+        if known is None and axes.positions == (1,):
+            # What an attention gave out has a token for each of its queries.
+            known = self.asked.get(count)
+        return known or self._unseen(axes, count, calls, images, notes)
+
+    def _of_call(
+        self, axes: Axes, count: int, calls: Sequence[Call], images: int
+    ) -> Positions | None:
+        """The grid of the tokens that the last of the calls is given."""
+        # Of modules in each other that are given the same, the outermost is asked.
+        outer = self.outer(calls)
+        key = id(outer[-1]), axes
+        if key not in self._positions:
+            self._positions[key] = self._found(axes, count, outer, images)
+        found = self._positions[key]
+        if found is None:
+            return None
+        self.learn(Stream(outer, axes, found))
+        if self.kept(Stream(outer, axes, found), calls, axes):
+            return found
+        # It changes their order before that.
+        key = id(calls[-1]), axes
+        if key not in self._positions:
+            self._positions[key] = self._found(axes, count, calls, images)
+        return self._positions[key]
+
+    def _found(
+        self, axes: Axes, count: int, calls: Sequence[Call], images: int
+    ) -> Positions | None:
+        root = calls[0]
+        if len(calls) == 1:
+            found = self._firsts.seen(count, root, axes, images)
+            return found or self._ordered(root, axes, count, images)
+        found = self._as_known(calls, axes, count)
+        if found is None:
+            seen = self._firsts.seen(count, root, axes, images)
+            found = self._as_first(seen, calls, axes, count, images)
+        if found is None:
             found = self._of_feature_map(calls, axes, count, images)
         if found is None:
-            found = self._ordered(root, axes, count, images)
+            found = self.relayed(calls, axes)
         if found is None:
-            found = self._by_stream(calls, axes)
-        if found is None and axes.positions == (1,):
-            # What an attention gave out has a token for each of its queries.
-            found = self.asked.get(count)
-        return found or self._unseen(axes, count, calls, images, notes)
+            ordered = self._ordered(root, axes, count, images)
+            found = self._as_first(ordered, calls, axes, count, images)
+        return found
+
+    def _as_known(self, calls: Sequence[Call], axes: Axes, count: int) -> Positions | None:
+        """What the tokens of an earlier module were, where these are the same ones."""
+        alike = [s for s in self._latest if len(s.positions.names) == count]
+        for stream in reversed(alike[-_STREAMS:]):
+            if self.kept(stream, calls, axes):
+                return stream.positions
+        return None
+
+    def _as_first(
+        self, found: Positions | None, calls: Sequence[Call], axes: Axes, count: int, images: int
+    ) -> Positions | None:
+        """What was found of the first module that is given so many tokens, where these are the same ones,
+        or in another order."""
+        root = calls[0]
+        first = self._firsts.earliest(count, axes, images, root)
+        if found is None or first is None:
+            return None
+        stream = Stream((root, first), axes, found)
+        if first is calls[-1] or self.kept(stream, calls, axes):
+            return found
+        picture = first_tensor(root.args, root.kwargs)
+        # Cells that a later module is given may not come by way of the first.
+        if picture is not None and found.order is None and not self._reaches(stream, calls, axes):
+            follow = self._firsts.follows(found, calls[-1], root, picture[1], axes, images)
+            return found if follow else None
+        return self._of_stream(stream, calls, axes, None)
+
+    def _reaches(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool:
+        within = common(stream.calls, calls)
+        if within is None or within is calls[-1]:
+            return True
+        try:
+            return reaches(stream, calls, axes, self._again_of(within), within)
+        except UnprovenError:
+            return True
+
+    def relayed(
+        self, calls: Sequence[Call], axes: Axes, plain: GridShape | None = None
+    ) -> Positions | None:
+        """What tokens are that the last of the calls is given, by those of a module shortly before it;
+        ``plain``: if they are on this grid in raster order."""
+        for stream in reversed(self._latest[-_STREAMS:]):
+            found = self._of_stream(stream, calls, axes, plain)
+            if found is not None:
+                return found
+        return None
+
+    def _of_stream(
+        self, stream: Stream, calls: Sequence[Call], axes: Axes, plain: GridShape | None
+    ) -> Positions | None:
+        within = common(stream.calls, calls)
+        if within is None or within is calls[-1]:
+            return None
+        try:
+            return pooled(stream, calls, axes, self._again_of(within), within, plain)
+        except UnprovenError:
+            return None
+
+    def kept(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool:
+        """Whether the last of ``calls`` is given the tokens of a stream, each in its place."""
+        within = common(stream.calls, calls)
+        if within is None or within is calls[-1]:
+            return stream.calls[-1] is calls[-1]
+        try:
+            return keeps(stream, calls, axes, self._again_of(within), within)
+        except UnprovenError:
+            return False
 
     def _unseen(
         self, axes: Axes, count: int, calls: Sequence[Call], images: int, notes: list[str]
@@ -124,28 +241,12 @@ class Grids:
                 f"Its {count} positions are a sequence that lies on no grid of the picture."
             )
             return Positions((1, 1, count))
-        given = self._given_to(count, axes, images)
-        if given and self._earliest(count, axes, images, root) is not given[0]:
+        given = self._firsts.given_to(count, axes, images)
+        if given and self._firsts.earliest(count, axes, images, root) is not given[0]:
             raise UnprovenError(OBJECTS.format(count))
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
         )
-
-    def _by_stream(self, calls: Sequence[Call], axes: Axes) -> Positions | None:
-        """What the tokens of an earlier module were, where these are the same ones."""
-        for stream in reversed(self.streams.get(shape_of(calls[-1]), [])):
-            ancestor = common(stream.calls, calls)
-            known = stream.table is None and stream.axes == axes
-            if known and ancestor is not None and self.kept(stream, calls, ancestor):
-                return stream.positions
-        return None
-
-    def kept(self, stream: Stream, calls: Sequence[Call], ancestor: Call) -> bool:
-        """Whether the last of ``calls`` is given the tokens of a stream; both lie in the ancestor."""
-        try:
-            return keeps(stream, calls, self._again_of(ancestor), ancestor)
-        except UnprovenError:
-            return False
 
     def _of_feature_map(
         self, calls: Sequence[Call], axes: Axes, count: int, images: int
@@ -166,10 +267,10 @@ class Grids:
 
     def _ordered(self, root: Call, axes: Axes, count: int, images: int) -> Positions | None:
         """The grid and order of tokens by the feature maps before the first call that is given them."""
-        key = count, images, axes
+        key = id(root), count, images, axes
         if key not in self._orders:
             self._orders[key] = None
-            call = self._earliest(count, axes, images, root)
+            call = self._firsts.earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 convolved = {id(c) for c, _, _ in self._watch.convolutions}
@@ -189,74 +290,6 @@ class Grids:
     ) -> bool:
         path = call.path[len(outer.path) :].lstrip(".")
         return follow_map(self._again_of(outer), path, axes, of_map, positions)
-
-    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
-        if self._given is not None:
-            cells = math.prod(self._given)
-            if 0 <= count - cells <= SPECIAL:
-                return Positions(self._given, special_names(count - cells))
-        given = [g.shape for g in self._watch.given if g.shape[0] == images]
-        pooled = [tuple(shape[2:]) for shape in given]
-        grids: list[tuple[int, ...]] = list(dict.fromkeys([*self._watch.grids, *pooled]))
-        for grid in list(grids):
-            while min(grid) > 1:
-                grid = tuple(-(-side // 2) for side in grid)
-                grids.append(grid)
-        picture = first_tensor(root.args, root.kwargs)
-        if picture is not None and picture[1].ndim == 4:
-            grids += square_patches(count, picture[1].shape[-2:])
-        if picture is not None and picture[1].ndim == 5:
-            grids += cubes(count, picture[1].shape[-3:])
-        fitting = [g for g in dict.fromkeys(grids) if special_fits(count - math.prod(g), g)]
-        fitting.sort(key=lambda g: count - math.prod(g))
-        asked = [Positions(three(g), special_names(count - math.prod(g))) for g in fitting]
-        # Detection tokens stand behind the cells, and are many.
-        convolved = [
-            tuple(shape[-2:]) for _, _, shape in self._watch.convolutions if len(shape) == 4
-        ]
-        for grid in dict.fromkeys([*grids, *convolved]):
-            asked += with_many_behind(grid, count)
-        for positions in asked:
-            if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
-                return positions
-        return None
-
-    def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
-    ) -> bool:
-        """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes, images, root)
-        if call is None or picture.ndim not in (4, 5):
-            return False
-        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
-        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
-        return follow_picture(self._again_of(root), given, axes, positions, lattice)
-
-    def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
-        """The calls of modules that are given so many tokens, the earliest first."""
-        found = []
-        for call in self._watch.calls:
-            first = first_tensor(call.args, call.kwargs)
-            if first is None or first[1].ndim != 3 or not call.path:
-                continue
-            # Windows of as many positions are more than there are images.
-            if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
-                found.append(call)
-        return found
-
-    def _earliest(self, count: int, axes: Axes, images: int, root: Call) -> Call | None:
-        """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
-        key = count, images, axes
-        if key not in self._first:
-            self._first[key] = None
-            again = self._again_of(root)
-            for call in self._given_to(count, axes, images)[:_FIRST]:
-                path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
-                still = again.input(lambda x: x, path, shape=shape)
-                if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
-                    self._first[key] = call
-                    break
-        return self._first[key]
 
 
 def _is_picture(root: Call) -> bool:

@@ -16,11 +16,11 @@ _TRIED = 3
 
 def outputs(
     given: Sequence[Given], calls: Sequence[Call], images: int
-) -> Iterator[tuple[Call, str, tuple[int, ...]]]:
-    """(call, path of a module inside of it, shape of what that gave out) of ``given``, what came before an
-    attention that lay in ``calls``; each with the innermost of these that it lies in."""
+) -> Iterator[tuple[int, Call, str, tuple[int, ...]]]:
+    """(which of ``given``, call, path of a module in it, shape of what that gave out); ``given`` is what
+    came before an attention that lay in ``calls``. Each with the innermost of these that it lies in."""
     tried: set[tuple[int, ...]] = set()
-    for found in reversed(given):
+    for at, found in reversed(list(enumerate(given))):
         outer = [c for c in calls if any(c is within for within in found.within)]
         if not outer or found.shape[0] != images or found.shape in tried:
             continue
@@ -32,6 +32,6 @@ def outputs(
         if times[path] > 1:
             continue
         tried.add(found.shape)
-        yield outer[-1], path[len(outer[-1].path) :].lstrip("."), found.shape
+        yield at, outer[-1], path[len(outer[-1].path) :].lstrip("."), found.shape
         if len(tried) == _TRIED:
             return

@@ -5,9 +5,11 @@ the positions whose number has a bit set has that bit in its own). Never guessed
 nothing is no position (padding, learnt queries), one that moves with everything mixes them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,6 +78,7 @@ class Slots:
     """The position of every slot: query (L, n), key (L, m), numbers image * positions + position.
 
     Where a slot mixes positions, ``query_side`` and ``key_side`` are the coarser tokens that are numbered.
+    ``summaries``: how many numbers in front of an image's positions are tokens made of all of these.
     """
 
     axes: Axes
@@ -86,6 +89,7 @@ class Slots:
     key_positions: int
     query_side: Positions | None = None
     key_side: Positions | None = None
+    summaries: int = 0
 
 
 class Layouts:
@@ -124,9 +128,15 @@ class Placing:
         #: What the module was given, and the capture of what it makes of that.
         self.x = x
         self._like = like
-        self.still = self._run(lambda x: x)
         #: Whether every query moved with every position in all readings that were tried.
         self.hopeless, self.tried = True, False
+        #: Whether slots were seen that move with nothing.
+        self.padded = False
+
+    @cached_property
+    def still(self) -> Capture | None:
+        """The capture of a run on what the module was given, unchanged."""
+        return self._run(lambda x: x)
 
     def slots(self, axes: Axes) -> Slots | None:
         """The slots where the input is read in this way; None where that makes no sense of them."""
@@ -138,7 +148,7 @@ class Placing:
             return None
         query, key = known
         if query is None or key is None:
-            found = self._by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
+            found = self.by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
             if found is None:
                 return None
             query = found[0] if query is None else query
@@ -158,7 +168,7 @@ class Placing:
         known = self._known(axes, images, positions, queries=False)
         key = None if known is None else known[1]
         if key is None:
-            found = self._by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
+            found = self.by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
             if found is None:
                 return None
             key = found[1]
@@ -175,24 +185,42 @@ class Placing:
         sides = tuple(self.x.shape[a] for a in axes.positions)
         draw = torch.Generator().manual_seed(11)
         seen: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
-        for _ in range(_MASKS if positions >= _POSITIONS else _MASKS_OF_FEW):
+        many = positions >= _POSITIONS
+        for _ in range(_MASKS if many else _MASKS_OF_FEW):
             mask = torch.rand(images * positions, generator=draw) < 0.5
-            bits = self._bits(axes, mask.view(images, positions))
+            bits = self._halves(axes, mask.view(images, positions))
             self.tried = True
             self.hopeless &= bool((bits[0] == MIXED).all())
             if queries and bool((bits[0] == MIXED).any()):
                 return None
             seen.append((mask, bits))
-        found: list[Tensor | None] = []
+            if many:
+                # Half of so many positions tell what was found before from anything else.
+                before = [self._like_before(i, images * positions, seen) for i in (0, 1)]
+                if all(table is not None for table in before):
+                    return before[0], before[1]
+        found: list[Any] = []
         for side, factor in enumerate((self.still.query, self.still.key)):
             groups, slots = factor.shape[:2]
             told = [(mask, bits[side]) for mask, bits in seen]
-            before = self._layouts.like(groups, slots, images * positions)
-            known = chain(before, tables(groups, slots, images, sides))
-            found.append(next((t for t in known if _agrees(t, told)), None))
+            like = self._layouts.like(groups, slots, images * positions)
+            known = chain(like, tables(groups, slots, images, sides))
+            found.append(next((t for t in known if agrees(t, told)), None))
+            if found[side] is not None:
+                self._layouts.keep(found[side], images * positions)
         return found[0], found[1]
 
-    def _by_bits(
+    def _like_before(
+        self, side: int, positions: int, seen: list[tuple[Tensor, tuple[Tensor, Tensor]]]
+    ) -> Tensor | None:
+        """The layout of a side that another attention has, and that agrees with what moved."""
+        assert self.still is not None
+        factor = (self.still.query, self.still.key)[side]
+        told = [(mask, bits[side]) for mask, bits in seen]
+        known = self._layouts.like(factor.shape[0], factor.shape[1], positions)
+        return next((t for t in known if agrees(t, told)), None)
+
+    def by_bits(
         self,
         axes: Axes,
         images: int,
@@ -205,7 +233,7 @@ class Placing:
         place: list[Tensor | None] = [None, None]
         for bit in range(max(1, int(images * positions - 1).bit_length())):
             on = (numbers >> bit & 1).bool().view(images, positions)
-            for i, found in enumerate(self._bits(axes, on)):
+            for i, found in enumerate(self._halves(axes, on)):
                 before = place[i]
                 if before is None:
                     place[i] = found
@@ -221,19 +249,23 @@ class Placing:
         assert query is not None and key is not None
         return query, key
 
-    def _bits(self, axes: Axes, where: Tensor) -> tuple[Tensor, Tensor]:
-        """Of every slot: 1 where it follows the positions marked, 0 where it follows the others,
-        :data:`NOWHERE` or :data:`MIXED`. What all positions share (a normalisation over them) moves every
-        slot a little: it follows what moves it three times as far as the rest does."""
-        on, off = (self.strength(axes, w) for w in (where, ~where))
+    def _halves(self, axes: Axes, where: Tensor) -> tuple[Tensor, Tensor]:
+        return self.bits(axes, where, ~where)
+
+    def bits(self, axes: Axes, where: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Of every slot: 1 where it follows the positions marked in ``where``, 0 where it follows the
+        ``other`` ones, :data:`NOWHERE` or :data:`MIXED`. What all positions share (a normalisation over
+        them) moves every slot a little: it follows what moves it clearly farther than the rest does."""
+        on, off = (self.strength(axes, w) for w in (where, other))
         bits = tuple(map(_followed, on, off))
         unclear = max(float((b == MIXED).float().mean()) for b in bits)
         if 0 < unclear < _FEW:
             # A few that cannot be told may be chance: other noise tells.
-            again = [self.strength(axes, w, seed) for w in (where, ~where) for seed in (6, 7)]
+            again = [self.strength(axes, w, seed) for w in (where, other) for seed in (6, 7)]
             on = tuple(sum(parts) for parts in zip(on, *again[:2], strict=True))
             off = tuple(sum(parts) for parts in zip(off, *again[2:], strict=True))
             bits = tuple(map(_followed, on, off))
+        self.padded |= any(bool((b == NOWHERE).any()) for b in bits)
         return bits[0], bits[1]
 
     def strength(
@@ -272,7 +304,7 @@ class Placing:
         return [capture for capture in found if capture.groups == like.groups]
 
 
-def _agrees(table: Tensor, told: list[tuple[Tensor, Tensor]]) -> bool:
+def agrees(table: Tensor, told: Sequence[tuple[Tensor, Tensor]]) -> bool:
     """Whether slots lie as a table has them: each moves where its place was changed, padding never."""
     return all(
         torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)

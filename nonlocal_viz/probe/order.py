@@ -19,6 +19,7 @@ from nonlocal_viz.probe.cells import apart, far
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.replay import Place
 from nonlocal_viz.probe.windows import tables
 
 #: Cells whose change is looked at, and how much farther than the middlemost token the right one moves.
@@ -55,7 +56,7 @@ def found(
                 continue
             tried.add((convolved.shape, grid))
             moved = _Moved(again, convolved, given, axes, whole, grid)
-            order = _order(moved, count, grid, [given[1][a] for a in axes.positions])
+            order = order_of(moved, count, grid, [given[1][a] for a in axes.positions])
             if order is not None:
                 names = special_names(count - math.prod(grid))
                 plain = torch.equal(order, torch.arange(count))
@@ -107,8 +108,8 @@ class _Moved:
         return far(self._run(change) - self._still, self._axes)[0]
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
-        path, shape = self._convolved.call.path, self._convolved.shape
-        return self._again.input(change, self._given[0], after=(path, shape), shape=self._given[1])
+        place = Place(self._convolved.call.path, self._convolved.shape)
+        return self._again.input(change, self._given[0], shape=self._given[1], place=place)
 
 
 def _has_bit(bit: int, value: int, cells: Tensor) -> Tensor:
@@ -119,9 +120,18 @@ def _is_cell(one: int, cells: Tensor) -> Tensor:
     return cells == one
 
 
-def _order(moved: _Moved, count: int, grid: GridShape, parts: Sequence[int] = ()) -> Tensor | None:
-    """(count,) the number of every token: special ones first, then cells in raster order; ``parts`` are the
-    lengths of the axes that count them, where there are several."""
+def order_of(
+    moved: Callable[[Callable[[Tensor], Tensor]], Tensor],
+    count: int,
+    grid: GridShape,
+    parts: Sequence[int] = (),
+) -> Tensor | None:
+    """(count,) the number of every token: special ones first, then cells in raster order.
+
+    Args:
+        moved: how far each token moves where the cells change that a function chooses by their numbers.
+        parts: the lengths of the axes that count tokens, where there are several.
+    """
     cells = math.prod(grid)
     special = count - cells
     code = torch.zeros(cells, dtype=torch.long)

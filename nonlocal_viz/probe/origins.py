@@ -2,27 +2,46 @@
 tells it, and how that input is read."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import takewhile
 
 import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again, AgainInside, Allowance
 from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
+from nonlocal_viz.probe.blocks import in_blocks
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
-from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError
+from nonlocal_viz.probe.nested import given_tokens, is_split, may_be_heads, own_call, up_to
+from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
-from nonlocal_viz.probe.stream import Stream, common, outermost, table
+from nonlocal_viz.probe.replay import Place
+from nonlocal_viz.probe.stream import Stream, outermost, table
 from nonlocal_viz.probe.strength import placed
+from nonlocal_viz.probe.summaries import summed_up
 from nonlocal_viz.probe.together import Joined, kind
 from nonlocal_viz.probe.watch import Watch
 
 #: Ways of reading inputs in which slots that mix positions are looked for.
 _LOST = 4
-#: How many times as many features all heads together have at most as what a module is given.
-_WIDER = 4
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The search for the slots of one capture, with so many images in front (None: whatever stands there);
+    what was tried, and what of that told nothing."""
+
+    capture: Capture
+    calls: tuple[Call, ...]
+    number: int
+    batch: int | None
+    tried: set[tuple[int, int, Axes]]
+    lost: list[tuple[Placing, Axes, Call]]
 
 
 class Origins:
@@ -38,6 +57,8 @@ class Origins:
         self._watch, self._grids, self._again_of = watch, grids, again_of
         self._allowance = allowance
         self._layouts = Layouts()
+        #: {number of axes: how inputs with so many were read last}
+        self._read_as: dict[int, Axes] = {}
         #: Modules and shapes whose slots were not found: others of their kind are not searched again.
         self._unplaced: set[tuple[object, ...]] = set()
 
@@ -64,29 +85,47 @@ class Origins:
                 first = first_tensor(call.args, call.kwargs)
                 if first is None or not capture.path.startswith(call.path):
                     continue
-                x = first[1]
-                if len(calls) > 1 and _is_split(call, capture):
+                if len(calls) > 1 and is_split(call, capture):
                     continue
-                path = capture.path[len(call.path) :].lstrip(".")
-                again = self._again_of(call)
-                mixing = False
-                for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture, self._layouts)
-                    ways = list(self._readings(x, x.shape[0] if batch is None else batch))
-                    for axes in ways:
-                        if (id(call), nth, axes) in tried:
-                            continue
-                        tried.add((id(call), nth, axes))
-                        slots = placing.slots(axes)
-                        if slots is not None and self._sensible(slots, x, up_to(calls, call)):
-                            return slots, placing, call
-                        if batch is not None:
-                            lost.append((placing, axes, call))
-                    mixing |= bool(ways) and placing.tried and placing.hopeless
+                search = _Search(capture, calls, number, batch, tried, lost)
+                placed, mixing = self._of_call(search, call, first[1])
+                if placed is not None:
+                    return placed
                 if mixing:
                     break  # what mixes positions inside of a module mixes those outside, too
         self._unplaced.add(alike)
         raise UnprovenError(_why_not(capture, calls[: own + 1]))
+
+    def _of_call(
+        self, search: "_Search", call: Call, x: Tensor
+    ) -> tuple[tuple[Slots, Placing, Call] | None, bool]:
+        """Slots by what a call was given, x; and whether all queries moved with every position of it."""
+        capture, calls, lost = search.capture, search.calls, search.lost
+        path = capture.path[len(call.path) :].lstrip(".")
+        again = self._again_of(call)
+        mixing, innermost = False, not lost
+        for nth in dict.fromkeys((search.number, 0)):
+            placing = Placing(again, path, nth, x, capture, self._layouts)
+            ways = list(self._readings(x, x.shape[0] if search.batch is None else search.batch))
+            for axes in ways:
+                if (id(call), nth, axes) in search.tried:
+                    continue
+                search.tried.add((id(call), nth, axes))
+                slots = placing.slots(axes)
+                if slots is not None and self._sensible(slots, x, up_to(calls, call)):
+                    self._read_as[x.ndim] = axes
+                    return (slots, placing, call), False
+                if slots is None:
+                    slots = summed_up(placing, axes)
+                    if slots is not None and self._sensible(slots, x, up_to(calls, call)):
+                        return (slots, placing, call), False
+                if search.batch is not None:
+                    lost.append((placing, axes, call))
+            pooled = self._in_blocks(lost, calls, capture) if innermost else None
+            if pooled is not None:
+                return pooled, False
+            mixing |= bool(ways) and placing.tried and placing.hopeless
+        return None, mixing
 
     def _elsewise(
         self, capture: Capture, calls: tuple[Call, ...], number: int,
@@ -106,13 +145,17 @@ class Origins:
         """Slots by what a module inside of one of the calls gave out before it attended."""
         root = first_tensor(calls[0].args, calls[0].kwargs)
         parts = capture.parts if isinstance(capture, Joined) else (capture,)
-        given = self._watch.given[: self._watch.before.get(id(parts[0]), 0)]
+        before = self._watch.before
+        given = self._watch.given[: before.get(id(parts[0]), 0)]
+        # What other attention mixed since is not read from a map that lies outside of all of it.
+        earlier = takewhile(lambda found: found[0] is not parts[0], self._watch.found)
+        mixed = max((before[id(c)] for c, _ in earlier if c.path != capture.path), default=0)
         images = 1 if root is None else root[1].shape[0]
-        for call, inner, shape in outputs(given, calls, images):
-            if first_tensor(call.args, call.kwargs) is None:
+        for at, call, inner, shape in outputs(given, calls, images):
+            if first_tensor(call.args, call.kwargs) is None or (call is calls[0] and at < mixed):
                 continue
             x = torch.empty(shape, device="meta")
-            again = AgainInside(call, (inner, shape), self._allowance)
+            again = AgainInside(call, Place(inner, shape), self._allowance)
             path = capture.path[len(call.path) :].lstrip(".")
             placing = Placing(again, path, number, x, capture, self._layouts)
             for axes in self._readings(x, images):
@@ -137,8 +180,7 @@ class Origins:
         axes: Axes,
     ) -> None:
         """Where the tokens lie that the module was given, windows in the place of images."""
-        calls = _given_tokens(calls, capture)
-        calls = calls[: outermost(calls) + 1]
+        calls = self._grids.outer(given_tokens(calls, capture))
         for placing, own in self._own_readings(capture, calls[-1], number):
             found = placing.slots(own)
             places = None if found is None else table(found, slots)
@@ -162,7 +204,7 @@ class Origins:
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots by the windows that an earlier module was given, where it is given the same ones."""
-        calls = _given_tokens(calls, capture)
+        calls = given_tokens(calls, capture)
         for at in reversed(range(outermost(calls), len(calls))):
             upto = calls[: at + 1]
             for stream in reversed(self._grids.streams.get(shape_of(upto[-1]), [])):
@@ -172,33 +214,55 @@ class Origins:
                     slots = placing.slots(axes) if axes == stream.axes else None
                     if slots is None or bool((slots.key == MIXED).any()):
                         continue
-                    ancestor = common(stream.calls, upto)
-                    if ancestor is not None and self._grids.kept(stream, upto, ancestor):
+                    if self._grids.kept(stream, upto, axes):
+                        self._grids.learn(replace(stream, calls=self._grids.outer(upto)))
                         sides = stream.positions.grid[1:]
                         placing.x = torch.empty((stream.images, 1, *sides), device="meta")
                         return stream.moved_to(slots), placing, upto[-1]
+        return None
+
+    def _in_blocks(
+        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...], capture: Capture
+    ) -> tuple[Slots, Placing, Call] | None:
+        """Slots that are made of a block of cells each."""
+        may_be = partial(may_be_heads, capture, calls[own_call(capture, calls)])
+        # A picture's blocks are patches, and in these a convolution is nearer.
+        inside = [one for one in lost if one[2].path]
+        for placing, axes, call, positions in self._placeable(inside, calls):
+            try:
+                slots = in_blocks(placing, axes, positions, self._layouts, may_be)
+            except UnprovenError:
+                continue
+            if slots is not None:
+                return slots, placing, call
         return None
 
     def _by_strength(
         self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...], capture: Capture
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots that mix positions, by how far they move; of the innermost call where that makes sense."""
-        own = calls[own_call(capture, calls)]
-        for placing, axes, call in lost[:_LOST]:
-            count = axes.count(placing.x)[1]
-            try:
-                positions = self._grids.positions(placing.x, axes, count, up_to(calls, call), [])
-            except UnprovenError:
-                continue
-            slots = placed(placing, axes, positions)
-            if slots is not None and _plausible(slots, capture, own):
+        may_be = partial(may_be_heads, capture, calls[own_call(capture, calls)])
+        for placing, axes, call, positions in self._placeable(lost, calls):
+            slots = placed(placing, axes, positions, may_be)
+            if slots is not None:
                 return slots, placing, call
         return None
+
+    def _placeable(
+        self, lost: list[tuple[Placing, Axes, Call]], calls: tuple[Call, ...]
+    ) -> Iterator[tuple[Placing, Axes, Call, Positions]]:
+        """What was looked at in vain, with what the positions are, where that is known."""
+        for placing, axes, call in lost[:_LOST]:
+            count = axes.count(placing.x)[1]
+            with suppress(UnprovenError):
+                found = self._grids.positions(placing.x, axes, count, up_to(calls, call), [])
+                yield placing, axes, call, found
 
     def _readings(self, x: Tensor, batch: int) -> Iterator[Axes]:
         """The ways of reading x that its convolutions leave open: their channels are no positions."""
         convolved = tuple(x.shape) in self._watch.convolved
-        for axes in readings(x, batch):
+        ways = sorted(readings(x, batch), key=lambda axes: axes != self._read_as.get(x.ndim))
+        for axes in ways:
             features_first = axes.positions[-1] == x.ndim - 1
             sequence = axes.positions == (2,)
             # Of as many features as columns the shape says nothing.
@@ -235,56 +299,11 @@ class Origins:
         )
 
 
-def _is_split(call: Call, capture: Capture) -> bool:
-    """Whether a module is given the queries themselves, (B, heads, n, D), and keys besides: its heads are
-    no positions. A map may have such sides by chance, but comes alone."""
-    found = tensors(call.args, call.kwargs)
-    n, features = capture.query.shape[1:]
-    if len(found) < 2 or found[0][1].ndim != 4:
-        return False
-    sides = found[0][1].shape
-    return sides[2:] == (n, features) and sides[:2].numel() == capture.groups
-
-
-def _given_tokens(calls: tuple[Call, ...], capture: Capture) -> tuple[Call, ...]:
-    """The calls up to the innermost that is not given queries of all heads apart."""
-    while len(calls) > 1 and _is_split(calls[-1], capture):
-        calls = calls[:-1]
-    return calls
-
-
 def _tried(placing: Placing, axes: Axes) -> Slots | None:
     try:
         return placing.slots(axes)
     except UnprovenError:
         return None
-
-
-def _plausible(slots: Slots, capture: Capture, own: Call) -> bool:
-    """Whether so many slots stand for each token as the module has heads: parts of a grid that is finer
-    would pass for heads."""
-    side = slots.query_side
-    tokens = slots.images * (slots.positions if side is None else len(side.names))
-    heads = int((slots.query >= 0).sum()) // max(tokens, 1)
-    said = [getattr(own.module, name, None) for name in HEADED]
-    first = first_tensor(own.args, own.kwargs)
-    known = [number for number in said if isinstance(number, int)]
-    features = None if first is None else max(first[1].shape[1], first[1].shape[-1])
-    wide = features is not None and heads * capture.value.shape[-1] > _WIDER * features
-    return heads in known if known else not wide
-
-
-def up_to(calls: tuple[Call, ...], call: Call) -> tuple[Call, ...]:
-    """The calls that a call lies in, the outermost first, and itself."""
-    return calls[: next(i for i, c in enumerate(calls) if c is call) + 1]
-
-
-def own_call(capture: Capture, calls: tuple[Call, ...]) -> int:
-    """Which of the calls that a capture lay in is its module's; of a fast path the last, its parent's."""
-    for at, call in enumerate(calls):
-        if call.path == capture.path:
-            return at
-    return len(calls) - 1
 
 
 def _why_not(capture: Capture, calls: Sequence[Call]) -> str:

@@ -37,3 +37,14 @@ class Positions:
 def special_names(count: int) -> tuple[str, ...]:
     """Names of the tokens in front of the cells: a class token, then registers."""
     return ("class", *(f"register {i}" for i in range(1, count)))[:count]
+
+
+def heads_of(table: Tensor, images: int, names: Positions) -> int:
+    """How many slots of a table (groups, slots) each token of a side has, where all have as many."""
+    return int((table >= 0).sum()) // (images * len(names.names))
+
+
+def each_once(table: Tensor) -> bool:
+    """Whether no group of a table (groups, slots) has a token twice: parts of a finer grid would be."""
+    ordered = table.sort(1).values
+    return not bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())

@@ -6,9 +6,11 @@ picture, or the feature maps before it.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from torch import Tensor
 
+from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
@@ -16,30 +18,54 @@ from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
-from nonlocal_viz.probe.stream import outermost
+from nonlocal_viz.probe.stream import Stream
 from nonlocal_viz.probe.watch import Watch
+
+
+class Known(Protocol):
+    """What is known of the tokens of other modules."""
+
+    def outer(self, calls: Sequence[Call]) -> tuple[Call, ...]: ...
+
+    def learn(self, stream: Stream) -> None: ...
+
+    def kept(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool: ...
+
+    def relayed(
+        self, calls: Sequence[Call], axes: Axes, plain: GridShape | None = None
+    ) -> Positions | None: ...
 
 
 class Rasters:
     """Of one call of a network: what the positions of inputs with several axes of them are."""
 
-    def __init__(self, watch: Watch, again_of: Callable[[Call], Again]) -> None:
-        self._watch, self._again_of = watch, again_of
+    def __init__(self, watch: Watch, again_of: Callable[[Call], Again], known: "Known") -> None:
+        self._watch, self._again_of, self._grids = watch, again_of, known
         self._known: dict[tuple[int, Axes], Positions | None] = {}
 
     def positions(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
         """What the positions of x are, which the last of the nested ``calls`` is given; None where they are
         no raster of the picture, and in no order that is known."""
         # Of modules in each other that are given the same, the outermost is asked.
-        first = outermost(calls)
-        key = id(calls[first]), axes
+        outer = self._grids.outer(calls)
+        found = self._once(x, axes, outer)
+        if found is None:
+            return None
+        self._grids.learn(Stream(outer, axes, found))
+        if self._grids.kept(Stream(outer, axes, found), calls, axes):
+            return found
+        # It changes their order before that.
+        return self._once(x, axes, calls)
+
+    def _once(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
+        key = id(calls[-1]), axes
         if key not in self._known:
-            self._known[key] = self._read(x, axes, calls[: first + 1])
+            self._known[key] = self._read(x, axes, calls)
         return self._known[key]
 
     def _read(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
         plain = Positions(three([x.shape[a] for a in axes.positions]))
-        if len(calls) == 1 or self._is_map(x, axes):
+        if len(calls) == 1 or self.is_map(x, axes):
             return plain
         within = self._within(x, axes, calls, plain)
         if within is not None:
@@ -47,9 +73,10 @@ class Rasters:
             first = first_tensor(outer[-1].args, outer[-1].kwargs)
             assert first is not None
             return self.positions(first[1], of_map, outer) if follows else None
-        return self._of_picture(axes, calls, plain, x.shape[axes.batch])
+        relayed = self._grids.relayed(calls, axes, plain.grid)
+        return relayed or self._of_picture(axes, calls, plain, x.shape[axes.batch])
 
-    def _is_map(self, x: Tensor, axes: Axes) -> bool:
+    def is_map(self, x: Tensor, axes: Axes) -> bool:
         """Whether it has the shape of a convolution's map, features first."""
         features_first = axes.positions[-1] == x.ndim - 1
         return features_first and tuple(x.shape) in self._watch.convolved
@@ -70,7 +97,7 @@ class Rasters:
                     continue
                 same = follow_map(self._again_of(calls[at]), path, axes, of_map, plain)
                 # As many positions may be chance, where the shape does not say what they are.
-                if same or self._is_map(first[1], of_map):
+                if same or self.is_map(first[1], of_map):
                     return calls[: at + 1], of_map, same
         return None
 

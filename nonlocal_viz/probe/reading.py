@@ -11,15 +11,15 @@ from torch import Tensor
 
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.again import Again, Allowance
-from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.layout import NOWHERE, Axes
-from nonlocal_viz.probe.origins import Origins, up_to
+from nonlocal_viz.probe.nested import up_to
+from nonlocal_viz.probe.origins import Origins
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
-from nonlocal_viz.probe.stream import Stream
+from nonlocal_viz.probe.summaries import with_summaries
 from nonlocal_viz.probe.watch import Watch
 
 #: Rows that the mass beside the cells is an average of.
@@ -50,22 +50,30 @@ class Reader:
                     f"Rows made of its queries and keys differ from the network's own {name} by "
                     f"{error:.1e} of the greatest."
                 )
+        try:
+            return self._read(capture, calls, number)
+        finally:
+            self._grids.left.update(map(id, calls))
+
+    def _read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
         slots, placing, call = self._origins.found(capture, calls, number)
         notes: list[str] = []
         other = bool((slots.key == NOWHERE).all())
         keys = None
         if other:
             slots, x, axes = self._origins.other_keys(capture, slots, call, number, placing)
+            if len(axes.positions) > 1 and not self._grids.rasters.is_map(x, axes):
+                raise UnprovenError(
+                    "Its keys are made of another input than its queries, which is no feature map."
+                )
             keys = self._grids.positions(x, axes, slots.key_positions, calls[:1], notes)
             names = tuple(f"query {i + 1}" for i in range(slots.positions))
             positions = Positions((0, 0, 0), names)
         else:
             positions = self._grids.positions(
-                placing.x, slots.axes, slots.positions, up_to(calls, call), notes
+                placing.x, slots.axes, slots.positions - slots.summaries, up_to(calls, call), notes
             )
-            first = first_tensor(call.args, call.kwargs)
-            if call.path and first is not None and placing.x is first[1]:
-                self._grids.learn(Stream(up_to(calls, call), slots.axes, positions))
+            positions = with_summaries(positions, slots.summaries)
         found = laid_out(capture, slots, positions, placing, keys)
         if found.keys.cells and not _on_cells(found):
             # A class token that looks at the tokens of another stream: those would pass for padding.

@@ -1,26 +1,20 @@
 """Tokens that keep their places from one module to the next.
 
-Where the tokens of one module lie was found, and a later one is given tokens in the same shape: they lie
-where those lay, if each token that is changed before the first module moves itself farthest before the
-later one, as a residual stream has it. That is looked at, not taken for granted.
+Where the tokens of one module lie was found, and a later one is given as many: they lie where those lay,
+if tokens that are changed before the first module move themselves farther than others before the later one,
+as a residual stream has it. That is looked at (relay.py), not taken for granted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import shape_of
-from nonlocal_viz.probe.cells import far
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
-
-#: Tokens whose change is looked at.
-_TOKENS = 6
 
 
 @dataclass(frozen=True)
@@ -57,11 +51,12 @@ class Stream:
         return Slots(Axes(0, (2, 3)), query, key, self.images, count, count)
 
 
-def outermost(calls: Sequence[Call]) -> int:
-    """Which of the calls is the outermost that is given what the last one is, in shape."""
+def outermost(calls: Sequence[Call], left: Collection[int] = ()) -> int:
+    """Which of the calls is the outermost that is given what the last one is, in shape; not those whose
+    numbers (``id``) were ``left``, and what they lie in: they hold what comes before, too."""
     shape = shape_of(calls[-1])
     at = len(calls) - 1
-    while at > 0 and shape_of(calls[at - 1]) == shape:
+    while at > 0 and shape_of(calls[at - 1]) == shape and id(calls[at - 1]) not in left:
         at -= 1
     return at
 
@@ -79,28 +74,6 @@ def table(slots: Slots, known: Slots) -> Tensor | None:
     on = found[found >= 0]
     whole = len(on) == known.images * known.positions and len(on.unique()) == len(on)
     return found if whole else None
-
-
-def keeps(stream: Stream, calls: Sequence[Call], again: Again, ancestor: Call) -> bool:
-    """Whether the last of ``calls`` is given the tokens of a stream, each in its place; both modules lie in
-    the ``ancestor`` that runs again."""
-    first, last = stream.calls[-1], calls[-1]
-    if stream.shape != shape_of(last) or first is last:
-        return first is last
-    paths = [c.path[len(ancestor.path) :].lstrip(".") for c in (first, last)]
-    axes, shape = stream.axes, stream.shape
-    before = (paths[0], shape)
-    images = shape[axes.batch]
-    count = torch.Size([shape[a] for a in axes.positions]).numel()
-    draw = torch.Generator().manual_seed(8)
-    still = again.input(lambda x: x, paths[1], shape=shape)
-    for token in torch.randperm(images * count, generator=draw)[:_TOKENS].tolist():
-        where = (torch.arange(images * count) == token).view(images, count)
-        change = partial(axes.shifted, where=where)
-        moved = again.input(change, paths[1], before=before, shape=shape) - still
-        if int(far(moved, axes).argmax()) != token:
-            return False
-    return True
 
 
 def common(one: Sequence[Call], other: Sequence[Call]) -> Call | None:

@@ -7,7 +7,7 @@ and its neighbours has the cell in the middle of what moves with it (layouts tha
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots
 from nonlocal_viz.probe.places import coarser
-from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.windows import tables
 
 #: Cells whose change is looked at, how many of them must be found, how near, in cells of the slots' grid.
@@ -43,19 +43,28 @@ class _Side:
     slots: int
 
 
-def placed(placing: Placing, axes: Axes, positions: Positions) -> Slots | None:
-    """The slots of queries and keys over what ``positions`` says; None where they lie on no grid of it."""
+def placed(
+    placing: Placing, axes: Axes, positions: Positions, heads: Callable[[int], bool]
+) -> Slots | None:
+    """The slots of queries and keys over what ``positions`` says; None where they lie on no grid of it.
+    ``heads``: whether there may be so many of them."""
     images, count = axes.count(placing.x)
     if placing.still is None or count != len(positions.names):
         return None
-    found: list[tuple[Positions, Tensor]] = []
     search = _Search(placing, axes, positions, images)
-    for number, factor in enumerate((placing.still.query, placing.still.key)):
-        side = search.side(_Side(number, factor.shape[0], factor.shape[1]))
-        if side is None:
-            return None
-        found.append(side)
-    (query_side, query), (key_side, key) = found
+    query_of, key_of = placing.still.query, placing.still.key
+    asking = search.side(_Side(0, query_of.shape[0], query_of.shape[1]), heads)
+    if asking is None:
+        return None
+    query_side, query = asking
+    each = heads_of(query, images, query_side)
+    # Every head has all keys of its queries.
+    looked_at = search.side(
+        _Side(1, key_of.shape[0], key_of.shape[1]), lambda found: found % each == 0
+    )
+    if looked_at is None:
+        return None
+    key_side, key = looked_at
     if bool((key < 0).all()) or bool((query < 0).all()):
         return None
     tokens = len(key_side.names)
@@ -73,7 +82,7 @@ class _Search:
         #: {(grid, cell): how far queries and keys move with the block of the cell}
         self._moves: dict[tuple[GridShape, int], tuple[Tensor, Tensor]] = {}
 
-    def side(self, side: _Side) -> tuple[Positions, Tensor] | None:
+    def side(self, side: _Side, heads: Callable[[int], bool]) -> tuple[Positions, Tensor] | None:
         special = len(self._positions.before)
         total = side.groups * side.slots
         if self._alike(side):
@@ -92,8 +101,11 @@ class _Search:
                     continue
                 names = Positions(grid, self._positions.before[:extra])
                 found = self._on(side, names)
-                if found is not None:
-                    return names, found
+                if found is None or not each_once(found):
+                    continue
+                if not heads(heads_of(found, self._images, names)):
+                    continue
+                return names, found
         return None
 
     def _alike(self, side: _Side) -> bool:

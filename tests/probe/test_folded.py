@@ -178,7 +178,7 @@ def test_outputs_are_asked_from_the_last_and_of_modules_that_run_once() -> None:
     within = (tuple(calls[:1]), tuple(calls[:2]), *[tuple(calls)] * 3)
     shapes = ((1, 2, 4, 4), (1, 2, 8, 8), (1, 2, 5, 5), (1, 2, 5, 5), (1, 2, 6, 1))
     given = [Given(c, w, s, 0) for c, w, s in zip(made, within, shapes, strict=True)]
-    found = [(call.path, path, shape) for call, path, shape in outputs(given, calls, 1)]
+    found = [(call.path, path, shape) for _, call, path, shape in outputs(given, calls, 1)]
     assert found == [("a", "d", (1, 2, 8, 8)), ("", "c", (1, 2, 4, 4))]
     assert not list(outputs(given, calls, 2))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nonlocal_viz as nv
-from nonlocal_viz.probe import order, origins
+from nonlocal_viz.probe import nested, order
 from nonlocal_viz.probe.again import Again
 
 SIDE, WINDOW = 16, 4
@@ -72,7 +72,7 @@ class Block(nn.Module):
         return x + y.permute(0, 3, 1, 2)
 
 
-def nested(far: bool) -> nn.Module:
+def in_blocks(far: bool) -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 4, 4), Block(not far), Block(far))
 
@@ -90,7 +90,7 @@ def dense(network: nn.Module, far: bool) -> Tensor:
 @pytest.mark.parametrize("far", [False, True], ids=["windows", "far"])
 @pytest.mark.parametrize("kind", ["inline", "pooled", "nested"])
 def test_windows_on_an_axis_of_their_own_lie_where_their_cells_do(kind: str, far: bool) -> None:
-    network = nested(far) if kind == "nested" else Inline(far, kind == "pooled")
+    network = in_blocks(far) if kind == "nested" else Inline(far, kind == "pooled")
     network.eval()
     pixels = 4 * SIDE * (2 if kind == "pooled" else 1)
     with nv.attach(network) as probe, torch.inference_mode():
@@ -115,7 +115,7 @@ def test_an_order_is_held_against_single_cells(off: int, doubtful: bool) -> None
         noise = torch.rand(256, generator=draw) < (0.03 if doubtful else 0)
         return 0.01 + (where ^ noise).float()
 
-    found = order._order(moved, 256, grid, (16, 16))  # type: ignore[arg-type]
+    found = order.order_of(moved, 256, grid, (16, 16))  # type: ignore[arg-type]
     assert (found is not None) == (off <= (1 if doubtful else 0))
 
 
@@ -185,7 +185,7 @@ def test_queries_given_apart_come_with_keys() -> None:
 
     def split(*given: Tensor) -> bool:
         call = types.SimpleNamespace(args=given, kwargs={})
-        return origins._is_split(call, capture)  # type: ignore[arg-type]
+        return nested.is_split(call, capture)  # type: ignore[arg-type]
 
     assert split(one, other)
     assert not split(one) and not split(one, one)
