@@ -10,6 +10,7 @@ from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
+from nonlocal_viz.probe.refusals import NESTED
 
 _LEARNT = "Its queries do not follow what the module is given: they are learnt, or made of something else."
 
@@ -119,9 +120,7 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     unique, counts = codes.unique(return_counts=True)
     each_image = torch.bincount(unique // slots.positions, minlength=slots.images)
     if each_image.min() != each_image.max():
-        raise UnprovenError(
-            "Its images have different numbers of tokens (nested tensors); call it with one of them."
-        )
+        raise UnprovenError(NESTED)
     if counts.min() != counts.max():
         raise UnprovenError("Its queries stand for positions in different numbers of heads.")
     heads = int(counts[0])

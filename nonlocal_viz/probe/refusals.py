@@ -21,6 +21,7 @@ INSIDE = (
     "It calls {}, an operator that takes functions, and what these compute is not seen. Called directly, "
     "it is."
 )
+NESTED = "Its images have different numbers of tokens (nested tensors); call it with one of them."
 LINEAR = (
     "It is linear attention: keys are multiplied with values over all positions first, features by "
     "features, and queries with that. There is no map of pairs."

@@ -31,7 +31,7 @@ from nonlocal_viz.probe.records import (
     EnoughError,
     Given,
 )
-from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, lost_weights
+from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, NESTED, lost_weights
 from nonlocal_viz.probe.traced import Traced
 from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
 
@@ -177,6 +177,11 @@ class Watch(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             said = A_FUNCTION if "attention" in str(func) else INSIDE.format(func.name())
             self.lost.setdefault(self._owner().path, said)
+            return func(*args, **kwargs)
+        if func not in WHOLE and any(isinstance(a, Tensor) and a.is_nested for a in args):
+            # Their operations have parts of their own.
+            if "attention" in str(func) or "softmax" in str(func):
+                self.lost.setdefault(self._owner().path, NESTED)
             return func(*args, **kwargs)
         if func._can_decompose():
             # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
