@@ -135,8 +135,8 @@ class Again:
         changed = change(tensor.detach().clone())
         if isinstance(at, int):
             # Self-attention may be given one tensor as query, key and value.
-            args = [changed if a is tensor else a for a in args]
-        kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
+            args = [_put(a, tensor, changed) for a in args]
+        kwargs = {k: _put(v, tensor, changed) for k, v in kwargs.items()}
         devices = [tensor.device] if tensor.device.type == "cuda" else []
         begun = time.thread_time()
         try:
@@ -163,6 +163,17 @@ class AgainInside(Again):
             super()._run(lambda x: x)
         finally:
             handle.remove()
+
+
+def _put(value: Any, tensor: Tensor, changed: Tensor) -> Any:
+    """What stands in place of an argument: the changed one, where it is the tensor that was, as rows where
+    that was a look at rows as one image's tokens."""
+    if value is tensor:
+        return changed
+    rows = isinstance(value, Tensor) and value.ndim == 2 and tensor.ndim == 3
+    if rows and value.data_ptr() == tensor.data_ptr() and value.shape == tensor.shape[1:]:
+        return changed[0]
+    return value
 
 
 def _laid_as(tensor: Tensor, changed: Tensor) -> Tensor:
@@ -199,10 +210,9 @@ def _changing_input(
             return None
         given.append(True)
         new = _laid_as(first[1], change(first[1].detach().clone()))
-        same = first[1]
         return (
-            tuple(new if a is same else a for a in args),
-            {k: new if v is same else v for k, v in kwargs.items()},
+            tuple(_put(a, first[1], new) for a in args),
+            {k: _put(v, first[1], new) for k, v in kwargs.items()},
         )
 
     return twin.get_submodule(path).register_forward_pre_hook(changed, with_kwargs=True)
@@ -233,15 +243,26 @@ def tensors(
     args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
 ) -> list[tuple[int | str, Tensor]]:
     """(position or name, tensor) of all arguments that hold features, each tensor once; nested ones have no
-    shape to read."""
+    shape to read. Where there are rows of features alone (N, C), they are those of one image (1, N, C)."""
     found: dict[int, tuple[int | str, Tensor]] = {}
+    rows: dict[int, tuple[int | str, Tensor]] = {}
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for at, value in given:
-        if not isinstance(value, Tensor) or value.is_nested:
+        if not isinstance(value, Tensor) or value.is_nested or not value.is_floating_point():
             continue
-        if value.is_floating_point() and value.ndim >= 3:
+        if value.ndim >= 3:
             found.setdefault(id(value), (at, value))
-    return list(found.values())
+        elif value.ndim == 2:
+            rows.setdefault(id(value), (at, value.detach()[None]))
+    return list((found or rows).values())
+
+
+def unbatched(call: Call) -> bool:
+    """Whether a call was given rows of features (N, C) alone."""
+    return not any(
+        isinstance(value, Tensor) and (value.is_nested or value.ndim >= 3)
+        for value in (*call.args, *call.kwargs.values())
+    )
 
 
 def twin_of(

@@ -25,6 +25,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
+from nonlocal_viz.probe.sides import refuse_rows, told
 from nonlocal_viz.probe.stream import Stream, common, keeps
 from nonlocal_viz.probe.watch import Watch
 
@@ -90,6 +91,12 @@ class Grids:
                 )
             return found
         images = x.shape[axes.batch]
+        if not _is_picture(root):
+            said = told(calls[:1], count, images)
+            if said is not None and self._given in (None, said.grid):
+                return said
+            if self._given is None or math.prod(self._given) != count:
+                refuse_rows(calls, count)
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
         found = self._positions[count, images]

@@ -15,7 +15,7 @@ from torch import Tensor
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture, UnprovenError
-from nonlocal_viz.probe.together import Joined, joined
+from nonlocal_viz.probe.together import Joined, parted
 from nonlocal_viz.probe.windows import tables
 
 #: How many times as far one half of the positions moves a slot as the other, where it follows that half.
@@ -124,7 +124,7 @@ class Placing:
         #: What the module was given, and the capture of what it makes of that.
         self.x = x
         self._like = like
-        self.still = self._run(lambda x: x)
+        self.still = self.run(lambda x: x)
         #: Whether every query moved with every position in all readings that were tried.
         self.hopeless, self.tried = True, False
 
@@ -240,7 +240,7 @@ class Placing:
         self, axes: Axes, where: Tensor, seed: int = 5, alike: bool = False
     ) -> tuple[Tensor, Tensor]:
         """How far each query slot (L, n) and key slot (L, m) moves where the input does."""
-        found = self._run(lambda x: axes.shifted(x, where, seed, alike))
+        found = self.run(lambda x: axes.shifted(x, where, seed, alike))
         assert self.still is not None
         if found is None:
             raise UnprovenError("Run on changed input, its module computes something else.")
@@ -248,7 +248,9 @@ class Placing:
         query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
         return query, key
 
-    def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+    def run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+        """The attention of the module where its input is changed; None where it computes none like it."""
+
         def enough(seen: list[Capture]) -> bool:
             return self._number < len(self._alike(seen))
 
@@ -258,17 +260,17 @@ class Placing:
     def _alike(self, seen: list[Capture]) -> list[Capture]:
         """Of a module's captures those that may be the one again."""
         like = self._like
-        found = [
+        seen = [
             capture
             for capture in seen
-            if capture.softmax == like.softmax
-            and capture.query.shape[1:] == like.query.shape[1:]
-            and capture.key.shape[1:] == like.key.shape[1:]
+            if capture.softmax == like.softmax and capture.query.shape[2] == like.query.shape[2]
         ]
-        if isinstance(like, Joined):
-            count = len(like.parts)
-            whole = [found[i : i + count] for i in range(0, len(found), count)]
-            found = [joined(parts) for parts in whole if len(parts) == count]
+        sides = like.query.shape[1], like.key.shape[1]
+        found: list[Capture] = (
+            [*parted(seen, like.parts)]
+            if isinstance(like, Joined)
+            else [c for c in seen if (c.query.shape[1], c.key.shape[1]) == sides]
+        )
         return [capture for capture in found if capture.groups == like.groups]
 
 

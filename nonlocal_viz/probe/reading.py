@@ -18,6 +18,7 @@ from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError, tolerance
+from nonlocal_viz.probe.sides import Sides, told
 from nonlocal_viz.probe.stream import Stream
 from nonlocal_viz.probe.watch import Watch
 
@@ -33,6 +34,7 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._grids = Grids(watch, grid, self._again_of)
+        self._sides = Sides(self._again_of)
         self._origins = Origins(watch, self._grids, self._again_of, self._allowance)
 
     def _again_of(self, call: Call, nth: int = 0) -> Again:
@@ -62,6 +64,10 @@ class Reader:
             positions = self._grids.positions(
                 placing.x, slots.axes, slots.positions, up_to(calls, call), notes
             )
+            in_a_row = len(slots.axes.positions) == 1
+            if in_a_row and told(calls[:1], slots.positions, slots.images) == positions:
+                upto = up_to(calls, call)
+                positions = self._sides.ordered(positions, slots, placing, upto, notes)
             first = first_tensor(call.args, call.kwargs)
             if call.path and first is not None and placing.x is first[1]:
                 self._grids.learn(Stream(up_to(calls, call), slots.axes, positions))

@@ -116,4 +116,6 @@ def is_text(calls: Sequence[Call], count: int) -> bool:
     """Whether one of the calls was given ``count`` whole numbers a row."""
     given = [t for c in calls for t in (*c.args, *c.kwargs.values()) if isinstance(t, Tensor)]
     kinds = torch.int64, torch.int32
-    return any(t.ndim == 2 and t.shape[1] == count and t.dtype in kinds for t in given)
+    found = [t for t in given if t.ndim == 2 and t.shape[1] == count and t.dtype in kinds]
+    # Numbers of words, and no mask.
+    return any(bool(((t != 0) & (t != 1)).any()) for t in found)
