@@ -94,16 +94,17 @@ class Again:
         after: tuple[str, tuple[int, ...]] | None = None,
         shape: tuple[int, ...] | None = None,
         before: tuple[str, tuple[int, ...]] | None = None,
+        nth: int = 0,
     ) -> Tensor:
-        """What the module at a relative path is first called with (in this shape), where its first input is
-        changed; what comes after is not run. ``after``: (path, shape) of another module, what that first
-        gives out in this shape is changed instead; ``before``: what that is first given."""
+        """What the module at a relative path is first called with (in this shape, as its ``nth`` tensor),
+        where its first input is changed; what comes after is not run. ``after``: (path, shape) of another
+        module, what that first gives out so is changed instead; ``before``: what it is first given."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            first = first_tensor(args, kwargs)
-            if first is not None and shape in (None, tuple(first[1].shape)):
-                seen.append(first[1].detach().clone())
+            found = tensors(args, kwargs)[nth : nth + 1]
+            if found and shape in (None, tuple(found[0][1].shape)):
+                seen.append(found[0][1].detach().clone())
                 raise EnoughError
 
         looked_at = self._twin.get_submodule(path)
@@ -255,14 +256,6 @@ def tensors(
         elif value.ndim == 2:
             rows.setdefault(id(value), (at, value.detach()[None]))
     return list((found or rows).values())
-
-
-def unbatched(call: Call) -> bool:
-    """Whether a call was given rows of features (N, C) alone."""
-    return not any(
-        isinstance(value, Tensor) and (value.is_nested or value.ndim >= 3)
-        for value in (*call.args, *call.kwargs.values())
-    )
 
 
 def twin_of(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe import order
-from nonlocal_viz.probe.again import Again, first_tensor, shape_of
+from nonlocal_viz.probe.again import Again, first_tensor, shape_of, tensors
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
@@ -75,7 +75,7 @@ class Grids:
             UnprovenError: they lie on no grid that is known.
         """
         root = calls[0]
-        if axes.positions == (2,) and x.ndim == 3 and not _is_picture(root):
+        if axes.positions == (2,) and x.ndim == 3 and not is_picture(root):
             notes.append(
                 f"Its {count} positions are a sequence, features first, as convolutions have it."
             )
@@ -91,14 +91,14 @@ class Grids:
                 )
             return found
         images = x.shape[axes.batch]
-        if not _is_picture(root):
+        if not is_picture(root):
             said = told(calls[:1], count, images)
             if said is not None and self._given in (None, said.grid):
                 return said
             if self._given is None or math.prod(self._given) != count:
                 refuse_rows(calls, count)
         if (count, images) not in self._positions:
-            self._positions[count, images] = self._search(count, root, axes, images)
+            self._positions[count, images] = self.search(count, root, axes, images)
         found = self._positions[count, images]
         if found is None and len(calls) > 1:
             found = self._of_feature_map(calls, axes, count, images)
@@ -118,7 +118,7 @@ class Grids:
         root = calls[0]
         if is_text(calls, count):
             raise UnprovenError(TEXT.format(count))
-        if not _is_picture(root):
+        if not is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
                 f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
@@ -196,7 +196,16 @@ class Grids:
         path = call.path[len(outer.path) :].lstrip(".")
         return follow_map(self._again_of(outer), path, axes, of_map, positions)
 
-    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
+    def search(
+        self,
+        count: int,
+        root: Call,
+        axes: Axes,
+        images: int,
+        at: tuple[Call, int] | None = None,
+    ) -> Positions | None:
+        """The grid of so many tokens by the sides of feature maps and patches, where the picture moves them
+        so: those of the earliest module that is given them, or at (a call, which of its tensors)."""
         if self._given is not None:
             cells = math.prod(self._given)
             if 0 <= count - cells <= SPECIAL:
@@ -223,20 +232,28 @@ class Grids:
         for grid in dict.fromkeys([*grids, *convolved]):
             asked += with_many_behind(grid, count)
         for positions in asked:
-            if picture is not None and self._seen(positions, count, root, picture[1], axes, images):
+            told_at = at or (self._earliest(count, axes, images, root), 0)
+            if picture is not None and self._seen(positions, told_at, root, picture[1], axes):
                 return positions
         return None
 
     def _seen(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
+        self,
+        positions: Positions,
+        at: tuple[Call | None, int],
+        root: Call,
+        picture: Tensor,
+        axes: Axes,
     ) -> bool:
-        """Whether tokens move where the picture is changed at their cells."""
-        call = self._earliest(count, axes, images, root)
+        """Whether tokens that a call is given as its nth tensor move where the picture is changed at their
+        cells."""
+        call, nth = at
         if call is None or picture.ndim not in (4, 5):
             return False
-        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
+        shape = tuple(tensors(call.args, call.kwargs)[nth][1].shape)
+        given = call.path[len(root.path) :].lstrip("."), shape
         lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
-        return follow_picture(self._again_of(root), given, axes, positions, lattice)
+        return follow_picture(self._again_of(root), given, axes, positions, lattice, nth)
 
     def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
         """The calls of modules that are given so many tokens, the earliest first."""
@@ -265,7 +282,7 @@ class Grids:
         return self._first[key]
 
 
-def _is_picture(root: Call) -> bool:
+def is_picture(root: Call) -> bool:
     """Whether a network is given a picture, or a list of them."""
     first = first_tensor(root.args, root.kwargs)
     if first is None:

@@ -5,6 +5,7 @@ A map's sides are known by their lengths, the first on the way that has them; wh
 and has no convolution (merged patches, pooled tokens) is not among them.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -46,6 +47,15 @@ class Lattices:
         pairs = [(s.pitch, s.centre - s.pitch / 2) for s in (across, down)]
         return Lattice((pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1]))
 
+    def held_to(self, given: Iterable[object]) -> None:
+        """Forgets all places where the first convolution read something of other sides than the picture
+        that the network was ``given``: patches that were cut without one, or a picture that it resized."""
+        for picture in given:
+            if isinstance(picture, Tensor) and picture.ndim in (4, 5):
+                if next(iter(self._known), None) != tuple(picture.shape[-2:]):
+                    self._known.clear()
+                return
+
     def see(self, func: Any, args: tuple[Any, ...], out: Tensor) -> None:
         """One operation of the network: what it gave out of its first argument."""
         if out.ndim not in (4, 5) or not args or not isinstance(args[0], Tensor):
@@ -55,7 +65,7 @@ class Lattices:
             return
         before, after = tuple(args[0].shape[-2:]), tuple(out.shape[-2:])
         if not self._known:
-            # The first of them reads the picture itself.
+            # The first of them reads the picture itself, or nothing is believed (``held_to``).
             self._known[before] = (_Side(1, 0.5), _Side(1, 0.5))
         sides = self._known.get(before)
         if sides is None or after in self._known:

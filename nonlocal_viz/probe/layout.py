@@ -138,14 +138,14 @@ class Placing:
             return None
         query, key = known
         if query is None or key is None:
-            found = self._by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
+            found = self.by_bits(axes, images, positions, lambda q, _: bool((q == MIXED).any()))
             if found is None:
                 return None
             query = found[0] if query is None else query
             key = found[1] if key is None else key
             for table in found:
                 self._layouts.keep(table, images * positions)
-        if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
+        if bool((query == MIXED).any()) or not one_image_a_group(query, positions):
             return None
         return Slots(axes, query, key, images, positions, positions)
 
@@ -158,11 +158,11 @@ class Placing:
         known = self._known(axes, images, positions, queries=False)
         key = None if known is None else known[1]
         if key is None:
-            found = self._by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
+            found = self.by_bits(axes, images, positions, lambda _, k: bool((k < 0).any()))
             if found is None:
                 return None
             key = found[1]
-        if bool((key < 0).any()) or not _one_image_a_group(key, positions):
+        if bool((key < 0).any()) or not one_image_a_group(key, positions):
             return None
         return key, positions
 
@@ -192,12 +192,12 @@ class Placing:
             found.append(next((t for t in known if _agrees(t, told)), None))
         return found[0], found[1]
 
-    def _by_bits(
+    def by_bits(
         self,
         axes: Axes,
         images: int,
         positions: int,
-        vain: Callable[[Tensor, Tensor], bool],
+        vain: Callable[[Tensor, Tensor], bool] = lambda _query, _key: False,
     ) -> tuple[Tensor, Tensor] | None:
         """The positions that slots follow, bit by bit; None as soon as it is in ``vain``, as it then is for
         all bits together."""
@@ -282,7 +282,7 @@ def _agrees(table: Tensor, told: list[tuple[Tensor, Tensor]]) -> bool:
     )
 
 
-def _one_image_a_group(query: Tensor, positions: int) -> bool:
+def one_image_a_group(query: Tensor, positions: int) -> bool:
     """The queries of a group look at the same keys: in a right reading they are of one image."""
     image = torch.where(query >= 0, query // positions, torch.full_like(query, -1))
     least = torch.where(image >= 0, image, image.max(1, keepdim=True).values).min(1).values

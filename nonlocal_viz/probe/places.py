@@ -44,6 +44,7 @@ def laid_out(
         key_aside = OffGrid(slots.key_side.before, named)
     elif keys is not None:
         token = slots.key % slots.key_positions
+        token = token if keys.order is None else keys.order[token]
         key_grid, key_aside = keys.grid, keys.aside
     elif bool((slots.key == MIXED).any()):
         if len(slots.key) != slot.shape[0] * slot.shape[1]:

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.limits import LIMITS
-from nonlocal_viz.probe.again import Again, Allowance, first_tensor
+from nonlocal_viz.probe.again import Again, Allowance, first_tensor, tensors
+from nonlocal_viz.probe.contexts import Contexts
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.layout import NOWHERE, Axes
-from nonlocal_viz.probe.origins import Origins, up_to
+from nonlocal_viz.probe.origins import Origins, own_call, up_to
+from nonlocal_viz.probe.pairs import Pair, pair, placed
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
@@ -34,6 +36,7 @@ class Reader:
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._grids = Grids(watch, grid, self._again_of)
+        self._contexts = Contexts(watch, self._grids, self._again_of)
         self._sides = Sides(self._again_of)
         self._origins = Origins(watch, self._grids, self._again_of, self._allowance)
 
@@ -51,27 +54,13 @@ class Reader:
                     f"Rows made of its queries and keys differ from the network's own {name} by "
                     f"{error:.1e} of the greatest."
                 )
-        slots, placing, call = self._origins.found(capture, calls, number)
         notes: list[str] = []
-        other = bool((slots.key == NOWHERE).all())
-        keys = None
-        if other:
-            slots, x, axes = self._origins.other_keys(capture, slots, call, number, placing)
-            keys = self._grids.positions(x, axes, slots.key_positions, calls[:1], notes)
-            names = tuple(f"query {i + 1}" for i in range(slots.positions))
-            positions = Positions((0, 0, 0), names)
-        else:
-            positions = self._grids.positions(
-                placing.x, slots.axes, slots.positions, up_to(calls, call), notes
-            )
-            in_a_row = len(slots.axes.positions) == 1
-            if in_a_row and told(calls[:1], slots.positions, slots.images) == positions:
-                upto = up_to(calls, call)
-                positions = self._sides.ordered(positions, slots, placing, upto, notes)
-            first = first_tensor(call.args, call.kwargs)
-            if call.path and first is not None and placing.x is first[1]:
-                self._grids.learn(Stream(up_to(calls, call), slots.axes, positions))
-        found = laid_out(capture, slots, positions, placing, keys)
+        two = pair(self._again_of, capture, calls[own_call(capture, calls)], number)
+        found = (
+            self._of_one(capture, calls, number, notes)
+            if two is None
+            else self._of_two(capture, calls, two, notes)
+        )
         if found.keys.cells and not _on_cells(found):
             # A class token that looks at the tokens of another stream: those would pass for padding.
             raise UnprovenError(
@@ -91,6 +80,50 @@ class Reader:
                 "proof": dict(capture.error),
             }
         )
+
+    def _of_one(
+        self, capture: Capture, calls: tuple[Call, ...], number: int, notes: list[str]
+    ) -> Recorded:
+        slots, placing, call = self._origins.found(capture, calls, number)
+        keys = None
+        if bool((slots.key == NOWHERE).all()):
+            slots, x, axes = self._origins.other_keys(capture, slots, call, number, placing)
+            keys = self._seen(x, axes, up_to(calls, call), notes)
+            names = tuple(f"query {i + 1}" for i in range(slots.positions))
+            positions = Positions((0, 0, 0), names)
+        else:
+            positions = self._grids.positions(
+                placing.x, slots.axes, slots.positions, up_to(calls, call), notes
+            )
+            in_a_row = len(slots.axes.positions) == 1
+            if in_a_row and told(calls[:1], slots.positions, slots.images) == positions:
+                upto = up_to(calls, call)
+                positions = self._sides.ordered(positions, slots, placing, upto, notes)
+            first = first_tensor(call.args, call.kwargs)
+            if call.path and first is not None and placing.x is first[1]:
+                self._grids.learn(Stream(up_to(calls, call), slots.axes, positions))
+        return laid_out(capture, slots, positions, placing, keys)
+
+    def _of_two(
+        self, capture: Capture, calls: tuple[Call, ...], two: Pair, notes: list[str]
+    ) -> Recorded:
+        own = calls[: own_call(capture, calls) + 1]
+
+        def of(x: Tensor, axes: Axes) -> Positions:
+            return self._seen(x, axes, own, notes)
+
+        positions, keys = placed(two, of)
+        return laid_out(capture, two.slots, positions, two.placing, keys)
+
+    def _seen(self, x: Tensor, axes: Axes, calls: tuple[Call, ...], notes: list[str]) -> Positions:
+        """What the tokens of one of the inputs of a call are."""
+        given = [t for _, t in tensors(calls[-1].args, calls[-1].kwargs)]
+        nth = next(i for i, t in enumerate(given) if t.data_ptr() == x.data_ptr())
+        found = self._contexts.positions(x, axes, calls, nth, notes)
+        images, count = axes.count(x)
+        if len(axes.positions) == 1 and told(calls[:1], count, images) == found:
+            return self._sides.known(found, count, images, notes)
+        return found
 
     def tokens(self, x: Tensor) -> tuple[Positions, tuple[str, ...]]:
         """What the tokens (B, N, C) that a module is given are, and notes about it.

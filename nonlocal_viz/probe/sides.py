@@ -8,12 +8,13 @@ and on nothing else, in the right order alone.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.again import Again, first_tensor, shape_of, unbatched
+from nonlocal_viz.probe.again import Again, first_tensor, shape_of
 from nonlocal_viz.probe.cells import far, three
 from nonlocal_viz.probe.layout import Axes, Placing, Slots
 from nonlocal_viz.probe.positions import Positions
@@ -30,7 +31,7 @@ _ROWS = (
     "Its {} rows may be images as well as tokens: nothing that the network was given says which; give "
     "grid=(H, W)."
 )
-_ORDER = "That its {} tokens are {} x {} cells in rows is assumed: the network was told the sides, and no picture."
+_ORDER = "That its {} tokens are {} x {} cells in rows is assumed: it was told the sides alone."
 _NO_ORDER = (
     "Its {} tokens are {} x {} cells, as the network was told, in an order that it does not show."
 )
@@ -76,8 +77,16 @@ def refuse_rows(calls: Sequence[Call], count: int) -> None:
     """Raises:
     UnprovenError: the last call is given rows of features, and no picture says that they are tokens.
     """
-    if unbatched(calls[-1]):
+    if _unbatched(calls[-1]):
         raise UnprovenError(_ROWS.format(count))
+
+
+def _unbatched(call: Call) -> bool:
+    """Whether a call was given rows of features (N, C) alone."""
+    return not any(
+        isinstance(value, Tensor) and (value.is_nested or value.ndim >= 3)
+        for value in (*call.args, *call.kwargs.values())
+    )
 
 
 class Sides:
@@ -121,10 +130,15 @@ class Sides:
             found = [self._proven[key]]
         else:
             notes.append(_ORDER.format(positions.cells, *sides))
-        plain = torch.equal(found[0], torch.arange(slots.positions))
-        return Positions(
-            positions.grid, positions.before, positions.after, None if plain else found[0]
-        )
+        return _in_order(positions, found[0])
+
+    def known(self, positions: Positions, count: int, images: int, notes: list[str]) -> Positions:
+        """The positions of keys whose queries are something else, in the order that other maps told."""
+        order = self._proven.get((count, images))
+        if order is None:
+            notes.append(_ORDER.format(positions.cells, *positions.grid[1:]))
+            return positions
+        return _in_order(positions, order)
 
     def _from_input(self, calls: Sequence[Call], slots: Slots) -> Tensor | None:
         """(positions,) the token of the network's input that each token of the last call is made of."""
@@ -149,6 +163,11 @@ class Sides:
                 return None
             found += (on > off).long() << bit
         return found if torch.equal(found.sort().values, numbers) else None
+
+
+def _in_order(positions: Positions, order: Tensor) -> Positions:
+    plain = torch.equal(order, torch.arange(len(order)))
+    return replace(positions, order=None if plain else order)
 
 
 def _shifting(axes: Axes, where: Tensor) -> Callable[[Tensor], Tensor]:

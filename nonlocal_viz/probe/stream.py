@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again, shape_of
-from nonlocal_viz.probe.cells import far
+from nonlocal_viz.probe.cells import far, telling
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
@@ -98,6 +98,33 @@ def keeps(stream: Stream, calls: Sequence[Call], again: Again, ancestor: Call) -
         change = partial(axes.shifted, where=where)
         moved = again.input(change, paths[1], before=before, shape=shape) - still
         if int(far(moved, axes).argmax()) != token:
+            return False
+    return True
+
+
+def same_cells(
+    stream: Stream,
+    positions: Positions,
+    given: tuple[Call, int, Tensor, Axes],
+    again: Again,
+    ancestor: Call,
+) -> bool:
+    """Whether the cells of a stream are those of what a call is given as its nth tensor, read by axes."""
+    call, nth, x, axes = given
+    other = stream.positions
+    if stream.table is not None or other.grid != positions.grid or stream.images != 1:
+        return False
+    if other.order is not None or positions.order is not None:
+        return False
+    paths = [c.path[len(ancestor.path) :].lstrip(".") for c in (stream.calls[-1], call)]
+    shape, before = tuple(x.shape), (paths[0], stream.shape)
+    still = again.input(lambda x: x, paths[1], shape=shape, nth=nth)
+    for cell in telling(positions):
+        where = torch.zeros(stream.shape[stream.axes.batch], len(other.names), dtype=torch.bool)
+        where[0, len(other.before) + cell] = True
+        change = partial(stream.axes.shifted, where=where)
+        moved = again.input(change, paths[1], before=before, shape=shape, nth=nth) - still
+        if int(far(moved, axes)[0].argmax()) != len(positions.before) + cell:
             return False
     return True
 

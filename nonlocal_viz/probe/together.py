@@ -36,7 +36,7 @@ class Joined(Capture):
 
 
 def alike(captures: Sequence[Capture]) -> bool:
-    """Whether captures have as many features and the same kind of steps; windows at the edge may be smaller."""
+    """Whether captures have as many features and the same kind of steps; edge windows may be smaller."""
     return len({(c.query.shape[2], c.value.shape[2], kind(c)[2:]) for c in captures}) == 1
 
 

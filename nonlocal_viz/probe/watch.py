@@ -153,6 +153,8 @@ class Watch(TorchDispatchMode):
                 call.kwargs.update(given[0])
                 if self._prove and not elementary(module) and family_of(module) is not None:
                     self.outputs.append((call, _kept(given[1])))
+            if self._prove and not self._stack:
+                self.lattices.held_to((*call.args, *call.kwargs.values()))
             self._forget(self._marks.pop(), self._depth())
 
     def _depth(self) -> int:

@@ -10,6 +10,7 @@ from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Layouts, Placing
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
+from tests.probe.small import Attends
 
 
 def rolled_windows(height: int, width: int, side: int, shift: int, padded_first: bool) -> Tensor:
@@ -84,9 +85,9 @@ class Inner(nn.Module):
 
 def test_windows_are_placed_by_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
-    plain = Placing._run
+    plain = Placing.run
     monkeypatch.setattr(
-        Placing, "_run", lambda self, change: (runs.append(1), plain(self, change))[1]
+        Placing, "run", lambda self, change: (runs.append(1), plain(self, change))[1]
     )
     net = Windows(2).eval()
     with torch.no_grad(), nv.attach(net) as probe:
@@ -302,3 +303,28 @@ def test_a_share_that_rounds_to_nothing_is_less_than_one_percent() -> None:
     with nv.attach(Tokens().eval(), grid=(16, 16)) as probe, torch.inference_mode():
         probe.model(torch.randn(1, 257, 8))
     assert "On average less than 1 % of a row lies on" in " ".join(probe.maps["inner"].notes)
+
+
+class Reshaped(nn.Module):
+    """Patches cut by a reshape, and a convolution over their grid before they attend (CPVT's encoding)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.place = nn.Linear(48, 8), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.attend = Attends()
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, h, w = x.shape
+        patches = x.view(b, 3, h // 4, 4, w // 4, 4).permute(0, 2, 4, 1, 3, 5).flatten(3)
+        x = self.stem(patches).movedim(-1, 1)
+        return self.attend((x + 0.1 * self.place(x)).flatten(2).mT)
+
+
+def test_a_convolution_over_patches_does_not_say_where_they_lie() -> None:
+    torch.manual_seed(0)
+    probe = nv.attach(Reshaped().eval())
+    with torch.no_grad(), probe:
+        probe.model(torch.randn(1, 3, 20, 24))
+    assert probe.maps["attend"].query_grid == (1, 5, 6) and not probe._lattices
+    encoded = probe.run(torch.randn(1, 3, 20, 24))
+    assert not encoded.lattices
