@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.compiled import eagerly
+from nonlocal_viz.probe.draws import drawing
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
@@ -60,6 +61,8 @@ class Again:
         self.call, self.nth = call, nth
         self._allowance = allowance or Allowance(LIMITS.placing_seconds)
         self._runs = 0
+        #: Of every run, whether it drew random numbers.
+        self.drew: list[bool] = []
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
@@ -138,11 +141,9 @@ class Again:
             # Self-attention may be given one tensor as query, key and value.
             args = [_put(a, tensor, changed) for a in args]
         kwargs = {k: _put(v, tensor, changed) for k, v in kwargs.items()}
-        devices = [tensor.device] if tensor.device.type == "cuda" else []
-        begun = time.thread_time()
+        begun, drew = time.thread_time(), drawing(self.call.drawn, (tensor,), self.drew)
         try:
-            forked = torch.random.fork_rng(devices=devices)
-            with forked, torch.no_grad(), lowered(self.call, tensor), eagerly():
+            with drew, torch.no_grad(), lowered(self.call, tensor), eagerly():
                 self._twin(*args, **kwargs)
         finally:
             self._allowance.spend(time.thread_time() - begun)

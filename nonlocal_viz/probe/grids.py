@@ -13,6 +13,9 @@ from torch import Tensor
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, first_tensor, shape_of, tensors
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
+from nonlocal_viz.probe.draws import held_to
+from nonlocal_viz.probe.dropped import refuse_some
+from nonlocal_viz.probe.inner import pictures
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
     SPECIAL,
@@ -131,8 +134,13 @@ class Grids:
             )
             return Positions((1, 1, count))
         given = self._given_to(count, axes, images)
-        if given and self._earliest(count, axes, images, root) is not given[0]:
+        earliest = self._earliest(count, axes, images, root)
+        if given and earliest is not given[0]:
             raise UnprovenError(OBJECTS.format(count))
+        if earliest is not None and axes.positions == (1,):
+            at = earliest.path, shape_of(earliest)
+            before = pictures(self._watch, earliest, images)
+            refuse_some(self._again_of(root), before, at, axes, count)
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
         )
@@ -177,14 +185,7 @@ class Grids:
             self._orders[key] = None
             call = self._earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
-                number = next(i for i, c in enumerate(self._watch.calls) if c is call)
-                convolved = {id(c) for c, _, _ in self._watch.convolutions}
-                before = [
-                    order.Convolved(g.call, g.number, g.shape)
-                    for g in self._watch.given
-                    if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
-                ]
-                again = self._again_of(root)
+                again, before = self._again_of(root), pictures(self._watch, call, images)
                 self._orders[key] = order.found(
                     again, before, (call.path, shape_of(call)), axes, images, count, SPECIAL
                 )
@@ -276,6 +277,9 @@ class Grids:
             for call in self._given_to(count, axes, images)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
+                given = first_tensor(call.args, call.kwargs)
+                if given is not None:
+                    held_to(again.drew, still, given[1])
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
                     self._first[key] = call
                     break

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.draws import held_to
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture, UnprovenError
 from nonlocal_viz.probe.together import Joined, parted
@@ -121,10 +122,11 @@ class Placing:
     ) -> None:
         self._again, self._path, self._number = again, path, number
         self._layouts = Layouts() if layouts is None else layouts
-        #: What the module was given, and the capture of what it makes of that.
+        #: What the module was given.
         self.x = x
         self._like = like
         self.still = self.run(lambda x: x)
+        held_to(again.drew, like.query if self.still is None else self.still.query, like.query)
         #: Whether every query moved with every position in all readings that were tried.
         self.hopeless, self.tried = True, False
 
@@ -260,22 +262,15 @@ class Placing:
     def _alike(self, seen: list[Capture]) -> list[Capture]:
         """Of a module's captures those that may be the one again."""
         like = self._like
-        seen = [
-            capture
-            for capture in seen
-            if capture.softmax == like.softmax and capture.query.shape[2] == like.query.shape[2]
-        ]
-        sides = like.query.shape[1], like.key.shape[1]
-        found: list[Capture] = (
-            [*parted(seen, like.parts)]
-            if isinstance(like, Joined)
-            else [c for c in seen if (c.query.shape[1], c.key.shape[1]) == sides]
-        )
+        wanted = like.softmax, like.query.shape[2]
+        seen = [capture for capture in seen if (capture.softmax, capture.query.shape[2]) == wanted]
+        parts = like.parts if isinstance(like, Joined) else [like]
+        found: list[Capture] = [*parted(seen, parts)]
         return [capture for capture in found if capture.groups == like.groups]
 
 
 def _agrees(table: Tensor, told: list[tuple[Tensor, Tensor]]) -> bool:
-    """Whether slots lie as a table has them: each moves where its place was changed, padding never."""
+    """Whether each slot moves where its place in a table was changed, padding never."""
     return all(
         torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)
         for mask, bits in told

@@ -70,15 +70,15 @@ def joined(captures: Sequence[Capture]) -> Joined:
     )
 
 
-def parted(seen: Sequence[Capture], parts: Sequence[Capture]) -> list[Joined]:
+def parted(seen: Sequence[Capture], parts: Sequence[Capture]) -> list[Capture]:
     """What was captured again, in sequences of the shapes of ``parts``, each as one."""
     wanted = [*map(_sides, parts)]
     mine = [capture for capture in seen if _sides(capture) in wanted]
-    found = []
+    found: list[Capture] = []
     for i in range(0, len(mine), len(parts)):
         whole = mine[i : i + len(parts)]
         if [*map(_sides, whole)] == wanted:
-            found.append(joined(whole))
+            found.append(joined(whole) if len(parts) > 1 else whole[0])
     return found
 
 

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_viz.probe.bricks import elementary, local
 from nonlocal_viz.probe.compiled import compiled, eagerly
+from nonlocal_viz.probe.draws import Drawn
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
 from nonlocal_viz.probe.lattices import Lattices
@@ -94,6 +95,7 @@ class Watch(TorchDispatchMode):
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
         self._prove = prove
+        self._drawn: Drawn | None = None
         self._weights = {storage_of(parameter) for parameter in root.parameters()}
         self._stack: list[Call] = []
         self._made: dict[Any, Node] = {}
@@ -131,7 +133,9 @@ class Watch(TorchDispatchMode):
             return  # a compiler reads the call, and calls nothing
         path = self._paths.get(id(module))
         if path is not None:
-            self._stack.append(Call(path, module, args, {}, _lowered(args)))
+            if self._prove:
+                self._drawn = Drawn.now(args, self._drawn)
+            self._stack.append(Call(path, module, args, {}, _lowered(args), self._drawn))
             inside = f"{path}.".startswith(f"{self._within}.") or not self._within
             self._near.append(inside or (bool(self._near) and self._near[-1]))
             self._marks.append(len(self._kept))
