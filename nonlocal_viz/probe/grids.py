@@ -137,7 +137,9 @@ class Grids:
         earliest = self._earliest(count, axes, images, root)
         if given and earliest is not given[0]:
             raise UnprovenError(OBJECTS.format(count))
-        if earliest is not None and axes.positions == (1,):
+        picture = first_tensor(root.args, root.kwargs)
+        whole = picture is not None and picture[1].shape[0] == images
+        if earliest is not None and axes.positions == (1,) and whole:
             at = earliest.path, shape_of(earliest)
             before = pictures(self._watch, earliest, images)
             refuse_some(self._again_of(root), before, at, axes, count)

@@ -4,7 +4,7 @@ Invariant: what is returned was held against the network's own weights and outpu
 was seen to move with its place; anything else is an :class:`UnprovenError` that says at which step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ from nonlocal_viz.probe.watch import Watch
 
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
+#: More names than these are not all said.
+_MANY = 12
 
 
 class Reader:
@@ -153,9 +155,9 @@ def _beside(found: Recorded) -> Iterator[str]:
     special = len([name for name in aside.after if not name.startswith("padding")])
     behind = cells.stop + special
     parts = {
-        "tokens that are no cells ("
-        + ", ".join(aside.names[: len(aside.before) + special])
-        + ")": (rows[..., : cells.start].sum(-1) + rows[..., cells.stop : behind].sum(-1)),
+        "tokens that are no cells (" + _listed(aside.names[: len(aside.before) + special]) + ")": (
+            rows[..., : cells.start].sum(-1) + rows[..., cells.stop : behind].sum(-1)
+        ),
         "padding outside the picture": rows[..., behind:].sum(-1),
     }
     for what, share in parts.items():
@@ -163,6 +165,11 @@ def _beside(found: Recorded) -> Iterator[str]:
             percent = 100 * float(share.mean())
             said = f"{percent:.0f}" if percent >= 1 else "less than 1"
             yield f"On average {said} % of a row lies on {what}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Some names, of many the first and the last."""
+    return ", ".join(names if len(names) <= _MANY else (*names[:2], "...", names[-1]))
 
 
 def _on_cells(found: Recorded) -> bool:

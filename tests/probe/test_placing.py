@@ -328,3 +328,32 @@ def test_a_convolution_over_patches_does_not_say_where_they_lie() -> None:
     assert probe.maps["attend"].query_grid == (1, 5, 6) and not probe._lattices
     encoded = probe.run(torch.randn(1, 3, 20, 24))
     assert not encoded.lattices
+
+
+class Registers(nn.Module):
+    """Windows of 2 x 2 cells, padded at the edge, or two registers in each."""
+
+    def __init__(self, padded: bool) -> None:
+        super().__init__()
+        self.stem, self.attend, self.padded = nn.Conv2d(3, 8, 4, 4), Attends(), padded
+        self.own = nn.Parameter(torch.randn(1, 2, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(self.stem(x), (0, 1, 0, 0) if self.padded else (0, 0, 0, 0))
+        b, c, h, w = x.shape
+        x = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(-1, 4, c)
+        x = x if self.padded else torch.cat((self.own.expand(len(x), -1, -1), x), 1)
+        return self.attend(x)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_registers_in_windows_do_not_pass_for_padding(padded: bool) -> None:
+    torch.manual_seed(0)
+    net = Registers(padded).eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 16, 20 if padded else 24))
+    a = probe.maps["attend"]
+    assert all(name.startswith("padding" if padded else "token") for name in a.key_aside.names)
+    assert len(a.key_aside) == (4 if padded else 12) and a.key_grid == (1, 4, 5 if padded else 6)
+    (note,) = (note for note in a.notes if "of a row lies on" in note)
+    assert ("padding outside" if padded else "no cells (token 1") in note
