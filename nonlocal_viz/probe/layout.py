@@ -68,6 +68,7 @@ def readings(x: Tensor, batch: int) -> Iterator[Axes]:
         3: (Axes(0, (1,)), Axes(0, (2,)), Axes(1, (0,))),
         4: (Axes(0, (2, 3)), Axes(0, (1, 2))),
         5: (Axes(0, (2, 3, 4)), Axes(0, (1, 2, 3))),
+        6: (Axes(0, (1, 2, 3, 4)),),
     }
     yield from (way for way in ways.get(x.ndim, ()) if x.shape[way.batch] == batch)
 
