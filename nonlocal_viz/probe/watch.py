@@ -22,7 +22,7 @@ from nonlocal_viz.probe.compiled import compiled, eagerly
 from nonlocal_viz.probe.draws import Drawn
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
-from nonlocal_viz.probe.lattices import Lattices
+from nonlocal_viz.probe.lattices import UNFOLD, Lattices, unfolded
 from nonlocal_viz.probe.memory import key_of, storage_of
 from nonlocal_viz.probe.proving import hold
 from nonlocal_viz.probe.records import (
@@ -32,7 +32,7 @@ from nonlocal_viz.probe.records import (
     EnoughError,
     Given,
 )
-from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, NESTED, lost_weights
+from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, NESTED, NO_PAIRS, lost_weights
 from nonlocal_viz.probe.traced import Traced
 from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
 
@@ -234,6 +234,8 @@ class Watch(TorchDispatchMode):
             self._one_kernel(*whole(node, self._stack[-1].path))
         elif node.func in PRODUCTS:
             self._mixed(node, first)
+        elif node.func is UNFOLD:
+            self.grids[unfolded(node.func, node.args) or ()] = None
         elif _convolves(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
@@ -288,6 +290,7 @@ class Watch(TorchDispatchMode):
         """A product: is one of its factors made of weights?"""
         if node.func is _aten.baddbmm.default:
             return
+        path = self._owner().path
         for side in (0, 1):
             made = node.made[side]
             if made is None or self._traced(node, side, made, y):
@@ -297,8 +300,8 @@ class Watch(TorchDispatchMode):
                 if node.args[side].ndim == 3
                 else None
             )
-            if why is not None:
-                self.lost[self._owner().path] = why
+            if why is not None and self.lost.get(path) != NO_PAIRS:
+                self.lost[path] = why
 
     def _traces(self) -> Traced:
         return Traced(self._weights, self._owner().path)

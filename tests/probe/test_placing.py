@@ -357,3 +357,27 @@ def test_registers_in_windows_do_not_pass_for_padding(padded: bool) -> None:
     assert len(a.key_aside) == (4 if padded else 12) and a.key_grid == (1, 4, 5 if padded else 6)
     (note,) = (note for note in a.notes if "of a row lies on" in note)
     assert ("padding outside" if padded else "no cells (token 1") in note
+
+
+class Overlapping(nn.Module):
+    """A class token and patches of 8 x 8 pixels, every 4, cut without a convolution (PiT)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut, self.stem, self.attend = nn.Unfold(8, stride=4), nn.Linear(192, 8), Attends()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.given = F.pad(self.stem(self.cut(x).mT), (0, 0, 1, 0))
+        return self.attend(self.given)
+
+
+def test_overlapping_patches_that_are_cut_lie_where_they_were() -> None:
+    torch.manual_seed(0)
+    net = Overlapping().eval()
+    probe = nv.attach(net)
+    encoded = probe.run(torch.randn(1, 3, 40, 48))
+    a, lattice = encoded.affinities["attend"], encoded.lattices["attend"]
+    assert a.query_grid == a.key_grid == (1, 9, 11) and lattice.offset == (2.0, 2.0)
+    with torch.inference_mode():
+        q, k, _ = net.attend.qkv(net.given).chunk(3, -1)
+    torch.testing.assert_close(a.dense(), (q @ k.mT).softmax(-1)[:, 1:, 1:])

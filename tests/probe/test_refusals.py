@@ -189,3 +189,23 @@ def test_a_bias_that_is_written_into_the_scores() -> None:
     with torch.no_grad(), nv.attach(net, grid=(3, 4)) as probe:
         net(torch.randn(2, 12, 8))
     torch.testing.assert_close(probe.maps["0"].dense(), net[0].used)
+
+
+class Pool(nn.Module):
+    """Tokens that attended, normalised and pooled by a softmax over them (CCT)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend, self.norm, self.score = Attends(), nn.LayerNorm(8), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x + self.attend(x))
+        return self.score(x).softmax(1).mT @ x
+
+
+def test_a_pooling_of_tokens_that_attended_is_said_to_be_one() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(Pool()).eval()
+    with torch.no_grad(), nv.attach(net, grid=(3, 4)) as probe:
+        net(torch.randn(1, 12, 8))
+    assert [*probe.maps] == ["0.attend"] and "or a pooling" in probe.refused["0"]
