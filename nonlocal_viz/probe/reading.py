@@ -4,6 +4,7 @@ Invariant: what is returned was held against the network's own weights and outpu
 was seen to move with its place; anything else is an :class:`UnprovenError` that says at which step.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -34,7 +35,7 @@ class Reader:
     """Turns captures into maps: where slots lie, and what the tokens are on the picture."""
 
     def __init__(self, watch: Watch, grid: tuple[int, int, int] | None) -> None:
-        self._watch = watch
+        self._watch, self._grid = watch, grid
         self._again: dict[tuple[int, int], Again] = {}
         self._allowance = Allowance(LIMITS.placing_seconds)
         self._grids = Grids(watch, grid, self._again_of)
@@ -112,6 +113,8 @@ class Reader:
         own = calls[: own_call(capture, calls) + 1]
 
         def of(x: Tensor, axes: Axes) -> Positions:
+            if two.joint and self._grid is not None and axes.count(x)[1] < math.prod(self._grid):
+                raise UnprovenError("These are fewer than the cells of the grid.")
             return self._seen(x, axes, own, notes)
 
         positions, keys = placed(two, of)

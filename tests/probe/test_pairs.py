@@ -106,3 +106,8 @@ def test_of_two_inputs_without_a_picture_neither_is_taken_for_cells() -> None:
     with torch.no_grad(), nv.attach(net) as probe:
         net["among"](torch.randn(1, 12, 8), torch.randn(1, 6, 6))
     assert not probe.maps and "look at all of both" in probe.refused["among"]
+    with torch.no_grad(), nv.attach(net, grid=(3, 4)) as probe:
+        net["among"](torch.randn(1, 12, 8), torch.randn(1, 6, 6))
+    a = probe.maps["among"]
+    assert a.key_grid == (1, 3, 4) and len(a.key_aside.after) == 6
+    torch.testing.assert_close(a.dense(off_grid=True), net["among"].used)
