@@ -19,6 +19,7 @@ from nonlocal_viz.probe.watch import Watch
 _RUNS = 2000
 #: Seconds that a map gets in any case, while there are any.
 _LEAST = 3.0
+_LIST = "The network is given lists of pictures, and these are not changed one by one: give grid=(H, W)."
 
 
 class Allowance:
@@ -130,12 +131,13 @@ class Again:
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1
         if self._runs > _RUNS:
-            raise UnprovenError(
-                f"Its tokens were not all placed after {_RUNS} runs on changed input."
-            )
+            raise UnprovenError(f"Its tokens were not all placed after {_RUNS} changed runs.")
         self._allowance.check()
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
-        at, tensor = tensors(args, kwargs)[self.nth]
+        found = tensors(args, kwargs)
+        if not found:
+            raise UnprovenError(_LIST)
+        at, tensor = found[self.nth]
         changed = change(tensor.detach().clone())
         if isinstance(at, int):
             # Self-attention may be given one tensor as query, key and value.

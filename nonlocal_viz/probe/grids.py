@@ -274,17 +274,15 @@ class Grids:
         """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
         key = count, images, axes
         if key not in self._first:
-            self._first[key] = None
-            again = self._again_of(root)
+            again, first = self._again_of(root), None
             for call in self._given_to(count, axes, images)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
-                given = first_tensor(call.args, call.kwargs)
-                if given is not None:
-                    held_to(again.drew, still, given[1])
+                held_to(again.drew, still, tensors(call.args, call.kwargs)[0][1])
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
-                    self._first[key] = call
+                    first = call
                     break
+            self._first[key] = first
         return self._first[key]
 
 

@@ -22,7 +22,7 @@ from nonlocal_viz.probe.records import Call, UnprovenError
 
 #: How many cells a side the blocks have that tokens are merged by, one after the other.
 _MERGED = (2, 3, 4)
-#: Of the spread of all scores: what those of equally far pairs differ by, and what is none at all.
+#: Of the spread of a head's scores what those of equally far pairs differ by; of their size what is none.
 _EQUAL, _NONE = 1e-2, 1e-4
 #: Query slots whose pairs are looked at.
 _PAIRS = 256
@@ -193,7 +193,6 @@ class _Equals:
 
     def __init__(self, query: Tensor, key: Tensor, scores: Tensor, group: Tensor) -> None:
         self._query, self._key, self._scores, self._group = query, key, scores, group
-        self._spread = float(scores.max() - scores.min())
 
     def fit(self, order: Tensor, positions: Positions) -> bool:
         """Whether the scores of pairs that lie equally far apart, in this order, are the same."""
@@ -212,7 +211,7 @@ class _Equals:
             torch.full((len(names),), fill).scatter_reduce(0, at, scores, how)
             for fill, how in ((-math.inf, "amax"), (math.inf, "amin"))
         )
-        return float((most - least).max()) < _EQUAL * self._spread
+        return float((most - least).max()) < _EQUAL
 
 
 def _of_equals(slots: Slots, placing: Placing) -> _Equals | None:
@@ -231,12 +230,24 @@ def _of_equals(slots: Slots, placing: Placing) -> _Equals | None:
     # Heads score differently; equal pairs of one head are compared, whichever window they are in.
     head = _heads(slots)[groups]
     on = (key >= 0).reshape(-1)
-    size = float(scores.abs().max())
-    if float(scores.max() - scores.min()) <= _NONE * max(size, 1e-12):
-        return None
     pairs = query[:, None].expand_as(key), key, scores, head[:, None].expand_as(key)
     parts = [p.reshape(-1)[on] for p in pairs]
-    return _Equals(parts[0] % slots.positions, parts[1] % slots.positions, parts[2], parts[3])
+    apart = _each_by_its_spread(parts[2], parts[3])
+    if apart is None:
+        return None
+    return _Equals(parts[0] % slots.positions, parts[1] % slots.positions, apart, parts[3])
+
+
+def _each_by_its_spread(scores: Tensor, head: Tensor) -> Tensor | None:
+    """Scores as shares of the spread of their head; 0 in heads, and None where in all heads, they are all
+    the same."""
+    found = torch.zeros_like(scores)
+    for number in head.unique().tolist():
+        mine = scores[head == number]
+        spread = float(mine.max() - mine.min())
+        if spread > _NONE * float(mine.abs().max()):
+            found[head == number] = (mine - mine.min()) / spread
+    return found if bool(found.any()) else None
 
 
 def _heads(slots: Slots) -> Tensor:

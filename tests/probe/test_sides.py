@@ -126,6 +126,24 @@ class Flexible(nn.Module):
         return self.used @ v
 
 
+class TwoHeads(Flexible):
+    """Whose scores differ from head to head, and by no place."""
+
+    def forward(self, x: Tensor, mask: Tensor, sides: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.stem(x)).unflatten(-1, (6, 4)).transpose(1, 2).chunk(3, 1)
+        self.used = (q @ k.mT).softmax(-1)
+        return self.used @ v
+
+
+def test_scores_that_differ_from_head_to_head_tell_no_order() -> None:
+    torch.manual_seed(0)
+    net = TwoHeads().eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 15, 6), torch.ones(1, 15).long(), torch.tensor([[3, 5]]))
+    assert any("in rows is assumed" in note for note in probe.maps[""].notes)
+    torch.testing.assert_close(probe.maps[""].dense(heads=True), net.used)
+
+
 @pytest.mark.parametrize("padding", [0, 3])
 def test_cells_come_before_padding_in_rows(padding: int) -> None:
     torch.manual_seed(0)
@@ -145,3 +163,21 @@ def test_images_with_grids_of_their_own_are_refused_by_name() -> None:
     with torch.no_grad(), nv.attach(net) as probe:
         net(torch.randn(2, 15, 6), mask.long(), torch.tensor([[3, 5], [3, 4]]))
     assert not probe.maps and "grids (3 x 5, 3 x 4)" in probe.refused[""]
+
+
+def test_a_network_of_any_sides_is_given_its_patches_in_rows() -> None:
+    pytest.importorskip("transformers")
+    few = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    source = nv.load_model(
+        "hf:siglip2_vision_model", "cpu", pretrained=False, num_attention_heads=2, patch_size=4,
+        num_patches=36, **few,
+    )  # fmt: skip
+    assert source.prepare.size == (24, 24)
+    picture = torch.rand(1, 3, 20, 28)
+    seen: list[Tensor] = []
+    embeds = source.model.embeddings.patch_embedding
+    embeds.register_forward_pre_hook(lambda _m, given: seen.append(given[0]))
+    a = source.run(picture).affinities["encoder.layers.0.self_attn"]
+    assert a.query_grid == (1, 5, 7)
+    block = picture[0, :, 8:12, 12:16].permute(1, 2, 0).flatten()  # row 2, column 3
+    torch.testing.assert_close(seen[0][0, 2 * 7 + 3], block)
