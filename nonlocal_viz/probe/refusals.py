@@ -109,7 +109,8 @@ def over_channels(capture: Capture, x: Tensor) -> bool:
             (x.shape[2:].numel(), x.shape[1]),
             (x.shape[1:3].numel(), x.shape[3]),
         ]
-    return any(numbers == positions and features % n == 0 for positions, features in ways)
+    # Of as many features as positions the shapes do not say which are which.
+    return any(numbers == p != n and features % n == 0 for p, features in ways)
 
 
 def is_text(calls: Sequence[Call], count: int) -> bool:
