@@ -11,13 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.records import UnprovenError, relative, tolerance
-
-RANDOM = (
-    "It draws random numbers, and run again it drew others: which tokens it keeps, and in which order, "
-    "was not seen. In eval mode the same ones are drawn."
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
@@ -73,11 +66,3 @@ def drawing(drawn: Drawn | None, given: Iterable[object], seen: list[bool]) -> I
 
 def _same(one: Any, other: Any) -> bool:
     return bool(one[2:] == other[2:] and np.array_equal(one[1], other[1]))
-
-
-def held_to(drew: list[bool], found: Tensor, wanted: Tensor) -> None:
-    """Raises:
-    UnprovenError: a module that ``drew`` random numbers in some run made something else of the same input.
-    """
-    if any(drew) and not relative(found.float(), wanted.float()) <= tolerance(wanted.dtype):
-        raise UnprovenError(RANDOM)

@@ -13,7 +13,6 @@ from torch import Tensor
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, first_tensor, shape_of, tensors
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
-from nonlocal_viz.probe.draws import held_to
 from nonlocal_viz.probe.dropped import refuse_some
 from nonlocal_viz.probe.inner import pictures
 from nonlocal_viz.probe.layout import Axes, readings
@@ -25,6 +24,7 @@ from nonlocal_viz.probe.patches import (
     with_many_behind,
 )
 from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.draws import held_to
 from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Capture, UnprovenError
 from nonlocal_viz.probe.together import Joined, parted
 from nonlocal_viz.probe.windows import tables

@@ -4,10 +4,14 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.records import Capture, relative
+from nonlocal_viz.probe.records import Capture, UnprovenError, relative, tolerance
 
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
+_RANDOM = (
+    "It draws random numbers, and run again it drew others: which tokens it keeps, and in which order, "
+    "was not seen. In eval mode the same ones are drawn."
+)
 
 
 def hold(capture: Capture, weights: Tensor | None, y: Tensor) -> None:
@@ -37,3 +41,11 @@ def _are_shares(rows: Tensor) -> bool:
     total = rows.sum(-1)
     whole = ((total - 1).abs() < _WHOLE_ROW) | (rows == 0).all(-1)
     return bool(((rows >= 0).all(-1) & whole).all())
+
+
+def held_to(drew: list[bool], found: Tensor, wanted: Tensor) -> None:
+    """Raises:
+    UnprovenError: a module that ``drew`` random numbers in some run made something else of the same input.
+    """
+    if any(drew) and not relative(found.float(), wanted.float()) <= tolerance(wanted.dtype):
+        raise UnprovenError(_RANDOM)

@@ -9,15 +9,13 @@ key slots.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.precision import wide
-
-if TYPE_CHECKING:
-    from nonlocal_viz.probe.draws import Drawn
+from nonlocal_viz.probe.draws import Drawn
 
 #: What can happen to a score on its way to a weight.
 Kind = Literal["mul", "add", "fill", "each", "softmax"]
@@ -168,7 +166,7 @@ class Call:
     args: tuple[object, ...]
     kwargs: dict[str, object]
     lowered: torch.dtype | None = None
-    drawn: "Drawn | None" = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
