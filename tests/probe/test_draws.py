@@ -61,7 +61,7 @@ def test_other_draws_than_those_of_the_call_place_nothing(drops: bool, draws: st
     net = Masked(30, drops, draws).train(drops)
     with torch.no_grad(), nv.attach(net, at_once=True) as probe:
         net(torch.randn(1, 3, 20, 24))
-    state = random.getstate()
+        state = random.getstate()
     assert not probe.maps and "draws random numbers" in probe.refused["attend"]
     assert random.getstate() == state
 

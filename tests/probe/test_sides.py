@@ -157,6 +157,48 @@ def test_cells_come_before_padding_in_rows(padding: int) -> None:
     torch.testing.assert_close(a.dense(), net.used[:, :15, :15])
 
 
+def test_sides_that_leave_tokens_over_without_a_mask_say_nothing() -> None:
+    net = Flexible().eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 18, 6), torch.ones(1, 18).long(), torch.tensor([[3, 5]]))
+    assert probe.maps[""].query_grid == (1, 3, 6)
+    assert any("was given no picture" in note for note in probe.maps[""].notes)
+
+
+class Asked(nn.Module):
+    """Queries (1, 3, 16) of the network's own over tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.k, self.v = nn.Linear(16, 16), nn.Linear(16, 16)
+
+    def forward(self, own: Tensor, x: Tensor) -> Tensor:
+        self.used = (own @ self.k(x).mT).softmax(-1)
+        return self.used @ self.v(x)
+
+
+class Summed(Net):
+    def __init__(self) -> None:
+        super().__init__(windows=False)
+        self.own, self.asked = nn.Parameter(torch.randn(1, 3, 16)), Asked()
+
+    def forward(self, x: Tensor, sides: Tensor) -> Tensor:
+        return self.asked(self.own, super().forward(x, sides)[None])
+
+
+def test_keys_of_learnt_queries_lie_in_the_order_that_others_showed() -> None:
+    torch.manual_seed(0)
+    net = Summed().eval()
+    with torch.no_grad(), nv.attach(net, at_once=True) as probe:
+        net(torch.randn(48, 12), torch.tensor([[1, 6, 8]]))
+    a = probe.maps["asked"]
+    assert a.key_grid == (1, 6, 8) and not any("assumed" in note for note in a.notes)
+    wanted = torch.zeros(3, 48)
+    wanted[:, net.place] = net.asked.used[0]
+    found = [a.row(f"query {i + 1}")[0] for i in range(3)]
+    torch.testing.assert_close(torch.stack(found), wanted)
+
+
 def test_images_with_grids_of_their_own_are_refused_by_name() -> None:
     net = Flexible().eval()
     mask = torch.arange(15) < torch.tensor([[15], [12]])
