@@ -1,6 +1,7 @@
 """Modules that are given (images, a, b, features): a map of a x b cells, or a windows of b tokens?"""
 
 import types
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -262,3 +263,22 @@ def test_windows_on_two_axes_of_their_own(scale: float) -> None:
         for window, tokens in zip(weights, place, strict=True):
             wanted[:, tokens[:, None], tokens] = window
         torch.testing.assert_close(probe.maps[name].dense(heads=True)[0], wanted, atol=1e-6, rtol=0)
+
+
+def test_of_known_orders_single_cells_tell_one() -> None:
+    """Halves of the cells move tokens that looked at each other whatever their own do; one cell its own."""
+    cells = torch.arange(96)
+    far = cells.view(4, 2, 4, 3).permute(1, 3, 0, 2).reshape(-1)
+    draw = torch.Generator().manual_seed(0)
+
+    class Moved:
+        _cell = cells
+
+        def __call__(self, of: Callable[[Tensor], Tensor]) -> Tensor:
+            where = of(cells)[far].float()
+            mixed = torch.rand(96, generator=draw) * where.sum() ** 2 * 0.1
+            return where + mixed
+
+    for off in (0, 1):
+        told = order._order(Moved(), 96, (1, 8, 12), [6 + off, 16] if off else [2, 3, 4, 4])
+        assert told is None if off else torch.equal(told, far)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.families import family_of, global_context
+from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.refusals import over_channels
 from tests.probe.small import Attends
 
 
@@ -235,3 +237,10 @@ def test_keys_that_are_pooled_over_the_ends_of_rows_are_no_grid() -> None:
     a = probe.maps["0"]
     assert a.query_grid == (1, 2, 10) and a.key_grid == (1, 2, 2)
     torch.testing.assert_close(a.dense(), net[0].used)
+
+
+def test_as_many_features_as_positions_are_not_said_to_be_channels() -> None:
+    x = torch.randn(1, 16, 4, 4)
+    for sides, said in (((8, 16), True), ((16, 16), False)):
+        one = torch.randn(1, *sides)
+        assert over_channels(Capture("", one, one, (), True, one), x) is said

@@ -81,7 +81,8 @@ def test_tokens_lie_where_their_turns_say(windows: bool, sides: tuple[int, int])
     assert len(probe.maps) == 2
     for number, (layer, given) in enumerate(zip(net.layers, seen, strict=False)):
         a = probe.maps[f"layers.{number}"]
-        assert a.query_grid == a.key_grid == (1, *sides) and a.heads == 2 and not a.notes
+        assert a.query_grid == a.key_grid == (1, *sides) and a.heads == 2
+        assert not a.notes and not a.key_aside.names
         q, k, _ = layer.qkv(given).view(count, 3, 2, 8).permute(1, 2, 0, 3)
         turn = torch.polar(torch.ones(1), angle * 0.7)
         q, k = (torch.complex(*t.chunk(2, -1)) * turn for t in (q, k))
