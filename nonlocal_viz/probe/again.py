@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.arguments import exchanged, first_tensor, tensors
 from nonlocal_viz.probe.compiled import eagerly
+from nonlocal_viz.probe.draws import drawing
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.replay import OtherError, Place, Replay
 from nonlocal_viz.probe.watch import Watch
@@ -20,6 +21,10 @@ from nonlocal_viz.probe.watch import Watch
 _RUNS = 2000
 #: Seconds that a map gets in any case, while there are any.
 _LEAST = 3.0
+_NOTHING = (
+    "{} is given no tensor of features that could be changed to see which token moves (pictures in lists "
+    "are not changed one by one): give grid=(H, W)."
+)
 
 
 class Allowance:
@@ -67,6 +72,8 @@ class Again:
         #: What lies before the place of the last run, and whether that may be replayed at all.
         self._replay: Replay | None = None
         self._replays = True
+        #: Of every run, whether it drew random numbers.
+        self.drew: list[bool] = []
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
@@ -106,15 +113,17 @@ class Again:
         path: str,
         shape: tuple[int, ...] | None = None,
         place: Place | None = None,
+        nth: int = 0,
     ) -> Tensor:
-        """What the module at a relative path is first called with (in this shape), where the first input of
-        all, or what passes at a ``place``, is changed; what comes after is not run."""
+        """What the module at a relative path is first called with (in this shape, as its ``nth`` tensor),
+        where the first input of all, or what passes at a ``place``, is changed; what comes after is not
+        run."""
         seen: list[Tensor] = []
 
         def look(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            first = first_tensor(args, kwargs)
-            if first is not None and shape in (None, tuple(first[1].shape)):
-                seen.append(first[1].detach().clone())
+            found = tensors(args, kwargs)[nth : nth + 1]
+            if found and shape in (None, tuple(found[0][1].shape)):
+                seen.append(found[0][1].detach().clone())
                 raise EnoughError
 
         def run() -> None:
@@ -162,27 +171,20 @@ class Again:
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1
         if self._runs > _RUNS:
-            raise UnprovenError(
-                f"Its tokens were not all placed after {_RUNS} runs on changed input."
-            )
+            raise UnprovenError(f"Its tokens were not all placed after {_RUNS} changed runs.")
         self._allowance.check()
         args, kwargs = list(self.call.args), dict(self.call.kwargs)
         found = tensors(args, kwargs)
         if len(found) <= self.nth:
-            raise UnprovenError(
-                f"{type(self.call.module).__name__} is given no tensor of features that could be changed "
-                "to see which token moves; give grid=(H, W)."
-            )
+            raise UnprovenError(_NOTHING.format(type(self.call.module).__name__))
         tensor = found[self.nth][1]
         changed = change(tensor.detach().clone())
         # Self-attention may be given one tensor as query, key and value.
         args = [exchanged(a, tensor, changed) for a in args]
         kwargs = {k: exchanged(v, tensor, changed) for k, v in kwargs.items()}
-        devices = [tensor.device] if tensor.device.type == "cuda" else []
-        begun = time.thread_time()
+        begun, drew = time.thread_time(), drawing(self.call.drawn, (tensor,), self.drew)
         try:
-            forked = torch.random.fork_rng(devices=devices)
-            with forked, torch.no_grad(), lowered(self.call, tensor), eagerly():
+            with drew, torch.no_grad(), lowered(self.call, tensor), eagerly():
                 self._twin(*args, **kwargs)
         finally:
             self._allowance.spend(time.thread_time() - begun)

@@ -27,16 +27,20 @@ def tensors(
     args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
 ) -> list[tuple[int | str, Tensor]]:
     """(position or name, tensor) of all arguments that hold features, each tensor once, also those within a
-    batch by names (a mapping, an object with attributes); nested ones have no shape to read."""
+    batch by names (a mapping, an object with attributes); nested ones have no shape to read. Where
+    there are rows of features alone (N, C), they are those of one image (1, N, C)."""
     found: dict[int, tuple[int | str, Tensor]] = {}
+    rows: dict[int, tuple[int | str, Tensor]] = {}
     given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for at, value in given:
         for part in (value, *parts_of(value).values()):
-            if not isinstance(part, Tensor) or part.is_nested:
+            if not isinstance(part, Tensor) or part.is_nested or not part.is_floating_point():
                 continue
-            if part.is_floating_point() and part.ndim >= 3:
+            if part.ndim >= 3:
                 found.setdefault(id(part), (at, part))
-    return list(found.values())
+            elif part.ndim == 2:
+                rows.setdefault(id(part), (at, part.detach()[None]))
+    return list((found or rows).values())
 
 
 def parts_of(value: Any) -> Mapping[Any, Any]:
@@ -50,16 +54,21 @@ def parts_of(value: Any) -> Mapping[Any, Any]:
 
 
 def exchanged(value: Any, one: Tensor, other: Tensor) -> Any:
-    """The value, or one as it with ``other`` where it is or holds ``one``."""
+    """The value, or one as it with ``other`` where it is or holds ``one``: as rows, where that was a look
+    at rows as one image's tokens."""
     if value is one:
         return other
-    names = [name for name, part in parts_of(value).items() if part is one]
-    if not names:
+    rows = isinstance(value, Tensor) and value.ndim == 2 and one.ndim == 3
+    if rows and value.data_ptr() == one.data_ptr() and value.shape == one.shape[1:]:
+        return other[0]
+    parts = {name: exchanged(part, one, other) for name, part in parts_of(value).items()}
+    changed = {name: part for name, part in parts.items() if part is not parts_of(value)[name]}
+    if not changed:
         return value
     batch = copy.copy(value)
-    for name in names:
+    for name, part in changed.items():
         if isinstance(batch, Mapping):
-            batch[name] = other  # type: ignore[index]
+            batch[name] = part  # type: ignore[index]
         else:
-            vars(batch)[name] = other
+            vars(batch)[name] = part
     return batch

@@ -23,11 +23,12 @@ def follow_picture(
     axes: Axes,
     positions: Positions,
     lattice: Lattice | None,
+    nth: int = 0,
 ) -> bool:
-    """Whether what a module, ``given`` by path and shape, is given moves where the picture is changed at
-    its cells."""
+    """Whether what a module, ``given`` by path and shape, is given (as its ``nth`` tensor) moves where the
+    picture is changed at its cells."""
     path, shape = given
-    still = again.input(lambda x: x, path, shape=shape)
+    still = again.input(lambda x: x, path, shape=shape, nth=nth)
     # Strided and overlapping convolutions, and attention before it, may move a neighbour farther: on
     # grids that are large enough to tell the next cell from a wrong layout.
     near = 1 if min(positions.grid[1:]) >= _LARGE else 0
@@ -36,7 +37,7 @@ def follow_picture(
     first = len(positions.before)
     for cell in cells:
         change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
-        moved = far(again.input(change, path, shape=shape) - still, axes)[0]
+        moved = far(again.input(change, path, shape=shape, nth=nth) - still, axes)[0]
         found = int(moved[first : first + positions.cells].argmax())
         if apart(found, cell, positions.grid) > near:
             return False

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.arguments import first_tensor, shape_of
+from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
 from nonlocal_viz.probe.cells import follow_picture, three
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import cubes, special_fits, square_patches, with_many_behind
 from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.watch import Watch
 
@@ -32,10 +33,19 @@ class Firsts:
         """The grid of the tokens of the first module that is given so many."""
         key = id(root), count, images, axes
         if key not in self._searched:
-            self._searched[key] = self._search(count, root, axes, images)
+            self._searched[key] = self.search(count, root, axes, images)
         return self._searched[key]
 
-    def _search(self, count: int, root: Call, axes: Axes, images: int) -> Positions | None:
+    def search(
+        self,
+        count: int,
+        root: Call,
+        axes: Axes,
+        images: int,
+        at: tuple[Call, int] | None = None,
+    ) -> Positions | None:
+        """The grid of so many tokens by the sides of feature maps and patches, where the picture moves them
+        so: those of the first module that is given them, or at (a call, which of its tensors)."""
         given = [g.shape for g in self._watch.given if g.shape[0] == images]
         pooled = [tuple(shape[2:]) for shape in given]
         grids: list[tuple[int, ...]] = list(dict.fromkeys([*self._watch.grids, *pooled]))
@@ -58,31 +68,34 @@ class Firsts:
         for grid in dict.fromkeys([*grids, *convolved]):
             asked += with_many_behind(grid, count)
         for positions in asked:
-            if picture is not None and self._moves(
-                positions, count, root, picture[1], axes, images
-            ):
+            call, nth = at or (self.earliest(count, axes, images, root), 0)
+            if picture is None or call is None:
+                return None
+            if self.follows(positions, call, root, picture[1], axes, images, nth):
                 return positions
         return None
 
-    def _moves(
-        self, positions: Positions, count: int, root: Call, picture: Tensor, axes: Axes, images: int
-    ) -> bool:
-        """Whether tokens move where the picture is changed at their cells."""
-        call = self.earliest(count, axes, images, root)
-        return call is not None and self.follows(positions, call, root, picture, axes, images)
-
     def follows(
-        self, positions: Positions, call: Call, root: Call, picture: Tensor, axes: Axes, images: int
+        self,
+        positions: Positions,
+        call: Call,
+        root: Call,
+        picture: Tensor,
+        axes: Axes,
+        images: int,
+        nth: int = 0,
     ) -> bool:
-        """Whether the tokens that a call is given move where the picture is changed at their cells."""
+        """Whether the tokens that a call is given as its nth tensor move where the picture is changed at
+        their cells."""
         if picture.ndim not in (4, 5):
             return False
         # Windows in the place of images would move as parts of the picture do.
         if picture.ndim == 4 and picture.shape[0] != images:
             return False
-        given = call.path[len(root.path) :].lstrip("."), shape_of(call)
+        shape = tuple(tensors(call.args, call.kwargs)[nth][1].shape)
+        given = call.path[len(root.path) :].lstrip("."), shape
         lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
-        return follow_picture(self._again_of(root), given, axes, positions, lattice)
+        return follow_picture(self._again_of(root), given, axes, positions, lattice, nth)
 
     def given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
         """The calls of modules that are given so many tokens, the earliest first."""
@@ -100,12 +113,13 @@ class Firsts:
         """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
         key = id(root), count, images, axes
         if key not in self._first:
-            self._first[key] = None
-            again = self._again_of(root)
+            again, earliest = self._again_of(root), None
             for call in self.given_to(count, axes, images)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
+                held_to(again.drew, still, tensors(call.args, call.kwargs)[0][1])
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):
-                    self._first[key] = call
+                    earliest = call
                     break
+            self._first[key] = earliest
         return self._first[key]

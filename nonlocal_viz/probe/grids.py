@@ -14,7 +14,9 @@ from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
 from nonlocal_viz.probe.cells import follow_map, three
+from nonlocal_viz.probe.dropped import refuse_some
 from nonlocal_viz.probe.firsts import Firsts
+from nonlocal_viz.probe.inner import pictures
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
     SPECIAL,
@@ -24,6 +26,7 @@ from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
 from nonlocal_viz.probe.relay import keeps, pooled, reaches
+from nonlocal_viz.probe.sides import refuse_rows, told
 from nonlocal_viz.probe.stream import Stream, common, outermost
 from nonlocal_viz.probe.watch import Watch
 
@@ -85,7 +88,7 @@ class Grids:
             UnprovenError: they lie on no grid that is known.
         """
         root = calls[0]
-        if axes.positions == (2,) and x.ndim == 3 and not _is_picture(root):
+        if axes.positions == (2,) and x.ndim == 3 and not is_picture(root):
             notes.append(
                 f"Its {count} positions are a sequence, features first, as convolutions have it."
             )
@@ -101,17 +104,36 @@ class Grids:
                 )
             return found
         images = x.shape[axes.batch]
-        if self._given is not None and 0 <= count - math.prod(self._given) <= SPECIAL:
-            return Positions(self._given, special_names(count - math.prod(self._given)))
-        given = shape_of(calls[-1]) == tuple(x.shape)
-        known = self._of_call(axes, count, calls, images) if given else None
-        if known is None and not (given and len(calls) > 1):
+        if not is_picture(root):
+            said = told(calls[:1], count, images)
+            if said is not None and self._given in (None, said.grid):
+                return said
+            if self._given is None or math.prod(self._given) != count:
+                refuse_rows(calls, count)
+        given = self._as_given(count)
+        if given is not None:
+            return given
+        own = shape_of(calls[-1]) == tuple(x.shape)
+        known = self._of_call(axes, count, calls, images) if own else None
+        if known is None and not (own and len(calls) > 1):
             known = self._firsts.seen(count, root, axes, images)
             known = known or self._ordered(root, axes, count, images)
         if known is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             known = self.asked.get(count)
         return known or self._unseen(axes, count, calls, images, notes)
+
+    def searched(
+        self, count: int, axes: Axes, images: int, root: Call, at: tuple[Call, int]
+    ) -> Positions | None:
+        """The grid of so many tokens that a call is given as its nth tensor, ``at``, by the picture."""
+        return self._as_given(count) or self._firsts.search(count, root, axes, images, at)
+
+    def _as_given(self, count: int) -> Positions | None:
+        """What so many tokens are by the grid that the person gave."""
+        if self._given is None or not 0 <= count - math.prod(self._given) <= SPECIAL:
+            return None
+        return Positions(self._given, special_names(count - math.prod(self._given)))
 
     def _of_call(
         self, axes: Axes, count: int, calls: Sequence[Call], images: int
@@ -229,7 +251,7 @@ class Grids:
         root = calls[0]
         if is_text(calls, count):
             raise UnprovenError(TEXT.format(count))
-        if not _is_picture(root):
+        if not is_picture(root):
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
             notes.append(
                 f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
@@ -242,8 +264,15 @@ class Grids:
             )
             return Positions((1, 1, count))
         given = self._firsts.given_to(count, axes, images)
-        if given and self._firsts.earliest(count, axes, images, root) is not given[0]:
+        earliest = self._firsts.earliest(count, axes, images, root)
+        if given and earliest is not given[0]:
             raise UnprovenError(OBJECTS.format(count))
+        picture = first_tensor(root.args, root.kwargs)
+        whole = picture is not None and picture[1].shape[0] == images
+        if earliest is not None and axes.positions == (1,) and whole:
+            at = earliest.path, shape_of(earliest)
+            before = pictures(self._watch, earliest, images)
+            refuse_some(self._again_of(root), before, at, axes, count)
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
         )
@@ -272,14 +301,7 @@ class Grids:
             self._orders[key] = None
             call = self._firsts.earliest(count, axes, images, root)
             if call is not None and not root.path and axes.positions != (2,):
-                number = next(i for i, c in enumerate(self._watch.calls) if c is call)
-                convolved = {id(c) for c, _, _ in self._watch.convolutions}
-                before = [
-                    order.Convolved(g.call, g.number, g.shape)
-                    for g in self._watch.given
-                    if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
-                ]
-                again = self._again_of(root)
+                again, before = self._again_of(root), pictures(self._watch, call, images)
                 self._orders[key] = order.found(
                     again, before, (call.path, shape_of(call)), axes, images, count, SPECIAL
                 )
@@ -292,7 +314,7 @@ class Grids:
         return follow_map(self._again_of(outer), path, axes, of_map, positions)
 
 
-def _is_picture(root: Call) -> bool:
+def is_picture(root: Call) -> bool:
     """Whether a network is given a picture, or a list of them."""
     first = first_tensor(root.args, root.kwargs)
     if first is None:

@@ -8,7 +8,9 @@ position and its images in front.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from nonlocal_viz.probe.order import Convolved
 from nonlocal_viz.probe.records import Call, Given
+from nonlocal_viz.probe.watch import Watch
 
 #: Outputs that are tried for one attention, the last before it first.
 _TRIED = 3
@@ -35,3 +37,14 @@ def outputs(
         yield at, outer[-1], path[len(outer[-1].path) :].lstrip("."), found.shape
         if len(tried) == _TRIED:
             return
+
+
+def pictures(watch: Watch, call: Call, images: int) -> list[Convolved]:
+    """What modules gave out before a call that may be pictures of features of all images, in order."""
+    number = next(i for i, c in enumerate(watch.calls) if c is call)
+    convolved = {id(c) for c, _, _ in watch.convolutions}
+    return [
+        Convolved(g.call, g.number, g.shape)
+        for g in watch.given
+        if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
+    ]

@@ -5,6 +5,7 @@ A map's sides are known by their lengths, the first on the way that has them; wh
 and has no convolution (merged patches, pooled tokens) is not among them.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ _POOLS: dict[Any, tuple[int | None, ...]] = {
 #: Where a convolution's stride, padding and dilation stand.
 _PLACES: tuple[int | None, ...] = (3, 4, 5)
 _PAD = _aten.constant_pad_nd.default
+UNFOLD = _aten.im2col.default
 
 
 class _Side(NamedTuple):
@@ -46,16 +48,26 @@ class Lattices:
         pairs = [(s.pitch, s.centre - s.pitch / 2) for s in (across, down)]
         return Lattice((pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1]))
 
+    def held_to(self, given: Iterable[object]) -> None:
+        """Forgets all places where the first convolution read something of other sides than the picture
+        that the network was ``given``: patches that were cut without one, or a picture that it resized."""
+        for picture in given:
+            if isinstance(picture, Tensor) and picture.ndim in (4, 5):
+                if next(iter(self._known), None) != tuple(picture.shape[-2:]):
+                    self._known.clear()
+                return
+
     def see(self, func: Any, args: tuple[Any, ...], out: Tensor) -> None:
         """One operation of the network: what it gave out of its first argument."""
-        if out.ndim not in (4, 5) or not args or not isinstance(args[0], Tensor):
+        cut = unfolded(func, args)
+        if (out.ndim not in (4, 5) and cut is None) or not args or not isinstance(args[0], Tensor):
             return
         how = _geometry(func, args)
-        if how is None or args[0].ndim != out.ndim:
+        if how is None or (args[0].ndim != out.ndim and cut is None):
             return
-        before, after = tuple(args[0].shape[-2:]), tuple(out.shape[-2:])
+        before, after = tuple(args[0].shape[-2:]), cut or tuple(out.shape[-2:])
         if not self._known:
-            # The first of them reads the picture itself.
+            # The first of them reads the picture itself, or nothing is believed (``held_to``).
             self._known[before] = (_Side(1, 0.5), _Side(1, 0.5))
         sides = self._known.get(before)
         if sides is None or after in self._known:
@@ -67,6 +79,17 @@ class Lattices:
         self._known[after] = down, across
 
 
+def unfolded(func: Any, args: tuple[Any, ...]) -> tuple[int, ...] | None:
+    """(rows, columns) of the patches that an operation cuts, one beside the other or overlapping; None of
+    another operation."""
+    if func is not UNFOLD:
+        return None
+    x, *how = args[:5]
+    kernels, spread, pads, steps = (map(int, _two(side)) for side in how)
+    sides = zip(x.shape[-2:], kernels, spread, pads, steps, strict=True)
+    return tuple((n + 2 * pad - d * (k - 1) - 1) // step + 1 for n, k, d, pad, step in sides)
+
+
 def _geometry(func: Any, args: tuple[Any, ...]) -> list[tuple[float, float]] | None:
     """For rows and columns: (stride, how far the first centre moves, in cells of the input)."""
     if func is _CONVOLUTION:
@@ -75,6 +98,8 @@ def _geometry(func: Any, args: tuple[Any, ...]) -> list[tuple[float, float]] | N
         kernel, places = args[1].shape[2:], _PLACES
     elif func in _POOLS:
         kernel, places = args[1], _POOLS[func]
+    elif func is UNFOLD:
+        kernel, places = args[1], (4, 3, 2)
     elif func is _PAD:
         pads = args[1]
         return [(1, -pads[2]), (1, -pads[0])] if len(pads) == 4 else None

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Capture, UnprovenError
-from nonlocal_viz.probe.together import Joined, joined
+from nonlocal_viz.probe.together import Joined, parted
 from nonlocal_viz.probe.windows import tables
 
 #: How many times as far one half of the positions moves a slot as the other, where it follows that half.
@@ -69,6 +70,7 @@ def readings(x: Tensor, batch: int) -> Iterator[Axes]:
         3: (Axes(0, (1,)), Axes(0, (2,)), Axes(1, (0,))),
         4: (Axes(0, (2, 3)), Axes(0, (1, 2))),
         5: (Axes(0, (2, 3, 4)), Axes(0, (1, 2, 3))),
+        6: (Axes(0, (1, 2, 3, 4)),),
     }
     yield from (way for way in ways.get(x.ndim, ()) if x.shape[way.batch] == batch)
 
@@ -125,7 +127,7 @@ class Placing:
     ) -> None:
         self._again, self._path, self._number = again, path, number
         self._layouts = Layouts() if layouts is None else layouts
-        #: What the module was given, and the capture of what it makes of that.
+        #: What the module was given.
         self.x = x
         self._like = like
         #: Whether every query moved with every position in all readings that were tried.
@@ -135,8 +137,14 @@ class Placing:
 
     @cached_property
     def still(self) -> Capture | None:
-        """The capture of a run on what the module was given, unchanged."""
-        return self._run(lambda x: x)
+        """The capture of a run on what the module was given, unchanged.
+
+        Raises:
+            UnprovenError: it drew random numbers, and made something else of them.
+        """
+        found, wanted = self.run(lambda x: x), self._like.query
+        held_to(self._again.drew, wanted if found is None else found.query, wanted)
+        return found
 
     def slots(self, axes: Axes) -> Slots | None:
         """The slots where the input is read in this way; None where that makes no sense of them."""
@@ -155,7 +163,7 @@ class Placing:
             key = found[1] if key is None else key
             for table in found:
                 self._layouts.keep(table, images * positions)
-        if bool((query == MIXED).any()) or not _one_image_a_group(query, positions):
+        if bool((query == MIXED).any()) or not one_image_a_group(query, positions):
             return None
         return Slots(axes, query, key, images, positions, positions)
 
@@ -172,7 +180,7 @@ class Placing:
             if found is None:
                 return None
             key = found[1]
-        if bool((key < 0).any()) or not _one_image_a_group(key, positions):
+        if bool((key < 0).any()) or not one_image_a_group(key, positions):
             return None
         return key, positions
 
@@ -225,7 +233,7 @@ class Placing:
         axes: Axes,
         images: int,
         positions: int,
-        vain: Callable[[Tensor, Tensor], bool],
+        vain: Callable[[Tensor, Tensor], bool] = lambda _query, _key: False,
     ) -> tuple[Tensor, Tensor] | None:
         """The positions that slots follow, bit by bit; None as soon as it is in ``vain``, as it then is for
         all bits together."""
@@ -272,7 +280,7 @@ class Placing:
         self, axes: Axes, where: Tensor, seed: int = 5, alike: bool = False
     ) -> tuple[Tensor, Tensor]:
         """How far each query slot (L, n) and key slot (L, m) moves where the input does."""
-        found = self._run(lambda x: axes.shifted(x, where, seed, alike))
+        found = self.run(lambda x: axes.shifted(x, where, seed, alike))
         assert self.still is not None
         if found is None:
             raise UnprovenError("Run on changed input, its module computes something else.")
@@ -280,7 +288,9 @@ class Placing:
         query, key = ((a - b).float().norm(dim=-1) for a, b in pairs)
         return query, key
 
-    def _run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+    def run(self, change: Callable[[Tensor], Tensor]) -> Capture | None:
+        """The attention of the module where its input is changed; None where it computes none like it."""
+
         def enough(seen: list[Capture]) -> bool:
             return self._number < len(self._alike(seen))
 
@@ -290,29 +300,22 @@ class Placing:
     def _alike(self, seen: list[Capture]) -> list[Capture]:
         """Of a module's captures those that may be the one again."""
         like = self._like
-        found = [
-            capture
-            for capture in seen
-            if capture.softmax == like.softmax
-            and capture.query.shape[1:] == like.query.shape[1:]
-            and capture.key.shape[1:] == like.key.shape[1:]
-        ]
-        if isinstance(like, Joined):
-            count = len(like.parts)
-            whole = [found[i : i + count] for i in range(0, len(found), count)]
-            found = [joined(parts) for parts in whole if len(parts) == count]
+        wanted = like.softmax, like.query.shape[2]
+        seen = [capture for capture in seen if (capture.softmax, capture.query.shape[2]) == wanted]
+        parts = like.parts if isinstance(like, Joined) else [like]
+        found: list[Capture] = [*parted(seen, parts)]
         return [capture for capture in found if capture.groups == like.groups]
 
 
 def agrees(table: Tensor, told: Sequence[tuple[Tensor, Tensor]]) -> bool:
-    """Whether slots lie as a table has them: each moves where its place was changed, padding never."""
+    """Whether each slot moves where its place in a table was changed, padding never."""
     return all(
         torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)
         for mask, bits in told
     )
 
 
-def _one_image_a_group(query: Tensor, positions: int) -> bool:
+def one_image_a_group(query: Tensor, positions: int) -> bool:
     """The queries of a group look at the same keys: in a right reading they are of one image."""
     image = torch.where(query >= 0, query // positions, torch.full_like(query, -1))
     least = torch.where(image >= 0, image, image.max(1, keepdim=True).values).min(1).values

@@ -135,7 +135,7 @@ def order_of(
     cells = math.prod(grid)
     special = count - cells
     code = torch.zeros(cells, dtype=torch.long)
-    known = [] if special else _layouts(grid, parts)
+    layouts = known = [] if special else _layouts(grid, parts)
     for bit in range(max(1, (cells - 1).bit_length())):
         on, off = (moved(partial(_has_bit, bit, value))[special:] for value in (1, 0))
         bits = (on > off).long().cpu()
@@ -146,12 +146,12 @@ def order_of(
         if not known and not torch.equal(
             code.bincount(minlength=2 << bit), low.bincount(minlength=2 << bit)
         ):
-            return None
+            return _by_cells(moved, layouts, cells)
     pooled = not torch.equal(code.sort().values, torch.arange(cells))
     if pooled:
         # Pooling between the map and the tokens leaves a few in doubt: a layout that the others have.
         if len(known) != 1:
-            return None
+            return _by_cells(moved, layouts, cells)
         code = known[0]
     draw = torch.Generator().manual_seed(6)
     for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
@@ -164,8 +164,26 @@ def order_of(
     return torch.cat([torch.arange(special), special + code])
 
 
+def _by_cells(
+    moved: Callable[[Callable[[Tensor], Tensor]], Tensor], layouts: Sequence[Tensor], cells: int
+) -> Tensor | None:
+    """The one layout in which single cells move their own tokens farthest, where tokens that have looked at
+    each other move with half of the cells whatever their own does."""
+    draw = torch.Generator().manual_seed(6)
+    for cell in torch.randperm(cells, generator=draw)[: 2 * _CELLS].tolist() if layouts else ():
+        each = moved(partial(_is_cell, cell))
+        token = int(each.argmax())
+        layouts = [order for order in layouts if int(order[token]) == cell]
+        if float(each[token]) < _FARTHER * float(each.median()):
+            return None
+    return layouts[0] if len(layouts) == 1 else None
+
+
 def _layouts(grid: GridShape, parts: Sequence[int]) -> list[Tensor]:
     """Orders (cells,) that windows of a picture are known to have, each once."""
+    if len(parts) == 4:
+        # Rows and columns of windows, and within them.
+        parts = parts[0] * parts[1], parts[2] * parts[3]
     if len(parts) != 2 or grid[0] != 1 or math.prod(parts) != math.prod(grid):
         return []
     found = [torch.arange(math.prod(grid))]

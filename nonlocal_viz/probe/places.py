@@ -7,9 +7,11 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
-from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.pooled import mixed_keys
+from nonlocal_viz.probe.positions import Positions, outside_names
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
+from nonlocal_viz.probe.refusals import NESTED
 
 _LEARNT = "Its queries do not follow what the module is given: they are learnt, or made of something else."
 
@@ -38,19 +40,20 @@ def laid_out(
         query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
     if slots.key_side is not None:
         key_grid = slots.key_side.grid
-        token, padding = _keys(slots, image, head, key_grid)
-        named = tuple(f"padding {i + 1}" for i in range(padding))
+        token, outside = _keys(slots, image, head, key_grid)
+        named = outside_names(capture.key, slots.key == NOWHERE, head, outside, slots.key_side)
         key_aside = OffGrid(slots.key_side.before, named)
     elif keys is not None:
         token = slots.key % slots.key_positions
+        token = token if keys.order is None else keys.order[token]
         key_grid, key_aside = keys.grid, keys.aside
     elif bool((slots.key == MIXED).any()):
         if len(slots.key) != slot.shape[0] * slot.shape[1]:
             raise UnprovenError("Its keys mix positions, and differ from window to window.")
-        key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
+        key_grid, key_aside, token = mixed_keys(capture, slots, positions, placing, image)
     else:
-        token, padding = _keys(slots, image, head, positions.grid)
-        named = tuple(f"padding {i + 1}" for i in range(padding))
+        token, outside = _keys(slots, image, head, positions.grid)
+        named = outside_names(capture.key, slots.key == NOWHERE, head, outside, positions)
         key_grid = positions.grid
         key_aside = OffGrid(positions.before, positions.after + named)
     return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside, notes=notes)
@@ -119,9 +122,7 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     unique, counts = codes.unique(return_counts=True)
     each_image = torch.bincount(unique // slots.positions, minlength=slots.images)
     if each_image.min() != each_image.max():
-        raise UnprovenError(
-            "Its images have different numbers of tokens (nested tensors); call it with one of them."
-        )
+        raise UnprovenError(NESTED)
     if counts.min() != counts.max():
         raise UnprovenError("Its queries stand for positions in different numbers of heads.")
     heads = int(counts[0])
@@ -234,59 +235,3 @@ def _unrolled(
 
 def _windows(slots: int) -> list[tuple[int, int]]:
     return [(h, slots // h) for h in range(1, slots + 1) if slots % h == 0]
-
-
-def _mixed_keys(
-    capture: Capture, slots: Slots, positions: Positions, placing: Placing, image: Tensor
-) -> tuple[GridShape, OffGrid, Tensor]:
-    """Keys that are made of several positions each: the coarser grid on which they lie in order."""
-    m, special = capture.key.shape[1], len(positions.before)
-    in_front = slots.key[:, :special]
-    plain = bool((in_front % slots.key_positions == torch.arange(special)).all())
-    if positions.after or not plain or bool((in_front < 0).any()):
-        raise UnprovenError("Its keys mix positions, special tokens among them.")
-    for grid in coarser(positions.grid, m - special):
-        if _lies_on(grid, slots, positions, placing, image):
-            aside = OffGrid(positions.before)
-            return grid, aside, torch.arange(m).repeat(len(slots.key), 1)
-    raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
-
-
-def coarser(grid: GridShape, count: int | None = None) -> list[GridShape]:
-    """The grid, and grids of ``count`` cells (any number: every pitch) that are coarser than it."""
-    found: dict[GridShape, None] = {}
-    if count is None:
-        found[grid] = None
-    for t in sorted({grid[0] // s for s in range(1, grid[0] + 1)}, reverse=True):
-        for s in range(1, max(grid[1:]) + 1):
-            for h in (grid[1] // s, -(-grid[1] // s)):
-                for w in (grid[2] // s, -(-grid[2] // s)):
-                    if t * h * w == count or (count is None and t * h * w):
-                        found[(t, h, w)] = None
-    for h in range(1, grid[1] + 1):
-        if count is not None and count % h == 0 and count // h <= grid[2]:
-            found[(1, h, count // h)] = None
-    return list(found)
-
-
-def _lies_on(
-    grid: GridShape, slots: Slots, positions: Positions, placing: Placing, image: Tensor
-) -> bool:
-    draw = torch.Generator().manual_seed(3)
-    first = image == 0
-    for key in torch.randperm(grid[0] * grid[1] * grid[2], generator=draw)[:4].tolist():
-        t, rest = divmod(key, grid[1] * grid[2])
-        h, w = divmod(rest, grid[2])
-        where = torch.zeros((slots.images, *positions.grid), dtype=torch.bool)
-        front = torch.zeros((slots.images, len(positions.before)), dtype=torch.bool)
-        ranges = [
-            slice(at * n // k, max((at + 1) * n // k, at * n // k + 1))
-            for at, n, k in zip((t, h, w), positions.grid, grid, strict=True)
-        ]
-        where[0, ranges[0], ranges[1], ranges[2]] = True
-        cells = torch.cat([front, where.view(slots.images, -1)], 1)
-        strength = placing.strength(slots.axes, cells, alike=True)
-        moved = strength[1][first][:, len(positions.before) :]
-        if not bool((moved.argmax(1) == key).all()):
-            return False
-    return True

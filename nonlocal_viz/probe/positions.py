@@ -6,6 +6,9 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape, OffGrid
 
+#: Of the greatest number in all keys: what keys of padding differ by.
+_ALIKE = 1e-3
+
 
 @dataclass(frozen=True)
 class Positions:
@@ -48,3 +51,24 @@ def each_once(table: Tensor) -> bool:
     """Whether no group of a table (groups, slots) has a token twice: parts of a finer grid would be."""
     ordered = table.sort(1).values
     return not bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())
+
+
+def outside_names(
+    keys: Tensor, where: Tensor, head: Tensor, count: int, positions: Positions
+) -> tuple[str, ...]:
+    """Names of ``count`` places off the picture whose keys no input moves: padding, where these keys are
+    the same in every head; else tokens of the network's own (registers in every window).
+
+    Args:
+        keys: (L, m, D) of L groups; ``where`` (L, m) of them; ``head`` (L,) of every group.
+    """
+    alike = count > 1
+    for number in head.unique().tolist():
+        found = keys[head == number][where[head == number].to(keys.device)].float()
+        if len(found):
+            apart = (found - found[0]).abs().max()
+            alike &= bool(apart <= _ALIKE * keys.abs().max())
+    if alike:
+        return tuple(f"padding {i + 1}" for i in range(count))
+    taken = sum(name.startswith("token") for name in positions.names)
+    return tuple(f"token {taken + i + 1}" for i in range(count))

@@ -15,6 +15,10 @@ Map = TypeVar("Map", bound=Affinity)
 
 #: Rows that each capture is held to, and how near to 1 the sum of a row of shares is.
 _ROWS, _WHOLE_ROW = 8, 1e-3
+_RANDOM = (
+    "It draws random numbers, and run again it drew others: which tokens it keeps, and in which order, "
+    "was not seen. In eval mode the same ones are drawn."
+)
 
 
 def hold(capture: Capture, weights: Tensor | None, y: Tensor) -> None:
@@ -73,3 +77,11 @@ def refuse_beyond(proof: Mapping[str, float], kind: torch.dtype) -> None:
             raise UnprovenError(
                 f"The module's {what} made again differs by {error:.1e} of the greatest."
             )
+
+
+def held_to(drew: list[bool], found: Tensor, wanted: Tensor) -> None:
+    """Raises:
+    UnprovenError: a module that ``drew`` random numbers in some run made something else of the same input.
+    """
+    if any(drew) and not relative(found.float(), wanted.float()) <= tolerance(wanted.dtype):
+        raise UnprovenError(_RANDOM)

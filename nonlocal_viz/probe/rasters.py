@@ -64,6 +64,9 @@ class Rasters:
         return self._known[key]
 
     def _read(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
+        if len(axes.positions) > 3:
+            # Rows and columns of windows, and within them.
+            return self._in_order(axes, calls, axes.count(x)[1], x.shape[axes.batch])
         plain = Positions(three([x.shape[a] for a in axes.positions]))
         if len(calls) == 1 or self.is_map(x, axes):
             return plain
@@ -112,6 +115,16 @@ class Rasters:
         lattice = self._watch.lattices[plain.grid[1], plain.grid[2]]
         if follow_picture(again, given, axes, plain, lattice):
             return plain
+        return self._in_order(axes, calls, plain.cells, images)
+
+    def _in_order(
+        self, axes: Axes, calls: Sequence[Call], count: int, images: int
+    ) -> Positions | None:
+        """Positions in the order that the maps of convolutions before the last call show."""
+        root, call = calls[0], calls[-1]
+        if root.path or call is root:
+            return None
         number = next(i for i, c in enumerate(self._watch.calls) if c is call)
         before = [order.Convolved(*c) for c in self._watch.convolutions if c[1] <= number]
-        return order.found(again, before, given, axes, images, plain.cells, 0)
+        given = call.path, shape_of(call)
+        return order.found(self._again_of(root), before, given, axes, images, count, 0)

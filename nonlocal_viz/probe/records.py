@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.draws import Drawn
 
 #: What can happen to a score on its way to a weight.
 Kind = Literal["mul", "add", "fill", "each", "softmax"]
@@ -157,13 +158,15 @@ def relative(found: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Call:
-    """A module that ran: its path, itself, what it was called with, and what autocast lowered it to."""
+    """A module that ran: its path, itself, what it was called with, what autocast lowered it to, and where
+    random numbers stood."""
 
     path: str
     module: nn.Module
     args: tuple[object, ...]
     kwargs: dict[str, object]
     lowered: torch.dtype | None = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)

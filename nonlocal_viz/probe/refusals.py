@@ -21,6 +21,7 @@ INSIDE = (
     "It calls {}, an operator that takes functions, and what these compute is not seen. Called directly, "
     "it is."
 )
+NESTED = "Its images have different numbers of tokens (nested tensors); call it with one of them."
 LINEAR = (
     "It is linear attention: keys are multiplied with values over all positions first, features by "
     "features, and queries with that. There is no map of pairs."
@@ -108,11 +109,14 @@ def over_channels(capture: Capture, x: Tensor) -> bool:
             (x.shape[2:].numel(), x.shape[1]),
             (x.shape[1:3].numel(), x.shape[3]),
         ]
-    return any(numbers == positions and features % n == 0 for positions, features in ways)
+    # Of as many features as positions the shapes do not say which are which.
+    return any(numbers == p != n and features % n == 0 for p, features in ways)
 
 
 def is_text(calls: Sequence[Call], count: int) -> bool:
     """Whether one of the calls was given ``count`` whole numbers a row."""
     given = [t for c in calls for t in (*c.args, *c.kwargs.values()) if isinstance(t, Tensor)]
     kinds = torch.int64, torch.int32
-    return any(t.ndim == 2 and t.shape[1] == count and t.dtype in kinds for t in given)
+    found = [t for t in given if t.ndim == 2 and t.shape[1] == count and t.dtype in kinds]
+    # Numbers of words, and no mask.
+    return any(bool(((t != 0) & (t != 1)).any()) for t in found)

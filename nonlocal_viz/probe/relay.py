@@ -8,6 +8,7 @@ other half says whether these lie where they are thought to.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
-from nonlocal_viz.probe.cells import far
+from nonlocal_viz.probe.cells import far, telling
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import special_fits
 from nonlocal_viz.probe.positions import Positions, special_names
@@ -208,3 +209,30 @@ def units(known: Positions, coarse: Positions) -> Tensor:
     if coarse.after:
         names[first + known.cells :] = front + cells + torch.arange(len(coarse.after))
     return names if known.order is None else names[known.order]
+
+
+def same_cells(
+    stream: Stream,
+    positions: Positions,
+    given: tuple[Call, int, Tensor, Axes],
+    again: Again,
+    ancestor: Call,
+) -> bool:
+    """Whether the cells of a stream are those of what a call is given as its nth tensor, read by axes."""
+    call, nth, x, axes = given
+    other = stream.positions
+    if stream.table is not None or other.grid != positions.grid or stream.images != 1:
+        return False
+    if other.order is not None or positions.order is not None:
+        return False
+    paths = [c.path[len(ancestor.path) :].lstrip(".") for c in (stream.calls[-1], call)]
+    shape, place = tuple(x.shape), Place(paths[0], stream.shape, given=True)
+    still = again.input(lambda x: x, paths[1], shape=shape, nth=nth)
+    for cell in telling(positions):
+        where = torch.zeros(stream.shape[stream.axes.batch], len(other.names), dtype=torch.bool)
+        where[0, len(other.before) + cell] = True
+        change = partial(stream.axes.shifted, where=where)
+        moved = again.input(change, paths[1], place=place, shape=shape, nth=nth) - still
+        if int(far(moved, axes)[0].argmax()) != len(positions.before) + cell:
+            return False
+    return True

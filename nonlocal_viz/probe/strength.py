@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots
-from nonlocal_viz.probe.places import coarser
+from nonlocal_viz.probe.pooled import coarser
 from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.windows import tables
 

@@ -19,9 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_viz.probe.bricks import elementary, local
 from nonlocal_viz.probe.compiled import compiled, eagerly
+from nonlocal_viz.probe.draws import Drawn
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
-from nonlocal_viz.probe.lattices import Lattices
+from nonlocal_viz.probe.lattices import UNFOLD, Lattices, unfolded
 from nonlocal_viz.probe.memory import key_of, storage_of
 from nonlocal_viz.probe.proving import hold
 from nonlocal_viz.probe.records import (
@@ -31,7 +32,7 @@ from nonlocal_viz.probe.records import (
     EnoughError,
     Given,
 )
-from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, lost_weights
+from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, NESTED, NO_PAIRS, lost_weights
 from nonlocal_viz.probe.traced import Traced
 from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
 
@@ -94,6 +95,7 @@ class Watch(TorchDispatchMode):
         self.calls: list[Call] = []
         self._paths = {id(m): name for name, m in root.named_modules()}
         self._prove = prove
+        self._drawn: Drawn | None = None
         self._weights = {storage_of(parameter) for parameter in root.parameters()}
         self._stack: list[Call] = []
         self._made: dict[Any, Node] = {}
@@ -131,7 +133,9 @@ class Watch(TorchDispatchMode):
             return  # a compiler reads the call, and calls nothing
         path = self._paths.get(id(module))
         if path is not None:
-            self._stack.append(Call(path, module, args, {}, _lowered(args)))
+            if self._prove:
+                self._drawn = Drawn.now(args, self._drawn)
+            self._stack.append(Call(path, module, args, {}, _lowered(args), self._drawn))
             inside = f"{path}.".startswith(f"{self._within}.") or not self._within
             self._near.append(inside or (bool(self._near) and self._near[-1]))
             self._marks.append(len(self._kept))
@@ -153,6 +157,8 @@ class Watch(TorchDispatchMode):
                 call.kwargs.update(given[0])
                 if self._prove and not elementary(module) and family_of(module) is not None:
                     self.outputs.append((call, _kept(given[1])))
+            if self._prove and not self._stack:
+                self.lattices.held_to((*call.args, *call.kwargs.values()))
             self._forget(self._marks.pop(), self._depth())
 
     def _depth(self) -> int:
@@ -177,6 +183,11 @@ class Watch(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             said = A_FUNCTION if "attention" in str(func) else INSIDE.format(func.name())
             self.lost.setdefault(self._owner().path, said)
+            return func(*args, **kwargs)
+        if func not in WHOLE and any(isinstance(a, Tensor) and a.is_nested for a in args):
+            # Their operations have parts of their own.
+            if "attention" in str(func) or "softmax" in str(func):
+                self.lost.setdefault(self._owner().path, NESTED)
             return func(*args, **kwargs)
         if func._can_decompose():
             # In inference mode PyTorch leaves composite operations whole; their parts are the same kernels.
@@ -229,6 +240,8 @@ class Watch(TorchDispatchMode):
             self._one_kernel(*whole(node, self._stack[-1].path))
         elif node.func in PRODUCTS:
             self._mixed(node, first)
+        elif node.func is UNFOLD:
+            self.grids[unfolded(node.func, node.args) or ()] = None
         elif _convolves(node.func):
             self.grids[tuple(first.shape[2:])] = None
             self.convolutions.append((self._stack[-1], len(self.calls), tuple(first.shape)))
@@ -283,6 +296,7 @@ class Watch(TorchDispatchMode):
         """A product: is one of its factors made of weights?"""
         if node.func is _aten.baddbmm.default:
             return
+        path = self._owner().path
         for side in (0, 1):
             made = node.made[side]
             if made is None or self._traced(node, side, made, y):
@@ -292,8 +306,8 @@ class Watch(TorchDispatchMode):
                 if node.args[side].ndim == 3
                 else None
             )
-            if why is not None:
-                self.lost[self._owner().path] = why
+            if why is not None and self.lost.get(path) != NO_PAIRS:
+                self.lost[path] = why
 
     def _traces(self) -> Traced:
         return Traced(self._weights, self._owner().path)

@@ -21,6 +21,10 @@ def tables(groups: int, slots: int, images: int, sides: tuple[int, ...]) -> Iter
     """
     positions = math.prod(sides)
     yield from _spread(torch.arange(positions)[None], groups, slots, images, positions)
+    if len(sides) > 3 and positions % slots == 0:
+        yield from _spread(
+            torch.arange(positions).view(-1, slots), groups, slots, images, positions
+        )
     if len(sides) == 1:
         side = math.isqrt(sides[0])
         sides = (side, side) if side * side == sides[0] else sides

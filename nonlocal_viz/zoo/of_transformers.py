@@ -1,6 +1,7 @@
 """Networks of transformers, by their names on the hub, in a folder, or by their kind."""
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +44,7 @@ def from_transformers(name: str, pretrained: bool | None, options: dict[str, Any
         prepare, said = _processed(transformers, None if kind else name, model)
     call = _call_of(model)
     about = about_of(name.split("/")[-1], f"hf:{name}", trained, pretrained, None, said)
-    return Made(model, prepare, about, call, True if call is not _pixel_values else None)
+    return Made(model, prepare, about, call, True if call in (_videos, _frames_first) else None)
 
 
 #: Kinds whose pictures are called as those of clips are elsewhere, and yet are clips (B, T, C, H, W).
@@ -51,14 +52,31 @@ _FRAMES_FIRST = ("videomae", "timesformer", "vivit")
 
 
 def _call_of(model: nn.Module) -> Callable[[nn.Module, torch.Tensor], Any]:
-    if "pixel_values_videos" in inspect.signature(model.forward).parameters:
+    wanted = inspect.signature(model.forward).parameters
+    if "pixel_values_videos" in wanted:
         return _videos
+    if "spatial_shapes" in wanted:
+        return _patches
     kind = getattr(getattr(model, "config", None), "model_type", "")
     return _frames_first if kind in _FRAMES_FIRST else _pixel_values
 
 
 def _pixel_values(model: nn.Module, x: torch.Tensor) -> Any:
     return model(pixel_values=x)
+
+
+def _patches(model: nn.Module, x: torch.Tensor) -> Any:
+    """Called with patches (B, N, P * P * 3) in rows, and how many rows and columns these are."""
+    config: Any = model.config
+    side = config.patch_size
+    height, width = (length // side for length in x.shape[-2:])
+    parted = x[..., : height * side, : width * side].unflatten(-2, (height, side))
+    patches = parted.unflatten(-1, (width, side)).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+    return model(
+        pixel_values=patches,
+        pixel_attention_mask=torch.ones(patches.shape[:2], dtype=torch.long, device=x.device),
+        spatial_shapes=torch.tensor([[height, width]], device=x.device).expand(len(x), -1),
+    )
 
 
 def _frames_first(model: nn.Module, x: torch.Tensor) -> Any:
@@ -75,6 +93,12 @@ def _frames(x: torch.Tensor) -> torch.Tensor:
 
 def _processed(transformers: Any, name: str | None, model: nn.Module) -> tuple[Prepare, str]:
     """What an image processor does, and a sentence where there is none."""
+    config: Any = getattr(model, "config", None)
+    side = getattr(config, "image_size", None)
+    if side is None and getattr(config, "num_patches", None):
+        # Of any sides: as many patches as it learnt places for.
+        side = math.isqrt(config.num_patches) * config.patch_size
+    size = (side, side) if isinstance(side, int) else tuple(side) if side else None
     if name is not None:
         try:
             told = transformers.AutoImageProcessor.from_pretrained(name).to_dict()
@@ -82,16 +106,20 @@ def _processed(transformers: Any, name: str | None, model: nn.Module) -> tuple[P
             told = {}
         if told.get("image_mean") and told.get("size"):
             return _read_processor(told), ""
-    side = getattr(getattr(model, "config", None), "image_size", None)
-    size = (side, side) if isinstance(side, int) else tuple(side) if side else None
+        if told.get("image_mean") and size is not None:
+            return Prepare(_colours(told), size=size), ""
     said = (
         "No image processor says how its pictures are prepared: squashed, with ImageNet's colours."
     )
     return Prepare(size=size), said
 
 
+def _colours(told: dict[str, Any]) -> Normalisation:
+    return Normalisation(tuple(told["image_mean"]), tuple(told["image_std"]))
+
+
 def _read_processor(told: dict[str, Any]) -> Prepare:
-    colours = Normalisation(tuple(told["image_mean"]), tuple(told["image_std"]))
+    colours = _colours(told)
     size, cut = dict(told["size"]), dict(told.get("crop_size") or {})
     resample = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}.get(
         int(told.get("resample") or 2), "bilinear"

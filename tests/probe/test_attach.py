@@ -346,3 +346,31 @@ def test_what_breaks_while_watching_changes_nothing(monkeypatch: pytest.MonkeyPa
 def test_graphs_without_modules_are_refused() -> None:
     with pytest.raises(ProbeError, match="graph module"):
         nv.attach(torch.fx.symbolic_trace(nn.Sequential(nn.Linear(2, 2))))
+
+
+class InTurn(nn.Module):
+    """Heads of a map (B, 8, H, W), each of some channels and of what the head before it gave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Conv2d(4, 12, 1) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: list[Tensor] = []
+        self.used: list[Tensor] = []
+        for head, part in zip(self.heads, x.chunk(2, 1), strict=True):
+            given = part + found[-1] if found else part
+            q, k, v = head(given).flatten(2).chunk(3, 1)
+            self.used.append((q.mT @ k).softmax(-1))
+            found.append((v @ self.used[-1].mT).view_as(given))
+        return torch.cat(found, 1)
+
+
+def test_heads_that_are_computed_in_turn_are_one_map() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 4, 4), InTurn()).eval()
+    with torch.no_grad(), nv.attach(net, at_once=True) as probe:
+        net(torch.randn(1, 3, 24, 32))
+    a = probe.maps["1"]
+    assert a.query_grid == a.key_grid == (1, 6, 8)
+    torch.testing.assert_close(a.dense(heads=True)[0], torch.cat(net[1].used))

@@ -110,3 +110,28 @@ def test_a_product_with_a_trainable_matrix_keeps_its_bits(bias: bool) -> None:
         with nv.attach(net, grid=(3, 4)) as probe:
             found = net(x)
     assert torch.equal(plain, found) and probe.maps
+
+
+class Lengths(nn.Module):
+    """Tokens of two pictures of different sizes in one nested tensor, (N, 8) each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, *tokens: Tensor) -> Tensor:
+        x = torch.nested.nested_tensor(list(tokens))
+        weights = (self.q(x) @ self.k(x).transpose(1, 2)).softmax(-1)
+        return torch.stack([one.sum(0) for one in (weights @ x).unbind()])
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_products_of_nested_tensors_are_left_alone_and_said(mode: Any) -> None:
+    torch.manual_seed(0)
+    net, given = nn.ModuleDict({"a": Lengths()}).eval(), (torch.randn(6, 8), torch.randn(9, 8))
+    with mode():
+        plain = net["a"](*given)
+        with nv.attach(net) as probe:
+            found = net["a"](*given)
+    assert torch.equal(plain, found) and not probe.maps and "nested" in probe.refused["a"]

@@ -10,6 +10,7 @@ from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Layouts, Placing
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
+from tests.probe.small import Attends
 
 
 def rolled_windows(height: int, width: int, side: int, shift: int, padded_first: bool) -> Tensor:
@@ -84,9 +85,9 @@ class Inner(nn.Module):
 
 def test_windows_are_placed_by_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
-    plain = Placing._run
+    plain = Placing.run
     monkeypatch.setattr(
-        Placing, "_run", lambda self, change: (runs.append(1), plain(self, change))[1]
+        Placing, "run", lambda self, change: (runs.append(1), plain(self, change))[1]
     )
     net = Windows(2).eval()
     with torch.no_grad(), nv.attach(net) as probe:
@@ -302,3 +303,81 @@ def test_a_share_that_rounds_to_nothing_is_less_than_one_percent() -> None:
     with nv.attach(Tokens().eval(), grid=(16, 16)) as probe, torch.inference_mode():
         probe.model(torch.randn(1, 257, 8))
     assert "On average less than 1 % of a row lies on" in " ".join(probe.maps["inner"].notes)
+
+
+class Reshaped(nn.Module):
+    """Patches cut by a reshape, and a convolution over their grid before they attend (CPVT's encoding)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.place = nn.Linear(48, 8), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.attend = Attends()
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, h, w = x.shape
+        patches = x.view(b, 3, h // 4, 4, w // 4, 4).permute(0, 2, 4, 1, 3, 5).flatten(3)
+        x = self.stem(patches).movedim(-1, 1)
+        return self.attend((x + 0.1 * self.place(x)).flatten(2).mT)
+
+
+def test_a_convolution_over_patches_does_not_say_where_they_lie() -> None:
+    torch.manual_seed(0)
+    probe = nv.attach(Reshaped().eval())
+    with torch.no_grad(), probe:
+        probe.model(torch.randn(1, 3, 20, 24))
+    assert probe.maps["attend"].query_grid == (1, 5, 6) and not probe._lattices
+    encoded = probe.run(torch.randn(1, 3, 20, 24))
+    assert not encoded.lattices
+
+
+class Registers(nn.Module):
+    """Windows of 2 x 2 cells, padded at the edge, or two registers in each."""
+
+    def __init__(self, padded: bool) -> None:
+        super().__init__()
+        self.stem, self.attend, self.padded = nn.Conv2d(3, 8, 4, 4), Attends(), padded
+        self.own = nn.Parameter(torch.randn(1, 2, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(self.stem(x), (0, 1, 0, 0) if self.padded else (0, 0, 0, 0))
+        b, c, h, w = x.shape
+        x = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(-1, 4, c)
+        x = x if self.padded else torch.cat((self.own.expand(len(x), -1, -1), x), 1)
+        return self.attend(x)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_registers_in_windows_do_not_pass_for_padding(padded: bool) -> None:
+    torch.manual_seed(0)
+    net = Registers(padded).eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 16, 20 if padded else 24))
+    a = probe.maps["attend"]
+    assert all(name.startswith("padding" if padded else "token") for name in a.key_aside.names)
+    assert len(a.key_aside) == (4 if padded else 12) and a.key_grid == (1, 4, 5 if padded else 6)
+    (note,) = (note for note in a.notes if "of a row lies on" in note)
+    assert ("padding outside" if padded else "no cells (token 1") in note
+
+
+class Overlapping(nn.Module):
+    """A class token and patches of 8 x 8 pixels, every 4, cut without a convolution (PiT)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut, self.stem, self.attend = nn.Unfold(8, stride=4), nn.Linear(192, 8), Attends()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.given = F.pad(self.stem(self.cut(x).mT), (0, 0, 1, 0))
+        return self.attend(self.given)
+
+
+def test_overlapping_patches_that_are_cut_lie_where_they_were() -> None:
+    torch.manual_seed(0)
+    net = Overlapping().eval()
+    probe = nv.attach(net)
+    encoded = probe.run(torch.randn(1, 3, 40, 48))
+    a, lattice = encoded.affinities["attend"], encoded.lattices["attend"]
+    assert a.query_grid == a.key_grid == (1, 9, 11) and lattice.offset == (2.0, 2.0)
+    with torch.inference_mode():
+        q, k, _ = net.attend.qkv(net.given).chunk(3, -1)
+    torch.testing.assert_close(a.dense(), (q @ k.mT).softmax(-1)[:, 1:, 1:])

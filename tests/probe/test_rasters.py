@@ -1,6 +1,7 @@
 """Modules that are given (images, a, b, features): a map of a x b cells, or a windows of b tokens?"""
 
 import types
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -223,3 +224,61 @@ def test_a_map_that_is_rolled_by_a_cell_does_not_lie_where_it_was() -> None:
     row = probe.maps["3.inner"].row((0, 0))[0].view(8, 12)
     # The cells that were moved into one window: the picture's first three columns and its last one.
     assert row[:4, [11, 0, 1, 2]].sum() > 0.999 and bool((row[:4, [11, 0, 1, 2]] > 0).all())
+
+
+class Six(nn.Module):
+    """Rows and columns of windows and rows and columns within them (B, X, Y, W, W, C): near, then far."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.scale = nn.Conv2d(3, 8, 4, 4), scale
+        self.near, self.far = (nn.Sequential(nn.LayerNorm(8), Tiles()) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).permute(0, 2, 3, 1)
+        b, h, w, c = x.shape
+        near = x.view(b, h // 4, 4, w // 4, 4, c).transpose(2, 3)
+        x = (near + self.scale * self.near(near)).transpose(2, 3).reshape(b, h, w, c)
+        far = x.view(b, 4, h // 4, 4, w // 4, c).permute(0, 2, 4, 1, 3, 5)
+        return far + self.scale * self.far(far)
+
+
+class Tiles(Attention):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(3, 4)).view_as(x)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0])
+def test_windows_on_two_axes_of_their_own(scale: float) -> None:
+    network = Six(scale).eval()
+    with nv.attach(network) as probe, torch.inference_mode():
+        network(torch.randn(1, 3, 32, 48))
+    cells = torch.arange(96).view(8, 12)
+    near = cells.view(2, 4, 3, 4).permute(0, 2, 1, 3).reshape(6, 16)
+    far = cells.view(4, 2, 4, 3).permute(1, 3, 0, 2).reshape(6, 16)
+    for name, place in (("near.1", near), ("far.1", far)):
+        weights = network.get_submodule(name).weights.view(6, 2, 16, 16)
+        wanted = torch.zeros(2, 96, 96)
+        for window, tokens in zip(weights, place, strict=True):
+            wanted[:, tokens[:, None], tokens] = window
+        torch.testing.assert_close(probe.maps[name].dense(heads=True)[0], wanted, atol=1e-6, rtol=0)
+
+
+def test_of_known_orders_single_cells_tell_one() -> None:
+    """Halves of the cells move tokens that looked at each other whatever their own do; one cell its own."""
+    cells = torch.arange(96)
+    far = cells.view(4, 2, 4, 3).permute(1, 3, 0, 2).reshape(-1)
+    draw = torch.Generator().manual_seed(0)
+
+    class Moved:
+        _cell = cells
+
+        def __call__(self, of: Callable[[Tensor], Tensor]) -> Tensor:
+            where = of(cells)[far].float()
+            mixed = torch.rand(96, generator=draw) * where.sum() ** 2 * 0.1
+            return where + mixed
+
+    for off in (0, 1):
+        told = order.order_of(Moved(), 96, (1, 8, 12), [6 + off, 16] if off else [2, 3, 4, 4])
+        assert told is None if off else torch.equal(told, far)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.families import family_of, global_context
+from nonlocal_viz.probe.records import Capture
+from nonlocal_viz.probe.refusals import over_channels
 from tests.probe.small import Attends
 
 
@@ -189,3 +191,56 @@ def test_a_bias_that_is_written_into_the_scores() -> None:
     with torch.no_grad(), nv.attach(net, grid=(3, 4)) as probe:
         net(torch.randn(2, 12, 8))
     torch.testing.assert_close(probe.maps["0"].dense(), net[0].used)
+
+
+class Pool(nn.Module):
+    """Tokens that attended, normalised and pooled by a softmax over them (CCT)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend, self.norm, self.score = Attends(), nn.LayerNorm(8), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x + self.attend(x))
+        return self.score(x).softmax(1).mT @ x
+
+
+def test_a_pooling_of_tokens_that_attended_is_said_to_be_one() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(Pool()).eval()
+    with torch.no_grad(), nv.attach(net, grid=(3, 4)) as probe:
+        net(torch.randn(1, 12, 8))
+    assert [*probe.maps] == ["0.attend"] and "or a pooling" in probe.refused["0"]
+
+
+class Runs(nn.Module):
+    """Keys pooled of five tokens in a row each, over the ends of rows (Next-ViT)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.kv, self.pool = nn.Linear(8, 8), nn.Linear(8, 16), nn.AvgPool1d(5, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        k, v = self.kv(self.pool(x.mT).mT).chunk(2, -1)
+        self.used = (self.q(x) @ k.mT).softmax(-1)
+        return self.used @ v
+
+
+def test_keys_that_are_pooled_over_the_ends_of_rows_are_no_grid() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(Runs()).eval()
+    with torch.no_grad(), nv.attach(net, grid=(5, 4)) as probe:
+        net(torch.randn(1, 20, 8))
+    assert not probe.maps and "5 cells each, one row after another" in probe.refused["0"]
+    with torch.no_grad(), nv.attach(net, grid=(2, 10)) as probe:
+        net(torch.randn(1, 20, 8))
+    a = probe.maps["0"]
+    assert a.query_grid == (1, 2, 10) and a.key_grid == (1, 2, 2)
+    torch.testing.assert_close(a.dense(), net[0].used)
+
+
+def test_as_many_features_as_positions_are_not_said_to_be_channels() -> None:
+    x = torch.randn(1, 16, 4, 4)
+    for sides, said in (((8, 16), True), ((16, 16), False)):
+        one = torch.randn(1, *sides)
+        assert over_channels(Capture("", one, one, (), True, one), x) is said
