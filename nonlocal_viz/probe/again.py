@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.limits import LIMITS
+from nonlocal_viz.probe.arguments import Arguments
 from nonlocal_viz.probe.compiled import eagerly
+from nonlocal_viz.probe.memory import storage_of
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.watch import Watch
 
@@ -63,6 +65,20 @@ class Again:
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
+        weights = {storage_of(p) for p in self._twin.parameters()}
+        self._given = Arguments(call.args, call.kwargs, weights)
+        self._given.settle(self._as_it_was)
+
+    def _as_it_was(self, *args: Any, **kwargs: Any) -> Any:
+        found = tensors(args, kwargs)
+        like = found[0][1] if found else torch.empty(0)
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            lowered(self.call, like),
+            eagerly(),
+        ):
+            return self._twin(*args, **kwargs)
 
     def captures(
         self,
@@ -130,13 +146,10 @@ class Again:
                 f"Its tokens were not all placed after {_RUNS} runs on changed input."
             )
         self._allowance.check()
-        args, kwargs = list(self.call.args), dict(self.call.kwargs)
-        at, tensor = tensors(args, kwargs)[self.nth]
+        at, tensor = tensors(self.call.args, self.call.kwargs)[self.nth]
         changed = change(tensor.detach().clone())
-        if isinstance(at, int):
-            # Self-attention may be given one tensor as query, key and value.
-            args = [changed if a is tensor else a for a in args]
-        kwargs = {k: changed if v is tensor else v for k, v in kwargs.items()}
+        # Self-attention may be given one tensor as query, key and value.
+        args, kwargs = self._given.fresh(tensor, changed, keyword=isinstance(at, str))
         devices = [tensor.device] if tensor.device.type == "cuda" else []
         begun = time.thread_time()
         try:
@@ -215,9 +228,7 @@ def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(tensor.device.type, call.lowered)
 
 
-def first_tensor(
-    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
-) -> tuple[int | str, Tensor] | None:
+def first_tensor(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[int | str, Tensor] | None:
     """(position or name, tensor) of the first argument that holds features: floating, 3 axes or more."""
     found = tensors(args, kwargs)
     return found[0] if found else None
@@ -229,9 +240,7 @@ def shape_of(call: Call) -> tuple[int, ...]:
     return () if first is None else tuple(first[1].shape)
 
 
-def tensors(
-    args: "tuple[Any, ...] | list[Any]", kwargs: Mapping[str, Any]
-) -> list[tuple[int | str, Tensor]]:
+def tensors(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[int | str, Tensor]]:
     """(position or name, tensor) of all arguments that hold features, each tensor once; nested ones have no
     shape to read."""
     found: dict[int, tuple[int | str, Tensor]] = {}

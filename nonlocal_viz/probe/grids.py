@@ -17,6 +17,7 @@ from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
     SPECIAL,
     cubes,
+    in_parts,
     special_fits,
     square_patches,
     with_many_behind,
@@ -102,7 +103,10 @@ class Grids:
         if found is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             found = self.asked.get(count)
-        return found or self._unseen(axes, count, calls, images, notes)
+        found = found or self._unseen(axes, count, calls, images, notes)
+        if found.assumed:
+            notes.append(found.assumed)
+        return found
 
     def _unseen(
         self, axes: Axes, count: int, calls: Sequence[Call], images: int, notes: list[str]
@@ -112,23 +116,33 @@ class Grids:
         if is_text(calls, count):
             raise UnprovenError(TEXT.format(count))
         if not _is_picture(root):
+            if root.path and self._given is None and self._watch.grids:
+                return in_parts(count, [*self._watch.grids])
+            if self._are_objects(axes, count, images, root):
+                raise UnprovenError(OBJECTS.format(count))
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
-            notes.append(
+            said = (
                 f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
                 "was given no picture; give grid=(H, W)."
             )
-            return Positions((1, rows, count // rows))
+            return Positions((1, rows, count // rows), assumed=said)
         if axes.positions == (2,):
             notes.append(
                 f"Its {count} positions are a sequence that lies on no grid of the picture."
             )
             return Positions((1, 1, count))
-        given = self._given_to(count, axes, images)
-        if given and self._earliest(count, axes, images, root) is not given[0]:
+        if self._are_objects(axes, count, images, root):
             raise UnprovenError(OBJECTS.format(count))
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
         )
+
+    def _are_objects(self, axes: Axes, count: int, images: int, root: Call) -> bool:
+        """Whether the first module that is given so many tokens gets the network's own."""
+        if axes.positions != (1,) or first_tensor(root.args, root.kwargs) is None:
+            return False
+        given = self._given_to(count, axes, images)
+        return bool(given) and self._earliest(count, axes, images, root) is not given[0]
 
     def _by_stream(self, calls: Sequence[Call], axes: Axes) -> Positions | None:
         """What the tokens of an earlier module were, where these are the same ones."""
@@ -248,6 +262,8 @@ class Grids:
         key = count, images, axes
         if key not in self._first:
             self._first[key] = None
+            if first_tensor(root.args, root.kwargs) is None:
+                return None  # words: nothing of them can be changed a little
             again = self._again_of(root)
             for call in self._given_to(count, axes, images)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor, shape_of, tensors
+from nonlocal_viz.probe.apart import Search, as_many, given_tokens, is_split
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
@@ -49,43 +50,57 @@ class Origins:
             # Of tokens the images may stand behind the positions.
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
-        tried: set[tuple[int, int, Axes]] = set()
+        search = Search(capture, number)
         alike = type(calls[own].module), kind(capture), capture.groups
-        lost: list[tuple[Placing, Axes, Call]] = []
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
             if alike in self._unplaced:
                 break
-            found = self._elsewise(capture, calls, number, lost) if batch is None else None
+            found = self._elsewise(capture, calls, number, search.lost) if batch is None else None
             if found is not None:
                 return found
             for call in reversed(calls[: own + 1]):
-                first = first_tensor(call.args, call.kwargs)
-                if first is None or not capture.path.startswith(call.path):
+                if len(calls) > 1 and is_split(call, capture):
                     continue
-                x = first[1]
-                if len(calls) > 1 and _is_split(call, capture):
-                    continue
-                path = capture.path[len(call.path) :].lstrip(".")
-                again = self._again_of(call)
-                mixing = False
-                for nth in dict.fromkeys((number, 0)):
-                    placing = Placing(again, path, nth, x, capture, self._layouts)
-                    ways = list(self._readings(x, x.shape[0] if batch is None else batch))
-                    for axes in ways:
-                        if (id(call), nth, axes) in tried:
-                            continue
-                        tried.add((id(call), nth, axes))
-                        slots = placing.slots(axes)
-                        if slots is not None and self._sensible(slots, x, up_to(calls, call)):
-                            return slots, placing, call
-                        if batch is not None:
-                            lost.append((placing, axes, call))
-                    mixing |= bool(ways) and placing.tried and placing.hopeless
-                if mixing:
-                    break  # what mixes positions inside of a module mixes those outside, too
+                if self._in_call(search, call, calls, batch):
+                    break
+            if search.found is not None:
+                return search.found
         self._unplaced.add(alike)
         raise UnprovenError(_why_not(capture, calls[: own + 1]))
+
+    def _in_call(
+        self, search: Search, call: Call, calls: tuple[Call, ...], batch: int | None
+    ) -> bool:
+        """Looks for the slots by what one call was given; whether no other has to be asked."""
+        capture, number = search.capture, search.number
+        first = first_tensor(call.args, call.kwargs)
+        if first is None or not capture.path.startswith(call.path):
+            return False
+        x = first[1]
+        ways = list(self._readings(x, x.shape[0] if batch is None else batch))
+        if search.found is not None and not as_many(x, ways, search.found[0]):
+            return False
+        path = capture.path[len(call.path) :].lstrip(".")
+        again = self._again_of(call)
+        mixing = False
+        for nth in dict.fromkeys((number, 0)):
+            placing = Placing(again, path, nth, x, capture, self._layouts)
+            for axes in ways:
+                if (id(call), nth, axes) in search.tried:
+                    continue
+                search.tried.add((id(call), nth, axes))
+                slots = placing.slots(axes)
+                if slots is not None and self._sensible(slots, x, up_to(calls, call)):
+                    whole = bool((slots.key != NOWHERE).any())
+                    if whole or search.found is None:
+                        search.found = slots, placing, call
+                    if whole:
+                        return True
+                if batch is not None:
+                    search.lost.append((placing, axes, call))
+            mixing |= bool(ways) and placing.tried and placing.hopeless
+        return mixing  # what mixes positions inside of a module mixes those outside, too
 
     def _elsewise(
         self, capture: Capture, calls: tuple[Call, ...], number: int,
@@ -136,7 +151,7 @@ class Origins:
         axes: Axes,
     ) -> None:
         """Where the tokens lie that the module was given, windows in the place of images."""
-        calls = _given_tokens(calls, capture)
+        calls = given_tokens(calls, capture)
         calls = calls[: outermost(calls) + 1]
         for placing, own in self._own_readings(capture, calls[-1], number):
             found = placing.slots(own)
@@ -161,7 +176,7 @@ class Origins:
         self, capture: Capture, calls: tuple[Call, ...], number: int
     ) -> tuple[Slots, Placing, Call] | None:
         """Slots by the windows that an earlier module was given, where it is given the same ones."""
-        calls = _given_tokens(calls, capture)
+        calls = given_tokens(calls, capture)
         for at in reversed(range(outermost(calls), len(calls))):
             upto = calls[: at + 1]
             for stream in reversed(self._grids.streams.get(shape_of(upto[-1]), [])):
@@ -232,24 +247,6 @@ class Origins:
         raise UnprovenError(
             "Its keys follow no position of any input: they are no places in a picture."
         )
-
-
-def _is_split(call: Call, capture: Capture) -> bool:
-    """Whether a module is given the queries themselves, (B, heads, n, D), and keys besides: its heads are
-    no positions. A map may have such sides by chance, but comes alone."""
-    found = tensors(call.args, call.kwargs)
-    n, features = capture.query.shape[1:]
-    if len(found) < 2 or found[0][1].ndim != 4:
-        return False
-    sides = found[0][1].shape
-    return sides[2:] == (n, features) and sides[:2].numel() == capture.groups
-
-
-def _given_tokens(calls: tuple[Call, ...], capture: Capture) -> tuple[Call, ...]:
-    """The calls up to the innermost that is not given queries of all heads apart."""
-    while len(calls) > 1 and _is_split(calls[-1], capture):
-        calls = calls[:-1]
-    return calls
 
 
 def _tried(placing: Placing, axes: Axes) -> Slots | None:

@@ -73,7 +73,10 @@ class Reader:
                 "tokens."
             )
         if found.query_grid != (0, 0, 0) and _in_order(found):
-            asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
+            aside = found.query_aside
+            asked = Positions(
+                found.query_grid, aside.before, aside.after, assumed=positions.assumed
+            )
             self._grids.asked.setdefault(len(asked.names), asked)
         notes += [*capture.notes, *_beside(found)]
         if capture.dropped:

@@ -1,0 +1,182 @@
+"""What an owner keeps beside a call, calls in parts, or gives apart: caches, pieces, queries and keys."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import nonlocal_viz as nv
+
+
+class Cache:
+    """Keys and values from call to call."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def both(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        if self.kept:
+            k, v = torch.cat([self.kept[0], k], 1), torch.cat([self.kept[1], v], 1)
+        self.kept = [k, v]
+        return k, v
+
+
+class Read(Cache):
+    """Made once, and read ever after: nothing is written by who comes later."""
+
+    def both(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        self.kept = self.kept or [k, v]
+        return self.kept[0], self.kept[1]
+
+
+class Caching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        if cache is not None:
+            k, v = cache.both(k, v)
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+class Patches(nn.Module):
+    """A picture as tokens, a class token in front."""
+
+    def __init__(self, attention: nn.Module, special: int = 0) -> None:
+        super().__init__()
+        self.stem, self.attention = nn.Conv2d(3, 8, 4, 4), attention
+        self.second = Caching()
+        self.special = nn.Parameter(torch.randn(1, special, 8))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        cells = self.stem(x).flatten(2).mT
+        return torch.cat([self.special.expand(len(x), -1, -1), cells], 1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What people call in place of the whole network."""
+        tokens: Tensor = self.second(self.attention(self.tokens(x)))
+        return tokens
+
+    def forward(self, x: Tensor, **more: object) -> Tensor:
+        y: Tensor = self.attention(self.tokens(x), **more)
+        return y
+
+
+@pytest.mark.parametrize("kind", [Cache, Read])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_cache_of_the_owner_is_left_alone(kind: type[Cache], at_once: bool) -> None:
+    torch.manual_seed(0)
+    net, cache, x = Patches(Caching()).eval(), kind(), torch.randn(2, 3, 16, 24)
+    with nv.attach(net, at_once=at_once) as probe:
+        net(x, cache=cache)
+    found = probe.maps["attention"]
+    assert cache.kept[0].shape == (2, 24, 8)
+    assert found.query_grid == found.key_grid == (1, 4, 6)
+    t = net.tokens(x)
+    wanted = (net.attention.q(t) @ net.attention.k(t).mT * 8**-0.5).softmax(-1)  # type: ignore[operator]
+    assert torch.allclose(found.dense(), wanted, atol=1e-5)
+
+
+def test_earlier_keys_of_a_cache_are_no_map_of_this_call() -> None:
+    torch.manual_seed(0)
+    net, cache, x = Patches(Caching()).eval(), Cache(), torch.randn(2, 3, 16, 24)
+    net(x, cache=cache)
+    with nv.attach(net) as probe:
+        net(x, cache=cache)
+    assert "attention" not in probe.maps
+    assert cache.kept[0].shape == (2, 48, 8)
+
+
+class Writes(nn.Module):
+    """Writes into a second thing that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Caching()
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        seen += 1
+        y: Tensor = self.inner(x + seen)
+        return y
+
+
+def test_what_a_module_writes_into_is_written_once() -> None:
+    torch.manual_seed(0)
+    net, seen = Patches(Writes()).eval(), torch.zeros(1, 1, 8)
+    with nv.attach(net, at_once=True) as probe:
+        net(torch.randn(2, 3, 16, 24), seen=seen)
+    assert probe.maps["attention.inner"].query_grid == (1, 4, 6)
+    assert torch.equal(seen, torch.ones(1, 1, 8))
+
+
+@pytest.mark.parametrize("special", [0, 1])
+def test_parts_that_are_called_one_by_one_have_the_cells_of_the_convolution(special: int) -> None:
+    # 25 tokens are no 5 x 5 cells: they are one, and 4 x 6.
+    torch.manual_seed(0)
+    net = Patches(Caching(), special).eval()
+    with nv.attach(net) as probe:
+        net.features(torch.randn(2, 3, 16, 24))
+    for path in ("attention", "second"):
+        found = probe.maps[path]
+        assert found.query_grid == (1, 4, 6)
+        assert found.query_aside.before == ("class",)[:special]
+        assert any("one by one" in note for note in found.notes)
+
+
+def test_parts_whose_tokens_fit_no_convolution_are_refused() -> None:
+    torch.manual_seed(0)
+    net = Patches(Caching(), 11).eval()
+    with nv.attach(net) as probe:
+        net.features(torch.randn(2, 3, 16, 24))
+    assert not probe.maps
+    assert "one by one" in probe.refused["attention"]
+
+
+class Apart(nn.Module):
+    """Makes queries, keys and values of one thing, and gives them to another module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+        self.inner = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(0, 1)
+        y: Tensor = self.inner(self.q(x), self.k(x), self.v(x))[0]
+        return y
+
+
+def test_queries_and_keys_given_apart_are_of_what_the_parent_was_given() -> None:
+    torch.manual_seed(0)
+    net = Patches(Apart()).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(1, 3, 16, 24))
+    found = probe.maps["attention.inner"]
+    assert found.query_grid == found.key_grid == (1, 4, 6)
+
+
+class Slots(nn.Module):
+    """Learnt tokens look at what is given, then at each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = nn.Parameter(torch.randn(1, 5, 8))
+        self.across = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.among = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        slots = self.slots.expand(len(x), -1, -1)
+        slots = slots + self.across(slots, x, x)[0]
+        y: Tensor = self.among(slots, slots, slots)[0]
+        return y
+
+
+def test_slots_among_themselves_are_no_cells_though_no_picture_is_given() -> None:
+    torch.manual_seed(0)
+    net = Slots().eval()
+    with nv.attach(net, grid=(4, 6)) as probe:
+        net(torch.randn(2, 24, 8))
+    assert probe.maps["across"].key_grid == (1, 4, 6)
+    assert "objects" in probe.refused["among"]
