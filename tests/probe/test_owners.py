@@ -180,3 +180,54 @@ def test_slots_among_themselves_are_no_cells_though_no_picture_is_given() -> Non
         net(torch.randn(2, 24, 8))
     assert probe.maps["across"].key_grid == (1, 4, 6)
     assert "objects" in probe.refused["among"]
+
+
+class Product(nn.Module):
+    """Given queries, keys and values; heads are mixed before the softmax, if there are weights for that."""
+
+    def __init__(self, mixes: bool) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(2, 2, 1, bias=False) if mixes else nn.Identity()
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        y: Tensor = self.mix(q @ k.mT).softmax(-1) @ v
+        return y
+
+
+class Makes(nn.Module):
+    def __init__(self, parts: nn.ModuleList) -> None:
+        super().__init__()
+        self.qkv, self.parts = nn.Linear(8, 24), parts
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).movedim(-3, 0).transpose(-2, -3)
+        for part in self.parts:
+            v = part(q, k, v)
+        return v
+
+
+@pytest.mark.parametrize("mixes", [False, True])
+def test_who_makes_queries_and_keys_is_a_second_name_of_the_map(mixes: bool) -> None:
+    torch.manual_seed(0)
+    net = Patches(Makes(nn.ModuleList([Product(mixes)]))).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert list(probe.maps) == ["attention.parts.0"]
+    assert probe.maps["attention"] is probe.maps["attention.parts.0"] is probe.maps.get("attention")
+    assert "attention" in probe.maps
+    assert "attention" not in probe.refused
+    assert len(probe.calls["attention"]) == 1
+    for path in ("attention.qkv", "stem", ""):
+        assert path not in probe.maps
+        assert probe.maps.get(path) is None
+        with pytest.raises(KeyError):
+            probe.maps[path]
+
+
+def test_who_makes_several_maps_is_the_name_of_none() -> None:
+    torch.manual_seed(0)
+    net = Patches(Makes(nn.ModuleList([Product(False), Product(False)]))).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert set(probe.maps) == {"attention.parts.0", "attention.parts.1"}
+    assert "attention" not in probe.maps
