@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
+from nonlocal_viz.probe.halves import in_order
 from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
@@ -246,7 +247,9 @@ def _mixed_keys(
     if positions.after or not plain or bool((in_front < 0).any()):
         raise UnprovenError("Its keys mix positions, special tokens among them.")
     for grid in coarser(positions.grid, m - special):
-        if _lies_on(grid, slots, positions, placing, image):
+        if _lies_on(grid, slots, positions, placing, image) or in_order(
+            grid, slots, positions, placing, image == 0
+        ):
             aside = OffGrid(positions.before)
             return grid, aside, torch.arange(m).repeat(len(slots.key), 1)
     raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
