@@ -35,7 +35,7 @@ _EACH = {
         "abs",
         "sqrt",
     ),
-    *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold"),
+    *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold", "nan_to_num"),
 }
 DROPOUTS = {_aten.native_dropout.default}
 #: What leaves a tensor as it is.

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nonlocal_viz.probe.bricks import elementary, local
 from nonlocal_viz.probe.compiled import compiled, eagerly
 from nonlocal_viz.probe.families import family_of
+from nonlocal_viz.probe.inplace import of_the_whole
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.memory import key_of, storage_of
@@ -229,6 +230,7 @@ class Watch(TorchDispatchMode):
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         if self._prove:
             self.lattices.see(node.func, node.args, first)
+        self._made.update(of_the_whole(node, self._made))
         key = key_of(first)
         made = self._made[key] = replace(node, shape=tuple(first.shape))
         if len(self.found) > seen:
