@@ -26,7 +26,7 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
-from nonlocal_viz.probe.stream import Stream, common, keeps
+from nonlocal_viz.probe.stream import Stream, as_part, common, keeps, within
 from nonlocal_viz.probe.watch import Watch
 
 #: Earlier modules of which it is asked whether their tokens are those of a later one.
@@ -141,7 +141,7 @@ class Grids:
         """Whether the first module that is given so many tokens gets the network's own."""
         if axes.positions != (1,) or first_tensor(root.args, root.kwargs) is None:
             return False
-        given = self._given_to(count, axes, images)
+        given = self._given_to(count, axes, images, root)
         return bool(given) and self._earliest(count, axes, images, root) is not given[0]
 
     def _by_stream(self, calls: Sequence[Call], axes: Axes) -> Positions | None:
@@ -183,17 +183,19 @@ class Grids:
         if key not in self._orders:
             self._orders[key] = None
             call = self._earliest(count, axes, images, root)
-            if call is not None and not root.path and axes.positions != (2,):
+            if call is not None and axes.positions != (2,):
                 number = next(i for i, c in enumerate(self._watch.calls) if c is call)
                 convolved = {id(c) for c, _, _ in self._watch.convolutions}
                 before = [
-                    order.Convolved(g.call, g.number, g.shape)
+                    order.Convolved(as_part(g.call, root), g.number, g.shape)
                     for g in self._watch.given
-                    if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
+                    if g.number <= number
+                    and (g.shape[0] == images or id(g.call) in convolved)
+                    and within(g.call, root)
                 ]
-                again = self._again_of(root)
+                again, path = self._again_of(root), as_part(call, root).path
                 self._orders[key] = order.found(
-                    again, before, (call.path, shape_of(call)), axes, images, count, SPECIAL
+                    again, before, (path, shape_of(call)), axes, images, count, SPECIAL
                 )
         return self._orders[key]
 
@@ -242,15 +244,16 @@ class Grids:
         if call is None or picture.ndim not in (4, 5):
             return False
         given = call.path[len(root.path) :].lstrip("."), shape_of(call)
-        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
+        # Lattices count in pixels of the whole network's picture.
+        lattice = None if root.path else self._watch.lattices[positions.grid[1:]]
         return follow_picture(self._again_of(root), given, axes, positions, lattice)
 
-    def _given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
-        """The calls of modules that are given so many tokens, the earliest first."""
+    def _given_to(self, count: int, axes: Axes, images: int, root: Call) -> list[Call]:
+        """The calls of modules within ``root`` that are given so many tokens, the earliest first."""
         found = []
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
-            if first is None or first[1].ndim != 3 or not call.path:
+            if first is None or first[1].ndim != 3 or not within(call, root):
                 continue
             # Windows of as many positions are more than there are images.
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
@@ -265,7 +268,7 @@ class Grids:
             if first_tensor(root.args, root.kwargs) is None:
                 return None  # words: nothing of them can be changed a little
             again = self._again_of(root)
-            for call in self._given_to(count, axes, images)[:_FIRST]:
+            for call in self._given_to(count, axes, images, root)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
                 if not torch.equal(still, again.input(lambda x: x + 1, path, shape=shape)):

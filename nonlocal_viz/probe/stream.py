@@ -6,7 +6,7 @@ later one, as a residual stream has it. That is looked at, not taken for granted
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -106,3 +106,13 @@ def common(one: Sequence[Call], other: Sequence[Call]) -> Call | None:
     """The innermost call that two calls lie in."""
     both = [a for a, b in zip(one, other, strict=False) if a is b]
     return both[-1] if both else None
+
+
+def within(call: Call, root: Call) -> bool:
+    """Whether a call is of a part of the module that its owner called."""
+    return call.path.startswith(f"{root.path}." if root.path else "") and call.path != root.path
+
+
+def as_part(call: Call, root: Call) -> Call:
+    """The call of a part of a module, by its path there."""
+    return replace(call, path=call.path[len(root.path) :].lstrip("."))

@@ -231,3 +231,38 @@ def test_who_makes_several_maps_is_the_name_of_none() -> None:
         net(torch.randn(2, 3, 16, 24))
     assert set(probe.maps) == {"attention.parts.0", "attention.parts.1"}
     assert "attention" not in probe.maps
+
+
+class Stage(nn.Module):
+    """Halves what it is given, by a convolution, and attends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half, self.attention = nn.Conv2d(8, 8, 2, 2), Caching()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.half(x)
+        return x + self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[2:])
+
+
+class Stages(nn.Module):
+    """A picture with more parts than its own network calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.extra = nn.Conv2d(3, 8, 2, 2), nn.Identity()
+        self.stages = nn.Sequential(Stage(), Stage())
+
+    def features(self, x: Tensor) -> Tensor:
+        x = self.extra(self.stem(x).flatten(2)).unflatten(2, (12, 16))
+        y: Tensor = self.stages(x)
+        return y
+
+
+def test_stages_that_are_called_alone_are_placed_by_the_map_that_they_are_given() -> None:
+    torch.manual_seed(0)
+    net = Stages().eval()
+    with nv.attach(net) as probe:
+        net.features(torch.randn(2, 3, 24, 32))
+    grids = {path: found.query_grid for path, found in probe.maps.items()}
+    assert grids == {"stages.0.attention": (1, 6, 8), "stages.1.attention": (1, 3, 4)}
