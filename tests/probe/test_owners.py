@@ -242,7 +242,8 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.half(x)
-        return x + self.attention(x.flatten(2).mT).mT.unflatten(2, x.shape[2:])
+        y: Tensor = x + self.attention(x.flatten(2).mT).mT.reshape(x.shape)
+        return y
 
 
 class Stages(nn.Module):
@@ -254,7 +255,7 @@ class Stages(nn.Module):
         self.stages = nn.Sequential(Stage(), Stage())
 
     def features(self, x: Tensor) -> Tensor:
-        x = self.extra(self.stem(x).flatten(2)).unflatten(2, (12, 16))
+        x = self.extra(self.stem(x).flatten(2)).reshape(-1, 8, 12, 16)
         y: Tensor = self.stages(x)
         return y
 
