@@ -238,10 +238,10 @@ class Stage(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.half, self.attention = nn.Conv2d(8, 8, 2, 2), Caching()
+        self.down, self.attention = nn.Conv2d(8, 8, 2, 2), Caching()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.half(x)
+        x = self.down(x)
         y: Tensor = x + self.attention(x.flatten(2).mT).mT.reshape(x.shape)
         return y
 
