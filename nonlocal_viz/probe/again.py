@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.arguments import Arguments
+from nonlocal_viz.probe.chance import drawing_as_then
 from nonlocal_viz.probe.compiled import eagerly
 from nonlocal_viz.probe.memory import storage_of
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
@@ -155,7 +156,7 @@ class Again:
         try:
             forked = torch.random.fork_rng(devices=devices)
             with forked, torch.no_grad(), lowered(self.call, tensor), eagerly():
-                self._twin(*args, **kwargs)
+                drawing_as_then(self.call, lambda: self._twin(*args, **kwargs))
         finally:
             self._allowance.spend(time.thread_time() - begun)
 

@@ -77,7 +77,9 @@ def telling(positions: Positions) -> list[int]:
         return t * height * width + column * height + row
 
     drawn.sort(key=lambda cell: apart(cell, exchanged(cell), grid) < 2)
-    return drawn[:_CELLS]
+    # Between the first and the last there may be a token that is no cell.
+    ends = list(dict.fromkeys([0, positions.cells - 1]))
+    return [*ends, *(cell for cell in drawn if cell not in ends)][:_CELLS]
 
 
 def apart(one: int, other: int, grid: tuple[int, int, int]) -> int:

@@ -144,7 +144,8 @@ def _order(moved: _Moved, count: int, grid: GridShape, parts: Sequence[int] = ()
             return None
         code = known[0]
     draw = torch.Generator().manual_seed(6)
-    for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
+    # A token that moves with nothing passes for the first cell until that is looked at.
+    for cell in [0, *torch.randperm(cells, generator=draw)[: _CELLS - 1].tolist()]:
         each = moved(partial(_is_cell, cell))[special:]
         token = int(each.argmax())
         # And a neighbour's pool may hold the most of a cell.

@@ -11,9 +11,10 @@ from nonlocal_viz.probe.again import Again, AgainInside, Allowance, first_tensor
 from nonlocal_viz.probe.apart import Search, as_many, given_tokens, is_split
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
+from nonlocal_viz.probe.layout import Axes, Placing, Slots, readings
 from nonlocal_viz.probe.records import HEADED, Call, Capture, UnprovenError
-from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
+from nonlocal_viz.probe.refusals import ACROSS_IMAGES, LINEAR, OVER_CHANNELS, over_channels
 from nonlocal_viz.probe.stream import Stream, common, outermost, table
 from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.together import Joined, kind
@@ -67,6 +68,8 @@ class Origins:
             if search.found is not None:
                 return search.found
         self._unplaced.add(alike)
+        if any(placing.across for placing, _, _ in search.lost):
+            raise UnprovenError(ACROSS_IMAGES)
         raise UnprovenError(_why_not(capture, calls[: own + 1]))
 
     def _in_call(
@@ -205,7 +208,9 @@ class Origins:
             except UnprovenError:
                 continue
             slots = placed(placing, axes, positions)
-            if slots is not None and _plausible(slots, capture, own):
+            if slots is not None and not slots.of_one_image:
+                placing.across = True
+            elif slots is not None and _plausible(slots, capture, own):
                 return slots, placing, call
         return None
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.probe.halves import in_order
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
+from nonlocal_viz.probe.known import MIXED, NOWHERE
+from nonlocal_viz.probe.layout import Placing, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError

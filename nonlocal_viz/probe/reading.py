@@ -12,7 +12,8 @@ from torch import Tensor
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.again import Again, Allowance, first_tensor
 from nonlocal_viz.probe.grids import Grids
-from nonlocal_viz.probe.layout import NOWHERE, Axes
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.origins import Origins, up_to
 from nonlocal_viz.probe.places import laid_out
 from nonlocal_viz.probe.positions import Positions

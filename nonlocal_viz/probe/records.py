@@ -157,13 +157,15 @@ def relative(found: Tensor, wanted: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Call:
-    """A module that ran: its path, itself, what it was called with, and what autocast lowered it to."""
+    """A module that ran: its path, itself, what it was called with, what autocast lowered it to, and how
+    PyTorch's generator of the CPU stood then."""
 
     path: str
     module: nn.Module
     args: tuple[object, ...]
     kwargs: dict[str, object]
     lowered: torch.dtype | None = None
+    drawn: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ OVER_CHANNELS = (
     "It is attention over channels: its queries and keys are features, each with one number a position, so "
     "that its map has the same size whatever the picture's."
 )
+ACROSS_IMAGES = (
+    "Its queries look at keys of other images of the batch, too: a map over the cells of one image has no "
+    "place for these."
+)
 A_FUNCTION = (
     "It calls flex_attention: its scores go through a function that is not seen. Written with "
     "scaled_dot_product_attention, or as a softmax of q @ k, the same attention is."

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again, shape_of
 from nonlocal_viz.probe.cells import far
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes, Placing, Slots
 from nonlocal_viz.probe.places import coarser
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.windows import tables

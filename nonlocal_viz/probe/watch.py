@@ -132,7 +132,8 @@ class Watch(TorchDispatchMode):
             return  # a compiler reads the call, and calls nothing
         path = self._paths.get(id(module))
         if path is not None:
-            self._stack.append(Call(path, module, args, {}, _lowered(args)))
+            drawn = torch.get_rng_state() if self._prove else None
+            self._stack.append(Call(path, module, args, {}, _lowered(args), drawn))
             inside = f"{path}.".startswith(f"{self._within}.") or not self._within
             self._near.append(inside or (bool(self._near) and self._near[-1]))
             self._marks.append(len(self._kept))
