@@ -38,7 +38,11 @@ def follow_picture(
         change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
         moved = far(again.input(change, path, shape=shape) - still, axes)[0]
         found = int(moved[first : first + positions.cells].argmax())
-        if apart(found, cell, positions.grid) > near:
+        at = float(moved[first + found])
+        if apart(found, cell, positions.grid) > near or at <= 0:
+            return False
+        # A token between the cells would make the first of them a special one.
+        if cell in (0, positions.cells - 1) and float(moved.max()) > at:
             return False
         exact += found == cell
     return 2 * exact >= len(cells)

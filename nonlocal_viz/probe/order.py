@@ -150,7 +150,8 @@ def _order(moved: _Moved, count: int, grid: GridShape, parts: Sequence[int] = ()
         token = int(each.argmax())
         # And a neighbour's pool may hold the most of a cell.
         near = apart(int(code[token]), cell, grid)
-        if near > pooled or float(each[token]) < _FARTHER * float(each.median()):
+        at = float(each[token])
+        if near > pooled or at <= 0 or at < _FARTHER * float(each.median()):
             return None
     return torch.cat([torch.arange(special), special + code])
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
+from nonlocal_viz.probe.extra import names_of_extra
 from nonlocal_viz.probe.halves import in_order
 from nonlocal_viz.probe.known import MIXED, NOWHERE
 from nonlocal_viz.probe.layout import Placing, Slots
@@ -40,8 +41,8 @@ def laid_out(
         query_grid, query_aside = _side(slots, slot, slots.query_side or positions)
     if slots.key_side is not None:
         key_grid = slots.key_side.grid
-        token, padding = _keys(slots, image, head, key_grid)
-        named = tuple(f"padding {i + 1}" for i in range(padding))
+        token, outside = _keys(slots, image, head, key_grid)
+        named = names_of_extra(capture, slots, outside)
         key_aside = OffGrid(slots.key_side.before, named)
     elif keys is not None:
         token = slots.key % slots.key_positions
@@ -51,8 +52,8 @@ def laid_out(
             raise UnprovenError("Its keys mix positions, and differ from window to window.")
         key_grid, key_aside, token = _mixed_keys(capture, slots, positions, placing, image)
     else:
-        token, padding = _keys(slots, image, head, positions.grid)
-        named = tuple(f"padding {i + 1}" for i in range(padding))
+        token, outside = _keys(slots, image, head, positions.grid)
+        named = names_of_extra(capture, slots, outside)
         key_grid = positions.grid
         key_aside = OffGrid(positions.before, positions.after + named)
     return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside, notes=notes)

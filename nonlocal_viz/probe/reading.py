@@ -24,6 +24,11 @@ from nonlocal_viz.probe.watch import Watch
 
 #: Rows that the mass beside the cells is an average of.
 _MASS_ROWS = 64
+#: {first word of the name of a key that follows no position: what it is}
+_OUTSIDE = {
+    "padding": "padding outside the picture",
+    "extra": "keys that are made of something else than its cells (learnt ones, text)",
+}
 
 
 class Reader:
@@ -115,14 +120,17 @@ def _beside(found: Recorded) -> Iterator[str]:
     some = torch.linspace(0, found.queries.cells - 1, min(_MASS_ROWS, found.queries.cells)).long()
     rows = found.rows(some, heads=True, off_grid=True)
     aside, cells = found.key_aside, found.keys.on_grid
-    special = len([name for name in aside.after if not name.startswith("padding")])
-    behind = cells.stop + special
-    parts = {
-        "tokens that are no cells ("
-        + ", ".join(aside.names[: len(aside.before) + special])
-        + ")": (rows[..., : cells.start].sum(-1) + rows[..., cells.stop : behind].sum(-1)),
-        "padding outside the picture": rows[..., behind:].sum(-1),
-    }
+    kinds = [name.partition(" ")[0] for name in aside.after]
+    places = torch.arange(cells.stop, cells.stop + len(kinds))
+    beside = [
+        *range(cells.start),
+        *(p for p, k in zip(places.tolist(), kinds, strict=True) if k not in _OUTSIDE),
+    ]
+    named = [aside.names[p if p < cells.start else p - cells.stop + cells.start] for p in beside]
+    parts = {f"tokens that are no cells ({', '.join(named)})": rows[..., beside].sum(-1)}
+    for kind, what in _OUTSIDE.items():
+        at = places[[k == kind for k in kinds]]
+        parts[what] = rows[..., at].sum(-1)
     for what, share in parts.items():
         if bool((share > 0).any()):
             percent = 100 * float(share.mean())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nonlocal_viz as nv
-from nonlocal_viz.probe import order, origins
+from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 
 SIDE, WINDOW = 16, 4
@@ -185,7 +185,7 @@ def test_queries_given_apart_come_with_keys() -> None:
 
     def split(*given: Tensor) -> bool:
         call = types.SimpleNamespace(args=given, kwargs={})
-        return origins._is_split(call, capture)  # type: ignore[arg-type]
+        return apart.is_split(call, capture)  # type: ignore[arg-type]
 
     assert split(one, other)
     assert not split(one) and not split(one, one)
