@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nonlocal_viz as nv
-from nonlocal_viz.probe import order
+from nonlocal_viz.probe import apart, order
 from nonlocal_viz.probe.again import Again
 
 SIDE, WINDOW = 16, 4
