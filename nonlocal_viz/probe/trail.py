@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.probe.records import Kind, Step
+from nonlocal_viz.probe.sinks import before_sink
 
 _aten = torch.ops.aten
 PRODUCTS = {_aten.bmm.default, _aten.mm.default, _aten.baddbmm.default}
@@ -60,13 +61,15 @@ _ARITHMETIC = {"mul", "div", "add", "sub"}
 
 @dataclass(frozen=True)
 class Node:
-    """How a tensor was made: the operation, its arguments, and how each tensor among these was made."""
+    """How a tensor was made: the operation, its arguments, and how each tensor among these was made; of
+    what was put side by side, how each of the ``parts``."""
 
     func: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     made: tuple["Node | None", ...]
     shape: tuple[int, ...]
+    parts: tuple["Node | None", ...] = ()
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -96,7 +99,7 @@ class Trail:
     steps: list[Step] = field(default_factory=list)
     dropped: bool = False
     merged: Tensor | None = None
-    #: The axis that weights add up over, where it is not that of the keys alone: "queries" or "pairs".
+    #: What weights add up over, where it is not the keys alone: "queries", "pairs", or keys and a "sink".
     over: str = ""
 
     @classmethod
@@ -152,6 +155,8 @@ class Trail:
                 return node.made[1]
         if name in _ARITHMETIC:
             return self._arithmetic(name, node)
+        if node.func is _aten.slice.Tensor:
+            return before_sink(self, node)
         return self._function(name, node)
 
     def _function(self, name: str, node: Node) -> Node | None:

@@ -233,7 +233,12 @@ class Watch(TorchDispatchMode):
             self.lattices.see(node.func, node.args, first)
         self._made.update(of_the_whole(node, self._made))
         key = key_of(first)
-        made = self._made[key] = replace(node, shape=tuple(first.shape))
+        parts = (
+            tuple(self._made.get(key_of(t)) for t in node.args[0])
+            if node.func is _aten.cat.default
+            else ()
+        )
+        made = self._made[key] = replace(node, shape=tuple(first.shape), parts=parts)
         if len(self.found) > seen:
             self._mixes[id(made)] = made, self.found[-1][0]
         self._kept.append((key, first, self._depth()))

@@ -131,6 +131,12 @@ def moved(*rows: str) -> Tensor:
         # Of a key on both sides all may come from one.
         (("xx", "x.", "..", ".."), ("..", "xx", "xx", "xx"), 1.5, True),
         (("xx", "x.", "..", ".."), ("..", "x.", "xx", "xx"), 1.5, False),
+        (
+            ("xx", "x.", "..", ".."),
+            ("..", ".x", "xx", "xx"),
+            1.5,
+            False,
+        ),  # each with one half alone
         (("xx", "..", "..", ".."), ("..", "..", "xx", "xx"), 1.5, False),  # one moves with nothing
         (("xx", "xx", "xx", "xx"), ("xx", "xx", "xx", "xx"), 2, False),  # all with everything
         (("xx", "..", "xx", ".."), ("..", "xx", "..", "xx"), 2, False),  # every second

@@ -89,17 +89,50 @@ def test_earlier_keys_of_a_cache_are_no_map_of_this_call() -> None:
     assert cache.kept[0].shape == (2, 48, 8)
 
 
-class Writes(nn.Module):
-    """Writes into a second thing that it is given."""
+class Masked(Caching):
+    """A mask for as many keys as there are in the first call."""
+
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        assert cache is not None
+        k, v = cache.both(self.k(x), self.v(x))
+        if k.shape[1] != x.shape[1]:
+            raise ValueError("the mask is too short")
+        return F.scaled_dot_product_attention(
+            self.q(x), k, v, attn_mask=torch.ones(24, 24).tril().log()
+        )
+
+
+class MadeWithin(nn.Module):
+    """Makes the cache itself, so that what it is given in its own call is new."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = Caching()
+        self.inner = MaskedIfAny()
 
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        seen += 1
-        y: Tensor = self.inner(x + seen)
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x, cache=Cache())
         return y
+
+
+class MaskedIfAny(Masked):
+    def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        return super().forward(x, Cache() if cache is None else cache)
+
+
+def test_a_mask_that_fits_the_first_call_alone_is_no_obstacle() -> None:
+    torch.manual_seed(0)
+    net = Patches(MadeWithin()).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert probe.maps["attention.inner"].query_grid == (1, 4, 6)
+
+
+class Writes(Caching):
+    """Writes into a second thing that it is given."""
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:  # type: ignore[override]
+        seen += 1
+        return super().forward(x + seen)
 
 
 def test_what_a_module_writes_into_is_written_once() -> None:
@@ -107,7 +140,7 @@ def test_what_a_module_writes_into_is_written_once() -> None:
     net, seen = Patches(Writes()).eval(), torch.zeros(1, 1, 8)
     with nv.attach(net, at_once=True) as probe:
         net(torch.randn(2, 3, 16, 24), seen=seen)
-    assert probe.maps["attention.inner"].query_grid == (1, 4, 6)
+    assert probe.maps["attention"].query_grid == (1, 4, 6)
     assert torch.equal(seen, torch.ones(1, 1, 8))
 
 

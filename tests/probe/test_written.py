@@ -108,3 +108,51 @@ def test_what_is_set_into_scores_and_not_followed_is_refused() -> None:
         net(torch.randn(2, 3, 16, 24))
     assert not probe.maps
     assert "differ from the network's own" in probe.refused["attention"]
+
+
+class Sink(nn.Module):
+    """A learnt logit a head beside the scores; its share of a row is thrown away, or kept."""
+
+    def __init__(self, cut: str, front: bool) -> None:
+        super().__init__()
+        self.qkv, self.cut, self.front = nn.Linear(8, 24), cut, front
+        self.sink = nn.Parameter(torch.tensor([1.0, -1.0]).view(1, 2, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, 2, 4)).movedim(-3, 0).transpose(-2, -3)
+        scores = q @ k.mT / 2
+        sink = self.sink.expand(*scores.shape[:3], 1)
+        whole = torch.cat([sink, scores] if self.front else [scores, sink], -1).softmax(-1)
+        cuts = {
+            "sink": whole[..., 1:] if self.front else whole[..., :-1],
+            "key": whole[..., :-1] if self.front else whole[..., 1:],
+            "every second": whole[..., ::2],
+        }
+        self.used = cuts[self.cut]
+        y: Tensor = self.used @ v[:, :, : self.used.shape[-1]]
+        return y
+
+
+@pytest.mark.parametrize("front", [False, True])
+def test_a_sink_beside_the_keys_takes_its_share(front: bool) -> None:
+    torch.manual_seed(0)
+    net = Net(Sink("sink", front)).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert isinstance(net.attention, Sink)
+    found = probe.maps["attention"]
+    assert found.query_grid == found.key_grid == (1, 4, 6)
+    assert torch.allclose(found.dense(heads=True, off_grid=True), net.attention.used, atol=1e-5)
+    assert not found.is_distribution
+    assert any("sink" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("front", [False, True])
+@pytest.mark.parametrize("cut", ["key", "every second"])
+def test_another_cut_through_a_softmax_is_refused(cut: str, front: bool) -> None:
+    torch.manual_seed(0)
+    net = Net(Sink(cut, front)).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert not probe.maps
+    assert probe.refused["attention"]
