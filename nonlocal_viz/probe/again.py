@@ -63,10 +63,10 @@ class Again:
         self.call, self.nth = call, nth
         self._allowance = allowance or Allowance(LIMITS.placing_seconds)
         self._runs = 0
-        self._twin = twin_of(call.module)
+        self.twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
-        self._twin.eval()
-        weights = {storage_of(p) for p in self._twin.parameters()}
+        self.twin.eval()
+        weights = {storage_of(p) for p in self.twin.parameters()}
         self._given = Arguments(call.args, call.kwargs, weights)
         self._given.settle(self._as_it_was)
 
@@ -79,7 +79,7 @@ class Again:
             lowered(self.call, like),
             eagerly(),
         ):
-            return self._twin(*args, **kwargs)
+            return self.twin(*args, **kwargs)
 
     def captures(
         self,
@@ -99,9 +99,9 @@ class Again:
             return enough(found)
 
         # What weights are made of may come from the module that this one is a part of.
-        watch = Watch(self._twin, prove=False, within=path.rpartition(".")[0], enough=see)
+        watch = Watch(self.twin, prove=False, within=path.rpartition(".")[0], enough=see)
         with suppress(EnoughError), watch:
-            self._run(change)
+            self.run(change)
         return found
 
     def input(
@@ -123,14 +123,14 @@ class Again:
                 seen.append(first[1].detach().clone())
                 raise EnoughError
 
-        looked_at = self._twin.get_submodule(path)
+        looked_at = self.twin.get_submodule(path)
         handles = [looked_at.register_forward_pre_hook(look, with_kwargs=True)]
         if after is not None:
-            handles.append(_changing(self._twin, *after, change))
+            handles.append(_changing(self.twin, *after, change))
         if before is not None:
-            handles.append(_changing_input(self._twin, *before, change))
+            handles.append(changing_input(self.twin, *before, change))
         try:
-            self._run(change if after is None and before is None else lambda x: x)
+            self.run(change if after is None and before is None else lambda x: x)
         except EnoughError:
             pass
         finally:
@@ -140,7 +140,7 @@ class Again:
             raise UnprovenError("Run again, its module was not called.")
         return seen[0]
 
-    def _run(self, change: Callable[[Tensor], Tensor]) -> None:
+    def run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1
         if self._runs > _RUNS:
             raise UnprovenError(
@@ -156,7 +156,7 @@ class Again:
         try:
             forked = torch.random.fork_rng(devices=devices)
             with forked, torch.no_grad(), lowered(self.call, tensor), eagerly():
-                drawing_as_then(self.call, lambda: self._twin(*args, **kwargs))
+                drawing_as_then(self.call, lambda: self.twin(*args, **kwargs))
         finally:
             self._allowance.spend(time.thread_time() - begun)
 
@@ -171,10 +171,10 @@ class AgainInside(Again):
         super().__init__(call, allowance=allowance)
         self._after = after
 
-    def _run(self, change: Callable[[Tensor], Tensor]) -> None:
-        handle = _changing(self._twin, *self._after, change)
+    def run(self, change: Callable[[Tensor], Tensor]) -> None:
+        handle = _changing(self.twin, *self._after, change)
         try:
-            super()._run(lambda x: x)
+            super().run(lambda x: x)
         finally:
             handle.remove()
 
@@ -201,7 +201,7 @@ def _changing(
     return twin.get_submodule(path).register_forward_hook(changed)
 
 
-def _changing_input(
+def changing_input(
     twin: nn.Module, path: str, shape: tuple[int, ...], change: Callable[[Tensor], Tensor]
 ) -> Any:
     """The same of what the module is first given in this shape."""

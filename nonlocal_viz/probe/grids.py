@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again, first_tensor, shape_of
+from nonlocal_viz.probe.along import Along
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import (
@@ -57,6 +58,7 @@ class Grids:
         self.asked: dict[int, Positions] = {}
         self._positions: dict[tuple[int, int], Positions | None] = {}
         self._orders: dict[tuple[int, int, Axes], Positions | None] = {}
+        self._along = Along(watch, again_of)
         self._first: dict[tuple[int, int, Axes], Call | None] = {}
 
     def learn(self, stream: Stream) -> None:
@@ -94,6 +96,8 @@ class Grids:
         if (count, images) not in self._positions:
             self._positions[count, images] = self._search(count, root, axes, images)
         found = self._positions[count, images]
+        if found is not None and self._given is None:
+            self._along.check(calls, self._earliest(count, axes, images, root), axes, count)
         if found is None and len(calls) > 1:
             found = self._of_feature_map(calls, axes, count, images)
         if found is None:

@@ -231,14 +231,14 @@ def test_runs_on_changed_input_are_few_and_end_where_enough_was_seen(
 ) -> None:
     runs: list[str] = []
     ends: list[int] = []
-    run = again.Again._run
+    run = again.Again.run
 
     def counted(self: Again, change: Callable[[Tensor], Tensor]) -> None:
         runs.append(self.call.path)
         run(self, change)
         ends.append(1)  # the run went on to the end of the module
 
-    monkeypatch.setattr(again.Again, "_run", counted)
+    monkeypatch.setattr(again.Again, "run", counted)
     net = Net().eval()
     with torch.no_grad(), nv.attach(net) as probe:
         net(torch.randn(1, 3, 40, 40))

@@ -154,3 +154,45 @@ def test_keys_that_are_no_cells_are_named_by_what_they_are(kind: str, name: str,
     assert said in note
     share = found.dense(off_grid=True)[..., 24:].sum(-1).mean()
     assert f"{100 * float(share):.0f} %" in note
+
+
+class Stream(nn.Module):
+    """Two attentions of one residual stream; between them the tokens may change places."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.stem, self.between = nn.Conv2d(3, 8, 4, 4), between
+        self.one, self.two = (Block(F.scaled_dot_product_attention) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.two(self.between(self.one(self.stem(x).flatten(2).mT)))
+        return y
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda t: t.flip(1),
+        lambda t: t.roll(5, 1),
+        lambda t: t.unflatten(1, (4, 6)).transpose(1, 2).flatten(1, 2),
+        lambda t: t[:, torch.randperm(24, generator=torch.Generator().manual_seed(2))],
+    ],
+)
+def test_tokens_that_change_places_between_layers_are_not_where_they_were(
+    between: Callable[[Tensor], Tensor],
+) -> None:
+    torch.manual_seed(0)
+    net = Stream(between).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert probe.maps["one"].query_grid == (1, 4, 6)
+    assert "two" not in probe.maps
+    assert "other places" in probe.refused["two"]
+
+
+def test_tokens_that_stay_are_where_they_were() -> None:
+    torch.manual_seed(0)
+    net = Stream(lambda t: t * 3 + 1).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert probe.maps["one"].query_grid == probe.maps["two"].query_grid == (1, 4, 6)
