@@ -39,7 +39,7 @@ def follow_picture(
         moved = far(again.input(change, path, shape=shape) - still, axes)[0]
         found = int(moved[first : first + positions.cells].argmax())
         at = float(moved[first + found])
-        if apart(found, cell, positions.grid) > near or at <= 0:
+        if apart(found, cell, positions.grid) > near:
             return False
         # A token between the cells would make the first of them a special one.
         if cell in (0, positions.cells - 1) and float(moved.max()) > at:

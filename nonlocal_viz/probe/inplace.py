@@ -40,8 +40,7 @@ def of_the_whole(node: Node, made: Mapping[Any, Node]) -> dict[Any, Node]:
             break
         wholes.append(before.args[0])
         before = before.made[0]
-    size = wholes[-1].numel()
-    known = {key_of(t): t for t in wholes if t.numel() == size > part.numel()}
+    known = {key_of(t): t for t in wholes if t.numel() > part.numel()}
     return {key: _written(node, whole, made[key]) for key, whole in known.items() if key in made}
 
 

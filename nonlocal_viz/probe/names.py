@@ -43,10 +43,8 @@ def second_name(calls: Sequence[Call], capture: Capture) -> str | None:
     given = [t for _, t in tensors(calls[-1].args, calls[-1].kwargs)]
     if len(calls) < 2 or len(given) < 2:
         return None
-    own, parent = calls[-1].module, calls[-2]
-    bare = not any(True for _ in own.parameters())
-    makes = any(True for _ in parent.module.parameters())
+    bare = not any(True for _ in calls[-1].module.parameters())
     # Of all heads: (B, heads, n, D) and (B, heads, m, D).
     sides = [t.shape[2] for t in given[:2] if t.ndim == 4]
     split = sides == [capture.query.shape[1], capture.key.shape[1]]
-    return parent.path if makes and (bare or split) else None
+    return calls[-2].path if bare or split else None

@@ -50,7 +50,12 @@ def over_the_batch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return y.transpose(0, 1)
 
 
-@pytest.mark.parametrize("mix", [all_images, the_other_image, over_the_batch])
+def each_at_all(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    k, v = (t.flatten(0, 1).expand(len(q), -1, -1) for t in (k, v))
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.parametrize("mix", [all_images, each_at_all, the_other_image, over_the_batch])
 @pytest.mark.parametrize("images", [2, 3])
 def test_keys_of_other_images_are_no_cells_of_this_one(mix: Mix, images: int) -> None:
     torch.manual_seed(0)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nonlocal_viz as nv
+from nonlocal_viz.probe.patches import in_parts
+from nonlocal_viz.probe.records import UnprovenError
 
 
 class Cache:
@@ -47,7 +49,7 @@ class Patches(nn.Module):
     def __init__(self, attention: nn.Module, special: int = 0) -> None:
         super().__init__()
         self.stem, self.attention = nn.Conv2d(3, 8, 4, 4), attention
-        self.second = Caching()
+        self.second, self.between = Caching(), nn.Identity()
         self.special = nn.Parameter(torch.randn(1, special, 8))
 
     def tokens(self, x: Tensor) -> Tensor:
@@ -56,7 +58,7 @@ class Patches(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What people call in place of the whole network."""
-        tokens: Tensor = self.second(self.attention(self.tokens(x)))
+        tokens: Tensor = self.second(self.attention(self.between(self.tokens(x))))
         return tokens
 
     def forward(self, x: Tensor, **more: object) -> Tensor:
@@ -165,6 +167,13 @@ def test_parts_whose_tokens_fit_no_convolution_are_refused() -> None:
         net.features(torch.randn(2, 3, 16, 24))
     assert not probe.maps
     assert "one by one" in probe.refused["attention"]
+
+
+def test_of_two_grids_that_fit_none_is_taken() -> None:
+    assert in_parts(25, [(4, 6), (5, 5)]).grid == (1, 5, 5)
+    for grids in ([(4, 6), (3, 8)], [], [(9, 9)]):
+        with pytest.raises(UnprovenError, match="one by one"):
+            in_parts(25, grids)
 
 
 class Apart(nn.Module):
