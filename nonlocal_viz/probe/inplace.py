@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.memory import key_of, storage_of
-from nonlocal_viz.probe.trail import Node
+from nonlocal_viz.probe.node import Node
 
 _aten = torch.ops.aten
 #: {what is written into a part: (the same of the whole, what leaves it as it is)}

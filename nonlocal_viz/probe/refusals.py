@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Call, Capture
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES
 
 _aten = torch.ops.aten
 OVER_CHANNELS = (

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Kind, Step
 from nonlocal_viz.probe.sinks import before_sink
 
@@ -57,24 +58,6 @@ VIEWS = {
     _aten._reshape_alias.default,
 }
 _ARITHMETIC = {"mul", "div", "add", "sub"}
-
-
-@dataclass(frozen=True)
-class Node:
-    """How a tensor was made: the operation, its arguments, and how each tensor among these was made; of
-    what was put side by side, how each of the ``parts``."""
-
-    func: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    made: tuple["Node | None", ...]
-    shape: tuple[int, ...]
-    parts: tuple["Node | None", ...] = ()
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """The tensors among the arguments, in the order of ``made``."""
-        return [a for a in self.args if isinstance(a, Tensor)]
 
 
 @dataclass
@@ -156,7 +139,7 @@ class Trail:
         if name in _ARITHMETIC:
             return self._arithmetic(name, node)
         if node.func is _aten.slice.Tensor:
-            return before_sink(self, node)
+            return self._before_sink(node)
         return self._function(name, node)
 
     def _function(self, name: str, node: Node) -> Node | None:
@@ -183,6 +166,17 @@ class Trail:
         apply = partial(_applied, call, node.args[1:], node.kwargs)
         self._noted(Step("each", torch.ones(1), function=apply))
         return node.made[0]
+
+    def _before_sink(self, node: Node) -> Node | None:
+        """Through a softmax of the columns and more, of which the columns were kept."""
+        found = before_sink(node, self.column)
+        if found is None:
+            return None
+        total, before = found
+        self._noted(Step("each", torch.ones(1), function=torch.exp))
+        self.add_step("add", -total)
+        self.over = "sink"
+        return before
 
     def _over_pairs(self, node: Node | None) -> Node | None:
         """Through a softmax over all pairs, for which rows and columns were made one axis."""

@@ -24,6 +24,7 @@ from nonlocal_viz.probe.inplace import of_the_whole
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
 from nonlocal_viz.probe.lattices import Lattices
 from nonlocal_viz.probe.memory import key_of, storage_of
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.proving import hold
 from nonlocal_viz.probe.records import (
     SCRAMBLED,
@@ -34,7 +35,7 @@ from nonlocal_viz.probe.records import (
 )
 from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, lost_weights
 from nonlocal_viz.probe.traced import Traced
-from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
+from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Trail, turns
 
 _aten = torch.ops.aten
 _SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
