@@ -149,3 +149,18 @@ def test_a_cut_parts_rows_of_keys(
     above: tuple[str, ...], below: tuple[str, ...], cut: float, parted: bool
 ) -> None:
     assert _parted(moved(*above), moved(*below), cut) is parted
+
+
+def test_keys_that_are_picked_evenly_lie_on_a_coarser_grid() -> None:
+    torch.manual_seed(0)
+    net = Net(Coarse(nn.MaxPool2d(1, 2), (7, 9), rows), 0).eval()
+    seen: list[Tensor] = []
+    net.attention.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 28, 36))
+    found, block = probe.maps["attention"], net.attention
+    assert isinstance(block, Coarse)
+    assert found.key_grid == (1, 4, 5)
+    k = block.kv(block.keys(seen[0]))[..., :8]
+    wanted = (block.q(seen[0]) @ k.mT * 8**-0.5).softmax(-1)
+    assert torch.allclose(found.dense(), wanted, atol=1e-5)
