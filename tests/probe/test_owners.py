@@ -49,7 +49,7 @@ class Patches(nn.Module):
     def __init__(self, attention: nn.Module, special: int = 0) -> None:
         super().__init__()
         self.stem, self.attention = nn.Conv2d(3, 8, 4, 4), attention
-        self.second, self.between = Caching(), nn.Identity()
+        self.second, self.between_the_two = Caching(), nn.Identity()
         self.special = nn.Parameter(torch.randn(1, special, 8))
 
     def tokens(self, x: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Patches(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """What people call in place of the whole network."""
-        tokens: Tensor = self.second(self.attention(self.between(self.tokens(x))))
+        tokens: Tensor = self.second(self.attention(self.between_the_two(self.tokens(x))))
         return tokens
 
     def forward(self, x: Tensor, **more: object) -> Tensor:
