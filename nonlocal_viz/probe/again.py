@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.arguments import exchanged, first_tensor, tensors
 from nonlocal_viz.probe.compiled import eagerly
+from nonlocal_viz.probe.copies import Arguments
 from nonlocal_viz.probe.draws import drawing
+from nonlocal_viz.probe.memory import storage_of
 from nonlocal_viz.probe.records import Call, Capture, EnoughError, UnprovenError
 from nonlocal_viz.probe.replay import OtherError, Place, Replay
 from nonlocal_viz.probe.watch import Watch
@@ -77,6 +79,16 @@ class Again:
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
+        weights = {storage_of(p) for p in self._twin.parameters()}
+        self._given = Arguments(call.args, call.kwargs, weights)
+        self._given.settle(self._as_it_was)
+
+    def _as_it_was(self, *args: Any, **kwargs: Any) -> Any:
+        found = tensors(args, kwargs)
+        like = found[0][1] if found else torch.empty(0)
+        drew = drawing(self.call.drawn, (like,), [])
+        with drew, torch.no_grad(), lowered(self.call, like), eagerly():
+            return self._twin(*args, **kwargs)
 
     def captures(
         self,
@@ -173,15 +185,13 @@ class Again:
         if self._runs > _RUNS:
             raise UnprovenError(f"Its tokens were not all placed after {_RUNS} changed runs.")
         self._allowance.check()
-        args, kwargs = list(self.call.args), dict(self.call.kwargs)
-        found = tensors(args, kwargs)
+        found = tensors(self.call.args, self.call.kwargs)
         if len(found) <= self.nth:
             raise UnprovenError(_NOTHING.format(type(self.call.module).__name__))
         tensor = found[self.nth][1]
         changed = change(tensor.detach().clone())
         # Self-attention may be given one tensor as query, key and value.
-        args = [exchanged(a, tensor, changed) for a in args]
-        kwargs = {k: exchanged(v, tensor, changed) for k, v in kwargs.items()}
+        args, kwargs = self._given.fresh(tensor, changed)
         begun, drew = time.thread_time(), drawing(self.call.drawn, (tensor,), self.drew)
         try:
             with drew, torch.no_grad(), lowered(self.call, tensor), eagerly():

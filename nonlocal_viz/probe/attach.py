@@ -23,6 +23,7 @@ from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.glance import Glance, plain
+from nonlocal_viz.probe.names import ByPath, second_name
 from nonlocal_viz.probe.nested import own_call
 from nonlocal_viz.probe.prepared import Calling, prepare_of
 from nonlocal_viz.probe.reading import Reader
@@ -69,9 +70,7 @@ class Probe:
         self._clips = reads_clips(model) if clips is None else clips
         #: (rows, columns) -> where such cells lie in what the network reads.
         self._lattices: dict[tuple[int, ...], Lattice] = {}
-        self._maps: dict[str, Affinity] = {}
-        self._calls: dict[str, list[Affinity]] = {}
-        self._refused: dict[str, str] = {}
+        self._forget()
         self._by_family: frozenset[str] = frozenset()
         self._at_once = at_once
         self._watch: Watch | Glance | None = None
@@ -94,10 +93,18 @@ class Probe:
         _ = self.prepare
         return self._about
 
+    def _forget(self) -> None:
+        #: {second name: path}, of modules that leave the product of their queries and keys to a part.
+        self._names: dict[str, str] = {}
+        self._maps: ByPath[Affinity] = ByPath(self._names)
+        self._calls: ByPath[list[Affinity]] = ByPath(self._names)
+        self._refused: ByPath[str] = ByPath(self._names)
+
     def __enter__(self) -> "Probe":
         if self._watch is not None:
             raise ProbeError("This probe is watching already; attach once more for a second one.")
-        self._maps, self._calls, self._refused, self._lattices = {}, {}, {}, {}
+        self._forget()
+        self._lattices = {}
         self._unread = None
         cheap = not self._at_once and plain(self.model)
         self._watch = Glance(self.model) if cheap else Watch(self.model)
@@ -106,7 +113,8 @@ class Probe:
 
     @property
     def maps(self) -> dict[str, Affinity]:
-        """{path of a module: its map in the last call}."""
+        """{path of a module: its map in the last call}. Where queries and keys are made by one module and
+        multiplied by a part of it without weights, both paths are known."""
         self._read_late()
         return self._maps
 
@@ -144,7 +152,7 @@ class Probe:
             try:
                 watch = glance.watched()
             except UnprovenError as error:
-                self._refused = dict.fromkeys(glance.attending, str(error))
+                self._refused.update(dict.fromkeys(glance.attending, str(error)))
                 return
             self._read_all(watch)
 
@@ -245,6 +253,7 @@ class Probe:
         seen = _side_by_side(seen, watch.together)
         own = [calls[own_call(capture, calls)] for capture, calls in seen]
         times = Counter(map(id, own))
+        self._name(seen)
         for (capture, calls), call in zip(seen, own, strict=True):
             if times[id(call)] > 1:
                 self.maps.pop(capture.path, None)
@@ -256,6 +265,15 @@ class Probe:
             root = id(calls[0]), capture.path
             self._keep(capture.path, partial(reader.read, capture, calls, numbers[root]))
             numbers[root] += 1
+
+    def _name(self, seen: list[tuple[Capture, tuple[Call, ...]]]) -> None:
+        """Second names, of parents that have one map alone."""
+        named: dict[str, set[str]] = {}
+        for capture, calls in seen:
+            name = second_name(calls[: own_call(capture, calls) + 1], capture)
+            if name is not None:
+                named.setdefault(name, set()).add(capture.path)
+        self._names.update((n, paths.pop()) for n, paths in named.items() if len(paths) == 1)
 
     def _keep(self, path: str, read: Callable[[], Affinity], family: bool = False) -> None:
         try:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, agrees
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
+from nonlocal_viz.probe.layout import Axes, Placing, Slots, agrees
 from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.relay import units
 from nonlocal_viz.probe.windows import tables

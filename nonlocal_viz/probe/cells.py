@@ -39,7 +39,11 @@ def follow_picture(
         change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
         moved = far(again.input(change, path, shape=shape, nth=nth) - still, axes)[0]
         found = int(moved[first : first + positions.cells].argmax())
+        at = float(moved[first + found])
         if apart(found, cell, positions.grid) > near:
+            return False
+        # A token between the cells would make the first of them a special one.
+        if cell in (0, positions.cells - 1) and float(moved.max()) > at:
             return False
         exact += found == cell
     return 2 * exact >= len(cells)
@@ -78,7 +82,9 @@ def telling(positions: Positions) -> list[int]:
         return t * height * width + column * height + row
 
     drawn.sort(key=lambda cell: apart(cell, exchanged(cell), grid) < 2)
-    return drawn[:_CELLS]
+    # Between the first and the last there may be a token that is no cell.
+    ends = list(dict.fromkeys([0, positions.cells - 1]))
+    return [*ends, *(cell for cell in drawn if cell not in ends)][:_CELLS]
 
 
 def apart(one: int, other: int, grid: tuple[int, int, int]) -> int:

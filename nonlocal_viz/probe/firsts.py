@@ -15,6 +15,7 @@ from nonlocal_viz.probe.patches import cubes, special_fits, square_patches, with
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.stream import within
 from nonlocal_viz.probe.watch import Watch
 
 #: Modules that are given so many tokens, of which one is looked for that the picture moves.
@@ -94,15 +95,16 @@ class Firsts:
             return False
         shape = tuple(tensors(call.args, call.kwargs)[nth][1].shape)
         given = call.path[len(root.path) :].lstrip("."), shape
-        lattice = self._watch.lattices[positions.grid[1], positions.grid[2]]
+        # Lattices count in pixels of the whole network's picture.
+        lattice = None if root.path else self._watch.lattices[positions.grid[1:]]
         return follow_picture(self._again_of(root), given, axes, positions, lattice, nth)
 
-    def given_to(self, count: int, axes: Axes, images: int) -> list[Call]:
-        """The calls of modules that are given so many tokens, the earliest first."""
+    def given_to(self, count: int, axes: Axes, images: int, root: Call) -> list[Call]:
+        """The calls of modules within ``root`` that are given so many tokens, the earliest first."""
         found = []
         for call in self._watch.calls:
             first = first_tensor(call.args, call.kwargs)
-            if first is None or first[1].ndim != 3 or not call.path:
+            if first is None or first[1].ndim != 3 or not within(call, root):
                 continue
             # Windows of as many positions are more than there are images.
             if (first[1].shape[axes.positions[0]], first[1].shape[axes.batch]) == (count, images):
@@ -113,8 +115,11 @@ class Firsts:
         """The first of them whose tokens the picture moves: embeddings of places are tokens, too."""
         key = id(root), count, images, axes
         if key not in self._first:
+            self._first[key] = None
+            if first_tensor(root.args, root.kwargs) is None:
+                return None  # words: nothing of them can be changed a little
             again, earliest = self._again_of(root), None
-            for call in self.given_to(count, axes, images)[:_FIRST]:
+            for call in self.given_to(count, axes, images, root)[:_FIRST]:
                 path, shape = call.path[len(root.path) :].lstrip("."), shape_of(call)
                 still = again.input(lambda x: x, path, shape=shape)
                 held_to(again.drew, still, tensors(call.args, call.kwargs)[0][1])

@@ -18,16 +18,14 @@ from nonlocal_viz.probe.dropped import refuse_some
 from nonlocal_viz.probe.firsts import Firsts
 from nonlocal_viz.probe.inner import pictures
 from nonlocal_viz.probe.layout import Axes, readings
-from nonlocal_viz.probe.patches import (
-    SPECIAL,
-)
+from nonlocal_viz.probe.patches import SPECIAL, in_parts
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
 from nonlocal_viz.probe.relay import keeps, pooled, reaches
 from nonlocal_viz.probe.sides import refuse_rows, told
-from nonlocal_viz.probe.stream import Stream, common, outermost
+from nonlocal_viz.probe.stream import Stream, as_part, common, outermost
 from nonlocal_viz.probe.watch import Watch
 
 #: Earlier modules of which it is asked whether their tokens are those of a later one.
@@ -121,7 +119,10 @@ class Grids:
         if known is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             known = self.asked.get(count)
-        return known or self._unseen(axes, count, calls, images, notes)
+        known = known or self._unseen(axes, count, calls, images, notes)
+        if known.assumed:
+            notes.append(known.assumed)
+        return known
 
     def searched(
         self, count: int, axes: Axes, images: int, root: Call, at: tuple[Call, int]
@@ -252,30 +253,40 @@ class Grids:
         if is_text(calls, count):
             raise UnprovenError(TEXT.format(count))
         if not is_picture(root):
+            if root.path and self._given is None and self._watch.grids:
+                return in_parts(count, [*self._watch.grids])
+            if self._are_objects(axes, count, images, root):
+                raise UnprovenError(OBJECTS.format(count))
             rows = max(r for r in range(1, math.isqrt(count) + 1) if count % r == 0)
-            notes.append(
+            said = (
                 f"That its {count} tokens are a grid of {rows} x {count // rows} is assumed: the network "
                 "was given no picture; give grid=(H, W)."
             )
-            return Positions((1, rows, count // rows))
+            return Positions((1, rows, count // rows), assumed=said)
         if axes.positions == (2,):
             notes.append(
                 f"Its {count} positions are a sequence that lies on no grid of the picture."
             )
             return Positions((1, 1, count))
-        given = self._firsts.given_to(count, axes, images)
-        earliest = self._firsts.earliest(count, axes, images, root)
-        if given and earliest is not given[0]:
+        if self._are_objects(axes, count, images, root):
             raise UnprovenError(OBJECTS.format(count))
+        earliest = self._firsts.earliest(count, axes, images, root)
         picture = first_tensor(root.args, root.kwargs)
         whole = picture is not None and picture[1].shape[0] == images
         if earliest is not None and axes.positions == (1,) and whole:
-            at = earliest.path, shape_of(earliest)
-            before = pictures(self._watch, earliest, images)
+            at = as_part(earliest, root).path, shape_of(earliest)
+            before = pictures(self._watch, earliest, images, root)
             refuse_some(self._again_of(root), before, at, axes, count)
         raise UnprovenError(
             f"Its {count} tokens lie on no grid that the network shows; give grid=(H, W)."
         )
+
+    def _are_objects(self, axes: Axes, count: int, images: int, root: Call) -> bool:
+        """Whether the first module that is given so many tokens gets the network's own."""
+        if axes.positions != (1,) or first_tensor(root.args, root.kwargs) is None:
+            return False
+        given = self._firsts.given_to(count, axes, images, root)
+        return bool(given) and self._firsts.earliest(count, axes, images, root) is not given[0]
 
     def _of_feature_map(
         self, calls: Sequence[Call], axes: Axes, count: int, images: int
@@ -300,10 +311,11 @@ class Grids:
         if key not in self._orders:
             self._orders[key] = None
             call = self._firsts.earliest(count, axes, images, root)
-            if call is not None and not root.path and axes.positions != (2,):
-                again, before = self._again_of(root), pictures(self._watch, call, images)
+            if call is not None and axes.positions != (2,):
+                again, path = self._again_of(root), as_part(call, root).path
+                before = pictures(self._watch, call, images, root)
                 self._orders[key] = order.found(
-                    again, before, (call.path, shape_of(call)), axes, images, count, SPECIAL
+                    again, before, (path, shape_of(call)), axes, images, count, SPECIAL
                 )
         return self._orders[key]
 

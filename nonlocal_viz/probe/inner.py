@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from nonlocal_viz.probe.order import Convolved
 from nonlocal_viz.probe.records import Call, Given
+from nonlocal_viz.probe.stream import as_part, within
 from nonlocal_viz.probe.watch import Watch
 
 #: Outputs that are tried for one attention, the last before it first.
@@ -39,12 +40,15 @@ def outputs(
             return
 
 
-def pictures(watch: Watch, call: Call, images: int) -> list[Convolved]:
-    """What modules gave out before a call that may be pictures of features of all images, in order."""
+def pictures(watch: Watch, call: Call, images: int, root: Call) -> list[Convolved]:
+    """What modules of ``root`` gave out before a call that may be pictures of features of all images, in
+    order; by their paths in it."""
     number = next(i for i, c in enumerate(watch.calls) if c is call)
     convolved = {id(c) for c, _, _ in watch.convolutions}
     return [
-        Convolved(g.call, g.number, g.shape)
+        Convolved(as_part(g.call, root), g.number, g.shape)
         for g in watch.given
-        if g.number <= number and (g.shape[0] == images or id(g.call) in convolved)
+        if g.number <= number
+        and (g.shape[0] == images or id(g.call) in convolved)
+        and within(g.call, root)
     ]

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Capture, Step
-from nonlocal_viz.probe.trail import Node
 
 _aten = torch.ops.aten
 #: {kernel: where its argument is_causal stands}

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Capture, UnprovenError
@@ -32,8 +33,6 @@ _STILL = 1e-4
 #: How often half of the positions, drawn at random, are changed to tell a known layout by; more often where
 #: there are few positions, and wrong layouts could agree by chance.
 _MASKS, _MASKS_OF_FEW, _POSITIONS = 3, 10, 100
-#: In place of a position: the slot moves with none, or with several.
-NOWHERE, MIXED = -1, -2
 
 
 @dataclass(frozen=True)
@@ -93,24 +92,17 @@ class Slots:
     key_side: Positions | None = None
     summaries: int = 0
 
-
-class Layouts:
-    """Tables (groups, slots) that were found bit by bit in one network: other blocks of a kind have the
-    same, which is tried like any known one before it is searched for again."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[int, int, int], list[Tensor]] = {}
-
-    def like(self, groups: int, slots: int, positions: int) -> list[Tensor]:
-        """Those of so many groups, slots, and positions of all images."""
-        return self._found.get((groups, slots, positions), [])
-
-    def keep(self, table: Tensor, positions: int) -> None:
-        """Remember a table; one with slots that mix positions tells nothing."""
-        groups, slots = table.shape
-        found = self._found.setdefault((groups, slots, positions), [])
-        if not bool((table == MIXED).any()) and not any(torch.equal(table, t) for t in found):
-            found.append(table)
+    @property
+    def of_one_image(self) -> bool:
+        """Whether every group is of one image: its queries look at the same keys, and a map of an image has
+        no place for those of another."""
+        sides = (
+            self.positions if side is None else len(side.names)
+            for side in (self.query_side, self.key_side)
+        )
+        query, key = map(image_of, (self.query, self.key), sides)
+        other = (query >= 0) & (key >= 0) & (query != key)
+        return not bool(((query == MIXED) | (key == MIXED) | other).any())
 
 
 class Placing:
@@ -132,8 +124,8 @@ class Placing:
         self._like = like
         #: Whether every query moved with every position in all readings that were tried.
         self.hopeless, self.tried = True, False
-        #: Whether slots were seen that move with nothing.
-        self.padded = False
+        #: Whether slots were seen that move with nothing, and a group that is of several images.
+        self.padded, self.across = False, False
 
     @cached_property
     def still(self) -> Capture | None:
@@ -142,8 +134,10 @@ class Placing:
         Raises:
             UnprovenError: it drew random numbers, and made something else of them.
         """
-        found, wanted = self.run(lambda x: x), self._like.query
-        held_to(self._again.drew, wanted if found is None else found.query, wanted)
+        found, like = self.run(lambda x: x), self._like
+        if found is not None:
+            held_to(self._again.drew, found.query, like.query)
+            held_to(self._again.drew, found.key, like.key)
         return found
 
     def slots(self, axes: Axes) -> Slots | None:
@@ -163,9 +157,13 @@ class Placing:
             key = found[1] if key is None else key
             for table in found:
                 self._layouts.keep(table, images * positions)
-        if bool((query == MIXED).any()) or not one_image_a_group(query, positions):
+        if bool((query == MIXED).any()):
             return None
-        return Slots(axes, query, key, images, positions, positions)
+        slots = Slots(axes, query, key, images, positions, positions)
+        if not slots.of_one_image:
+            self.across = True
+            return None
+        return slots
 
     def keys(self, axes: Axes) -> tuple[Tensor, int] | None:
         """(positions of the key slots, how many there are in an image) where the keys are made of another
@@ -180,7 +178,7 @@ class Placing:
             if found is None:
                 return None
             key = found[1]
-        if bool((key < 0).any()) or not one_image_a_group(key, positions):
+        if bool((key < 0).any()) or not bool((image_of(key, positions) != MIXED).all()):
             return None
         return key, positions
 
@@ -315,11 +313,12 @@ def agrees(table: Tensor, told: Sequence[tuple[Tensor, Tensor]]) -> bool:
     )
 
 
-def one_image_a_group(query: Tensor, positions: int) -> bool:
-    """The queries of a group look at the same keys: in a right reading they are of one image."""
-    image = torch.where(query >= 0, query // positions, torch.full_like(query, -1))
-    least = torch.where(image >= 0, image, image.max(1, keepdim=True).values).min(1).values
-    return bool((least == image.max(1).values).all())
+def image_of(code: Tensor, positions: int) -> Tensor:
+    """(L,) the image that the slots of each group are of; NOWHERE of none, MIXED of several."""
+    image = torch.where(code >= 0, code // positions, NOWHERE)
+    most = image.max(1).values
+    least = torch.where(image >= 0, image, most[:, None]).min(1).values
+    return torch.where(least == most, most, MIXED)
 
 
 def _followed(on: Tensor, off: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Capture
-from nonlocal_viz.probe.trail import KEPT, PRODUCTS, VIEWS, Node, Trail
+from nonlocal_viz.probe.trail import KEPT, PRODUCTS, VIEWS, Trail
 
 _aten = torch.ops.aten
 MIXED_AFTER = "Its heads are mixed after their softmax: weights can be negative, sums are not 1."

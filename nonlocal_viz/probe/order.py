@@ -154,12 +154,14 @@ def order_of(
             return _by_cells(moved, layouts, cells)
         code = known[0]
     draw = torch.Generator().manual_seed(6)
-    for cell in torch.randperm(cells, generator=draw)[:_CELLS].tolist():
+    # A token that moves with nothing passes for the first cell until that is looked at.
+    for cell in [0, *torch.randperm(cells, generator=draw)[: _CELLS - 1].tolist()]:
         each = moved(partial(_is_cell, cell))[special:]
         token = int(each.argmax())
         # And a neighbour's pool may hold the most of a cell.
         near = apart(int(code[token]), cell, grid)
-        if near > pooled or float(each[token]) < _FARTHER * float(each.median()):
+        at = float(each[token])
+        if near > pooled or at <= 0 or at < _FARTHER * float(each.median()):
             return None
     return torch.cat([torch.arange(special), special + code])
 

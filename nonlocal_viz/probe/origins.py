@@ -3,7 +3,7 @@ tells it, and how that input is read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 
@@ -15,11 +15,12 @@ from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
 from nonlocal_viz.probe.blocks import in_blocks
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Axes, Layouts, Placing, Slots, readings
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
+from nonlocal_viz.probe.layout import Axes, Placing, Slots, readings
 from nonlocal_viz.probe.nested import given_tokens, is_split, may_be_heads, own_call, up_to
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
-from nonlocal_viz.probe.refusals import LINEAR, OVER_CHANNELS, over_channels
+from nonlocal_viz.probe.refusals import ACROSS_IMAGES, LINEAR, OVER_CHANNELS, over_channels
 from nonlocal_viz.probe.replay import Place
 from nonlocal_viz.probe.stream import Stream, outermost, table
 from nonlocal_viz.probe.strength import placed
@@ -31,17 +32,18 @@ from nonlocal_viz.probe.watch import Watch
 _LOST = 4
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Search:
-    """The search for the slots of one capture, with so many images in front (None: whatever stands there);
-    what was tried, and what of that told nothing."""
+    """The search for the slots of one capture: what was tried, what of that told nothing, and what was
+    found: where keys follow nothing, a parent may have made queries and keys of one thing, and given them
+    apart."""
 
     capture: Capture
     calls: tuple[Call, ...]
     number: int
-    batch: int | None
-    tried: set[tuple[int, int, Axes]]
-    lost: list[tuple[Placing, Axes, Call]]
+    tried: set[tuple[int, int, Axes]] = field(default_factory=set)
+    lost: list[tuple[Placing, Axes, Call]] = field(default_factory=list)
+    found: tuple[Slots, Placing, Call] | None = None
 
 
 class Origins:
@@ -71,42 +73,42 @@ class Origins:
             # Of tokens the images may stand behind the positions.
             batches = list(root[1].shape[: 2 if root[1].ndim == 3 else 1])
         own = own_call(capture, calls)
-        tried: set[tuple[int, int, Axes]] = set()
+        search = _Search(capture, calls, number)
         alike = type(calls[own].module), kind(capture), capture.groups
-        lost: list[tuple[Placing, Axes, Call]] = []
         # At last, whatever stands in front counts: frames and windows that a module is given as images.
         for batch in dict.fromkeys([*batches, None]):
             if alike in self._unplaced:
                 break
-            found = self._elsewise(capture, calls, number, lost) if batch is None else None
+            found = self._elsewise(capture, calls, number, search.lost) if batch is None else None
             if found is not None:
                 return found
             for call in reversed(calls[: own + 1]):
-                first = first_tensor(call.args, call.kwargs)
-                if first is None or not capture.path.startswith(call.path):
-                    continue
                 if len(calls) > 1 and is_split(call, capture):
                     continue
-                search = _Search(capture, calls, number, batch, tried, lost)
-                placed, mixing = self._of_call(search, call, first[1])
-                if placed is not None:
-                    return placed
-                if mixing:
-                    break  # what mixes positions inside of a module mixes those outside, too
+                if self._in_call(search, call, batch):
+                    break
+            if search.found is not None:
+                return search.found
         self._unplaced.add(alike)
+        if any(placing.across for placing, _, _ in search.lost):
+            raise UnprovenError(ACROSS_IMAGES)
         raise UnprovenError(_why_not(capture, calls[: own + 1]))
 
-    def _of_call(
-        self, search: "_Search", call: Call, x: Tensor
-    ) -> tuple[tuple[Slots, Placing, Call] | None, bool]:
-        """Slots by what a call was given, x; and whether all queries moved with every position of it."""
+    def _in_call(self, search: "_Search", call: Call, batch: int | None) -> bool:
+        """Looks for the slots by what one call was given; whether no other has to be asked."""
         capture, calls, lost = search.capture, search.calls, search.lost
+        first = first_tensor(call.args, call.kwargs)
+        if first is None or not capture.path.startswith(call.path):
+            return False
+        x = first[1]
+        ways = list(self._readings(x, x.shape[0] if batch is None else batch))
+        if search.found is not None and not _as_many(x, ways, search.found[0]):
+            return False
         path = capture.path[len(call.path) :].lstrip(".")
         again = self._again_of(call)
         mixing, innermost = False, not lost
         for nth in dict.fromkeys((search.number, 0)):
             placing = Placing(again, path, nth, x, capture, self._layouts)
-            ways = list(self._readings(x, x.shape[0] if search.batch is None else search.batch))
             for axes in ways:
                 if (id(call), nth, axes) in search.tried:
                     continue
@@ -114,18 +116,24 @@ class Origins:
                 slots = placing.slots(axes)
                 if slots is not None and self._sensible(slots, x, up_to(calls, call)):
                     self._read_as[x.ndim] = axes
-                    return (slots, placing, call), False
+                    whole = bool((slots.key != NOWHERE).any())
+                    if whole or search.found is None:
+                        search.found = slots, placing, call
+                    if whole:
+                        return True
                 if slots is None:
                     slots = summed_up(placing, axes)
                     if slots is not None and self._sensible(slots, x, up_to(calls, call)):
-                        return (slots, placing, call), False
-                if search.batch is not None:
+                        search.found = slots, placing, call
+                        return True
+                if batch is not None:
                     lost.append((placing, axes, call))
             pooled = self._in_blocks(lost, calls, capture) if innermost else None
             if pooled is not None:
-                return pooled, False
+                search.found = pooled
+                return True
             mixing |= bool(ways) and placing.tried and placing.hopeless
-        return None, mixing
+        return mixing  # what mixes positions inside of a module mixes those outside, too
 
     def _elsewise(
         self, capture: Capture, calls: tuple[Call, ...], number: int,
@@ -233,7 +241,9 @@ class Origins:
                 slots = in_blocks(placing, axes, positions, self._layouts, may_be)
             except UnprovenError:
                 continue
-            if slots is not None:
+            if slots is not None and not slots.of_one_image:
+                placing.across = True
+            elif slots is not None:
                 return slots, placing, call
         return None
 
@@ -244,7 +254,9 @@ class Origins:
         may_be = partial(may_be_heads, capture, calls[own_call(capture, calls)])
         for placing, axes, call, positions in self._placeable(lost, calls):
             slots = placed(placing, axes, positions, may_be)
-            if slots is not None:
+            if slots is not None and not slots.of_one_image:
+                placing.across = True
+            elif slots is not None:
                 return slots, placing, call
         return None
 
@@ -297,6 +309,11 @@ class Origins:
         raise UnprovenError(
             "Its keys follow no position of any input: they are no places in a picture."
         )
+
+
+def _as_many(x: Tensor, ways: Sequence[Axes], slots: Slots) -> bool:
+    """Whether x, read in one of these ways, has as many positions as the slots."""
+    return any(axes.count(x) == (slots.images, slots.positions) for axes in ways)
 
 
 def _tried(placing: Placing, axes: Axes) -> Slots | None:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import tensors
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots, one_image_a_group
+from nonlocal_viz.probe.known import MIXED, NOWHERE
+from nonlocal_viz.probe.layout import Axes, Placing, Slots, image_of
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 
@@ -61,7 +62,7 @@ def pair(
     query, key = (
         _numbered(one, other, counts) for one, other in zip(sides[0], sides[1], strict=True)
     )
-    if query is None or key is None or not one_image_a_group(key, sum(counts)):
+    if query is None or key is None or bool((image_of(key, sum(counts)) == MIXED).any()):
         return None
     joint = n == m
     if not joint:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.positions import Positions, special_names
+from nonlocal_viz.probe.records import UnprovenError
 
 #: More tokens in front of the cells than this are no special tokens that anybody has.
 SPECIAL = 8
@@ -64,3 +65,30 @@ def cubes(count: int, clip: Sequence[int]) -> list[tuple[int, ...]]:
                 plane = square_patches((count - special) // depth, (height, width))
                 found += [(depth, *g) for g in plane if depth * math.prod(g) == count - special]
     return found
+
+
+def in_parts(count: int, grids: Sequence[tuple[int, ...]]) -> Positions:
+    """What ``count`` tokens are that their owner gave to a part of the network, after other parts convolved
+    to ``grids``: between parts nothing is seen, so that it can only be assumed.
+
+    Raises:
+        UnprovenError: none of the grids has so many cells, or several.
+    """
+    fitting = [g for g in grids if special_fits(count - math.prod(g), g) and math.prod(g) > 1]
+    # The number of cells itself says more than that with tokens beside.
+    fitting = [g for g in fitting if math.prod(g) == count] or fitting
+    if len(fitting) != 1:
+        raise UnprovenError(
+            f"Parts of the network were called one by one, and its {count} tokens lie on no grid that "
+            "these show; give grid=(H, W)."
+        )
+    grid = three(fitting[0])
+    special = special_names(count - math.prod(grid))
+    cells = " x ".join(map(str, fitting[0]))
+    return Positions(
+        grid,
+        special,
+        assumed=f"That its {count} tokens are {f'{len(special)} and ' if special else ''}the {cells} cells "
+        "of a convolution before it is assumed: parts of the network were called one by one, and what "
+        "lies between them is not seen; give grid=(H, W).",
+    )

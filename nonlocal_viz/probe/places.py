@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Placing, Slots
+from nonlocal_viz.probe.extra import picked, spread_evenly
+from nonlocal_viz.probe.known import MIXED, NOWHERE
+from nonlocal_viz.probe.layout import Placing, Slots
 from nonlocal_viz.probe.pooled import mixed_keys
 from nonlocal_viz.probe.positions import Positions, outside_names
 from nonlocal_viz.probe.recorded import Recorded
@@ -54,7 +56,7 @@ def laid_out(
     else:
         token, outside = _keys(slots, image, head, positions.grid)
         named = outside_names(capture.key, slots.key == NOWHERE, head, outside, positions)
-        key_grid = positions.grid
+        key_grid, token = picked(token, positions)
         key_aside = OffGrid(positions.before, positions.after + named)
     return Recorded(capture, slot, token, query_grid, key_grid, query_aside, key_aside, notes=notes)
 
@@ -147,25 +149,12 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     first = len(positions.before)
     if asking.tolist() == list(range(first, first + positions.cells)):
         return positions.grid, NONE_ASIDE
-    grid = _spread_evenly(asking.tolist(), positions)
+    grid = spread_evenly(asking.tolist(), positions)
     if grid is not None:
         return grid, NONE_ASIDE
     if not all(special) or n < 1:
         raise UnprovenError("Only some of the positions ask, and they are no whole grid.")
     return (0, 0, 0), OffGrid(special)
-
-
-def _spread_evenly(asking: list[int], positions: Positions) -> GridShape | None:
-    """The grid of those that ask where they are every second (or third ...) row and column of the cells."""
-    depth, height, width = positions.grid
-    if depth != 1 or positions.aside:
-        return None
-    rows, columns = (sorted({p // width for p in asking}), sorted({p % width for p in asking}))
-    whole = sorted(asking) == [r * width + c for r in rows for c in columns]
-    for taken, side in ((rows, height), (columns, width)):
-        step = taken[1] - taken[0] if len(taken) > 1 else side
-        whole &= taken == list(range(0, side, step))
-    return (1, len(rows), len(columns)) if whole else None
 
 
 def _keys(slots: Slots, image: Tensor, head: Tensor, grid: GridShape) -> tuple[Tensor, int]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape, OffGrid
+from nonlocal_viz.probe.halves import in_order
 from nonlocal_viz.probe.layout import Placing, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture, UnprovenError
@@ -49,6 +50,9 @@ def mixed_keys(
             run = positions.cells // (m - special)
             raise UnprovenError(_RUNS.format(run, m - special, positions.grid[2]))
         return shape, OffGrid(positions.before), torch.arange(m).repeat(len(slots.key), 1)
+    for shape in coarser(positions.grid, m - special):
+        if in_order(shape, slots, positions, placing, image == 0):
+            return shape, OffGrid(positions.before), torch.arange(m).repeat(len(slots.key), 1)
     raise UnprovenError("Its keys mix positions, and lie in order on no coarser grid.")
 
 

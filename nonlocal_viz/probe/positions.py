@@ -22,6 +22,8 @@ class Positions:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     order: Tensor | None = None
+    #: What of it is assumed, a sentence; it holds for whatever is told by these positions.
+    assumed: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

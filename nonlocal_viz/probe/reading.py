@@ -15,7 +15,8 @@ from nonlocal_viz.probe.again import Again, Allowance
 from nonlocal_viz.probe.arguments import tensors
 from nonlocal_viz.probe.contexts import Contexts
 from nonlocal_viz.probe.grids import Grids
-from nonlocal_viz.probe.layout import NOWHERE, Axes
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.nested import own_call, up_to
 from nonlocal_viz.probe.origins import Origins
 from nonlocal_viz.probe.pairs import Pair, pair, placed
@@ -67,7 +68,7 @@ class Reader:
     def _read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
         notes: list[str] = []
         two = pair(self._again_of, capture, calls[own_call(capture, calls)], number)
-        found = (
+        found, positions = (
             self._of_one(capture, calls, number, notes)
             if two is None
             else self._of_two(capture, calls, two, notes)
@@ -79,7 +80,10 @@ class Reader:
                 "tokens."
             )
         if found.query_grid != (0, 0, 0) and _in_order(found):
-            asked = Positions(found.query_grid, found.query_aside.before, found.query_aside.after)
+            aside = found.query_aside
+            asked = Positions(
+                found.query_grid, aside.before, aside.after, assumed=positions.assumed
+            )
             self._grids.asked.setdefault(len(asked.names), asked)
         notes += [*capture.notes, *_beside(found)]
         if capture.dropped:
@@ -94,7 +98,7 @@ class Reader:
 
     def _of_one(
         self, capture: Capture, calls: tuple[Call, ...], number: int, notes: list[str]
-    ) -> Recorded:
+    ) -> tuple[Recorded, Positions]:
         slots, placing, call = self._origins.found(capture, calls, number)
         keys = None
         if bool((slots.key == NOWHERE).all()):
@@ -116,11 +120,11 @@ class Reader:
                 upto = up_to(calls, call)
                 positions = self._sides.ordered(positions, slots, placing, upto, notes)
             positions = with_summaries(positions, slots.summaries)
-        return laid_out(capture, slots, positions, placing, keys)
+        return laid_out(capture, slots, positions, placing, keys), positions
 
     def _of_two(
         self, capture: Capture, calls: tuple[Call, ...], two: Pair, notes: list[str]
-    ) -> Recorded:
+    ) -> tuple[Recorded, Positions]:
         own = calls[: own_call(capture, calls) + 1]
 
         def of(x: Tensor, axes: Axes) -> Positions:
@@ -129,7 +133,7 @@ class Reader:
             return self._seen(x, axes, own, notes)
 
         positions, keys = placed(two, of)
-        return laid_out(capture, two.slots, positions, two.placing, keys)
+        return laid_out(capture, two.slots, positions, two.placing, keys), positions
 
     def _seen(self, x: Tensor, axes: Axes, calls: tuple[Call, ...], notes: list[str]) -> Positions:
         """What the tokens of one of the inputs of a call are."""

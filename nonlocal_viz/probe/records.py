@@ -27,6 +27,8 @@ HEADED = "num_heads", "num_attention_heads", "heads", "n_heads", "nhead"
 ADDED_UP = {
     "queries": "Its softmax runs over the queries: what all of them give to one key adds up to 1, a row "
     "does not.",
+    "sink": "A share of every row goes to a sink, an extra logit beside those of the keys: the rest of a "
+    "row adds up to less than 1.",
     "pairs": "One softmax runs over all pairs of a query and a key: all weights of the map together add up "
     "to 1, a row does not.",
 }

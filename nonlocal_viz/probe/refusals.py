@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Call, Capture
-from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES, Node
+from nonlocal_viz.probe.trail import PRODUCTS, SOFTMAXES
 
 _aten = torch.ops.aten
 OVER_CHANNELS = (
     "It is attention over channels: its queries and keys are features, each with one number a position, so "
     "that its map has the same size whatever the picture's."
+)
+ACROSS_IMAGES = (
+    "Its queries look at keys of other images of the batch, too: a map over the cells of one image has no "
+    "place for these."
 )
 A_FUNCTION = (
     "It calls flex_attention: its scores go through a function that is not seen. Written with "

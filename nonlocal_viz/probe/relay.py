@@ -8,7 +8,6 @@ other half says whether these lie where they are thought to.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,8 +15,8 @@ from torch import Tensor
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.arguments import first_tensor, shape_of
-from nonlocal_viz.probe.cells import far, telling
+from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
+from nonlocal_viz.probe.cells import far
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import special_fits
 from nonlocal_viz.probe.positions import Positions, special_names
@@ -39,20 +38,27 @@ class Relay:
     """A later module, looked at while tokens of a stream are changed."""
 
     def __init__(
-        self, stream: Stream, calls: Sequence[Call], axes: Axes, again: Again, within: Call
+        self,
+        stream: Stream,
+        calls: Sequence[Call],
+        axes: Axes,
+        again: Again,
+        within: Call,
+        nth: int = 0,
     ) -> None:
-        """``axes``: how the last of ``calls`` reads what it is given; both lie ``within`` a call that can
-        run ``again``."""
+        """``axes``: how the last of ``calls`` reads what it is given, as its ``nth`` tensor; both lie
+        ``within`` a call that can run ``again``."""
         paths = [c.path[len(within.path) :].lstrip(".") for c in (stream.calls[-1], calls[-1])]
         self._stream, self._axes, self._again = stream, axes, again
         # What a module inside is given follows from its own input without a hook.
         inside = stream.calls[-1] is within
         self._place = None if inside else Place(paths[0], stream.shape, given=True)
-        self._path, self._shape = paths[1], shape_of(calls[-1])
+        given = tensors(calls[-1].args, calls[-1].kwargs)[nth][1]
+        self._path, self._shape, self._nth = paths[1], tuple(given.shape), nth
         self._still = self._run(lambda x: x)
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> Tensor:
-        return self._again.input(change, self._path, self._shape, self._place)
+        return self._again.input(change, self._path, self._shape, self._place, self._nth)
 
     def moved(self, known: Tensor) -> Tensor:
         """(tokens of all images,) how far each moves where those of the stream do that ``known`` (the same
@@ -221,18 +227,11 @@ def same_cells(
     """Whether the cells of a stream are those of what a call is given as its nth tensor, read by axes."""
     call, nth, x, axes = given
     other = stream.positions
-    if stream.table is not None or other.grid != positions.grid or stream.images != 1:
+    if stream.table is not None or other.grid != positions.grid:
         return False
     if other.order is not None or positions.order is not None:
         return False
-    paths = [c.path[len(ancestor.path) :].lstrip(".") for c in (stream.calls[-1], call)]
-    shape, place = tuple(x.shape), Place(paths[0], stream.shape, given=True)
-    still = again.input(lambda x: x, paths[1], shape=shape, nth=nth)
-    for cell in telling(positions):
-        where = torch.zeros(stream.shape[stream.axes.batch], len(other.names), dtype=torch.bool)
-        where[0, len(other.before) + cell] = True
-        change = partial(stream.axes.shifted, where=where)
-        moved = again.input(change, paths[1], place=place, shape=shape, nth=nth) - still
-        if int(far(moved, axes)[0].argmax()) != len(positions.before) + cell:
-            return False
-    return True
+    if axes_count(stream.shape, stream.axes)[0] != axes.count(x)[0]:
+        return False
+    relay = Relay(stream, (call,), axes, again, ancestor, nth)
+    return relay.same(units(other, positions), torch.arange(len(positions.names)))

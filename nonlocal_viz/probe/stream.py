@@ -6,13 +6,14 @@ as a residual stream has it. That is looked at (relay.py), not taken for granted
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.arguments import shape_of
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Slots
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
 
@@ -80,3 +81,13 @@ def common(one: Sequence[Call], other: Sequence[Call]) -> Call | None:
     """The innermost call that two calls lie in."""
     both = [a for a, b in zip(one, other, strict=False) if a is b]
     return both[-1] if both else None
+
+
+def within(call: Call, root: Call) -> bool:
+    """Whether a call is of a part of the module that its owner called."""
+    return call.path.startswith(f"{root.path}." if root.path else "") and call.path != root.path
+
+
+def as_part(call: Call, root: Call) -> Call:
+    """The call of a part of a module, by its path there."""
+    return replace(call, path=call.path[len(root.path) :].lstrip("."))

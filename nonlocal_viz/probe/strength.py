@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.layout import NOWHERE, Axes, Placing, Slots
+from nonlocal_viz.probe.known import NOWHERE
+from nonlocal_viz.probe.layout import Axes, Placing, Slots
 from nonlocal_viz.probe.pooled import coarser
 from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.windows import tables

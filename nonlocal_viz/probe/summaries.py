@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nonlocal_viz.probe.layout import MIXED, Axes, Placing, Slots
+from nonlocal_viz.probe.known import MIXED
+from nonlocal_viz.probe.layout import Axes, Placing, Slots
 from nonlocal_viz.probe.patches import SPECIAL
 from nonlocal_viz.probe.positions import Positions, each_once
 

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from nonlocal_viz.probe.memory import storage_of
 from nonlocal_viz.probe.mixture import HeadMix, mix_at
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import ADDED_UP, Capture
-from nonlocal_viz.probe.trail import PRODUCTS, Node, Trail, turns
+from nonlocal_viz.probe.trail import PRODUCTS, Trail, turns
 
 _aten = torch.ops.aten
 

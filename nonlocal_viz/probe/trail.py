@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.precision import wide
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.records import Kind, Step
+from nonlocal_viz.probe.sinks import before_sink
 
 _aten = torch.ops.aten
 PRODUCTS = {_aten.bmm.default, _aten.mm.default, _aten.baddbmm.default}
@@ -35,7 +37,7 @@ _EACH = {
         "abs",
         "sqrt",
     ),
-    *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold"),
+    *("rsqrt", "reciprocal", "pow", "erf", "sign", "square", "threshold", "nan_to_num"),
 }
 DROPOUTS = {_aten.native_dropout.default}
 #: What leaves a tensor as it is.
@@ -56,22 +58,6 @@ VIEWS = {
     _aten._reshape_alias.default,
 }
 _ARITHMETIC = {"mul", "div", "add", "sub"}
-
-
-@dataclass(frozen=True)
-class Node:
-    """How a tensor was made: the operation, its arguments, and how each tensor among these was made."""
-
-    func: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    made: tuple["Node | None", ...]
-    shape: tuple[int, ...]
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """The tensors among the arguments, in the order of ``made``."""
-        return [a for a in self.args if isinstance(a, Tensor)]
 
 
 @dataclass
@@ -96,7 +82,7 @@ class Trail:
     steps: list[Step] = field(default_factory=list)
     dropped: bool = False
     merged: Tensor | None = None
-    #: The axis that weights add up over, where it is not that of the keys alone: "queries" or "pairs".
+    #: What weights add up over, where it is not the keys alone: "queries", "pairs", or keys and a "sink".
     over: str = ""
 
     @classmethod
@@ -152,6 +138,8 @@ class Trail:
                 return node.made[1]
         if name in _ARITHMETIC:
             return self._arithmetic(name, node)
+        if node.func is _aten.slice.Tensor:
+            return self._before_sink(node)
         return self._function(name, node)
 
     def _function(self, name: str, node: Node) -> Node | None:
@@ -178,6 +166,17 @@ class Trail:
         apply = partial(_applied, call, node.args[1:], node.kwargs)
         self._noted(Step("each", torch.ones(1), function=apply))
         return node.made[0]
+
+    def _before_sink(self, node: Node) -> Node | None:
+        """Through a softmax of the columns and more, of which the columns were kept."""
+        found = before_sink(node, self.column)
+        if found is None:
+            return None
+        total, before = found
+        self._noted(Step("each", torch.ones(1), function=torch.exp))
+        self.add_step("add", -total)
+        self.over = "sink"
+        return before
 
     def _over_pairs(self, node: Node | None) -> Node | None:
         """Through a softmax over all pairs, for which rows and columns were made one axis."""

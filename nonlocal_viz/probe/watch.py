@@ -21,9 +21,11 @@ from nonlocal_viz.probe.bricks import elementary, local
 from nonlocal_viz.probe.compiled import compiled, eagerly
 from nonlocal_viz.probe.draws import Drawn
 from nonlocal_viz.probe.families import family_of
+from nonlocal_viz.probe.inplace import of_the_whole
 from nonlocal_viz.probe.kernels import FUSED, WHOLE, folded, folds, fused, whole
 from nonlocal_viz.probe.lattices import UNFOLD, Lattices, unfolded
 from nonlocal_viz.probe.memory import key_of, storage_of
+from nonlocal_viz.probe.node import Node
 from nonlocal_viz.probe.proving import hold
 from nonlocal_viz.probe.records import (
     SCRAMBLED,
@@ -34,7 +36,7 @@ from nonlocal_viz.probe.records import (
 )
 from nonlocal_viz.probe.refusals import A_FUNCTION, INSIDE, NESTED, NO_PAIRS, lost_weights
 from nonlocal_viz.probe.traced import Traced
-from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Node, Trail, turns
+from nonlocal_viz.probe.trail import PRODUCTS, VIEWS, Trail, turns
 
 _aten = torch.ops.aten
 _SIDE_BY_SIDE = {_aten.cat.default, _aten.stack.default}
@@ -248,8 +250,14 @@ class Watch(TorchDispatchMode):
             self.convolved |= {tuple(first.shape), tuple(node.args[0].shape)}
         if self._prove:
             self.lattices.see(node.func, node.args, first)
+        self._made.update(of_the_whole(node, self._made))
         key = key_of(first)
-        made = self._made[key] = replace(node, shape=tuple(first.shape))
+        parts = (
+            tuple(self._made.get(key_of(t)) for t in node.args[0])
+            if node.func is _aten.cat.default
+            else ()
+        )
+        made = self._made[key] = replace(node, shape=tuple(first.shape), parts=parts)
         if len(self.found) > seen:
             self._mixes[id(made)] = made, self.found[-1][0]
         self._kept.append((key, first, self._depth()))

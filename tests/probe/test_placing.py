@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 import nonlocal_viz as nv
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.layout import MIXED, NOWHERE, Layouts, Placing
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.windows import tables
 from tests.probe.small import Attends

@@ -1,0 +1,220 @@
+"""Tokens that would pass for others: of another image, drawn at random, or between the cells."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import nonlocal_viz as nv
+
+#: Queries, keys and values (B, N, 8) to what is made of the values (B, N, 8).
+Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class Block(nn.Module):
+    def __init__(self, mix: Mix) -> None:
+        super().__init__()
+        self.qkv, self.mix = nn.Linear(8, 24), mix
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.mix(*self.qkv(x).chunk(3, -1))
+
+
+class Net(nn.Module):
+    def __init__(self, mix: Mix, order: Callable[[Tensor, Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.stem, self.attention, self.order = nn.Conv2d(3, 8, 4, 4), Block(mix), order
+        self.special = nn.Parameter(torch.randn(1, 1, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        cells = self.stem(x).flatten(2).mT
+        if self.order is not None:
+            cells = self.order(cells, self.special.expand(len(x), -1, -1))
+        y: Tensor = self.attention(cells)
+        return y
+
+
+def all_images(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    y = F.scaled_dot_product_attention(*(t.flatten(0, 1)[None] for t in (q, k, v)))
+    return y.view_as(q)
+
+
+def the_other_image(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k.flip(0), v.flip(0))
+
+
+def over_the_batch(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    y = F.scaled_dot_product_attention(*(t.transpose(0, 1) for t in (q, k, v)))
+    return y.transpose(0, 1)
+
+
+def each_at_all(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    k, v = (t.flatten(0, 1).expand(len(q), -1, -1) for t in (k, v))
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.parametrize("mix", [all_images, each_at_all, the_other_image, over_the_batch])
+@pytest.mark.parametrize("images", [2, 3])
+def test_keys_of_other_images_are_no_cells_of_this_one(mix: Mix, images: int) -> None:
+    torch.manual_seed(0)
+    net = Net(mix).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(images, 3, 16, 24))
+    assert not probe.maps
+    assert "other images of the batch" in probe.refused["attention"]
+
+
+def drawn(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    some = torch.randperm(k.shape[1])[:9]
+    return F.scaled_dot_product_attention(q, k[:, some], v[:, some])
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_keys_that_are_drawn_are_those_of_the_owners_call(at_once: bool) -> None:
+    torch.manual_seed(0)
+    net = Net(drawn).eval()
+    torch.manual_seed(7)
+    with nv.attach(net, at_once=at_once) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    torch.manual_seed(7)
+    torch.randn(2, 3, 16, 24)
+    some = torch.randperm(24)[:9]
+    looked_at = probe.maps["attention"].dense().amax((0, 1)) > 0
+    assert looked_at.nonzero()[:, 0].tolist() == some.sort().values.tolist()
+
+
+class Dropped(nn.Module):
+    """Numbers are drawn before the keys are chosen; run again in eval mode, they are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.3)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return drawn(self.drop(q), k, v)
+
+
+def test_keys_that_are_drawn_behind_a_dropout_are_refused() -> None:
+    torch.manual_seed(0)
+    net = Net(Dropped()).train()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert not probe.maps
+    assert "draws random numbers" in probe.refused["attention"]
+
+
+def test_keys_that_another_generator_draws_are_refused() -> None:
+    import numpy as np
+
+    def mix(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        some = torch.from_numpy(np.random.permutation(24)[:9])
+        return F.scaled_dot_product_attention(q, k[:, some], v[:, some])
+
+    torch.manual_seed(0)
+    net = Net(mix).eval()
+    with nv.attach(net, at_once=True) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert not probe.maps
+    assert "draws random numbers" in probe.refused["attention"]
+
+
+@pytest.mark.parametrize("at", [1, 7, 12, 23])
+def test_a_token_between_the_cells_is_no_cell(at: int) -> None:
+    torch.manual_seed(0)
+
+    def order(cells: Tensor, special: Tensor) -> Tensor:
+        return torch.cat([cells[:, :at], special, cells[:, at:]], 1)
+
+    net = Net(F.scaled_dot_product_attention, order).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert not probe.maps
+    assert "lie on no grid" in probe.refused["attention"]
+
+
+class Beside(nn.Module):
+    """Keys besides those of the cells: zeros, learnt ones, or words that the network is given."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.stem, self.qkv, self.kind = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 24), kind
+        self.learnt = nn.Parameter(torch.randn(1, 3, 8))
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        cells = self.stem(x).flatten(2).mT
+        more = {"padding": 0 * words, "learnt": self.learnt.expand(len(x), -1, -1), "words": words}
+        q, _, _ = self.qkv(cells).chunk(3, -1)
+        _, k, v = self.qkv(torch.cat([more[self.kind], cells], 1)).chunk(3, -1)
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("padding", "padding", "padding outside"),
+        ("learnt", "token", "token 1, token 2, token 3"),
+        ("words", "token", "token 1, token 2, token 3"),
+    ],
+)
+def test_keys_that_are_no_cells_are_named_by_what_they_are(kind: str, name: str, said: str) -> None:
+    torch.manual_seed(0)
+    net = Beside(kind).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24), torch.randn(2, 3, 8))
+    found = probe.maps[""]
+    assert found.query_grid == found.key_grid == (1, 4, 6)
+    assert found.key_aside.names == tuple(f"{name} {i}" for i in (1, 2, 3))
+    (note,) = found.notes
+    assert said in note
+    share = found.dense(off_grid=True)[..., 24:].sum(-1).mean()
+    assert f"{100 * float(share):.0f} %" in note
+
+
+class Stream(nn.Module):
+    """Two attentions of one residual stream; between them the tokens may change places."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.stem, self.between = nn.Conv2d(3, 8, 4, 4), between
+        self.one, self.two = (Block(F.scaled_dot_product_attention) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.two(self.between(self.one(self.stem(x).flatten(2).mT)))
+        return y
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda t: t.flip(1),
+        lambda t: t.roll(5, 1),
+        lambda t: t.unflatten(1, (4, 6)).transpose(1, 2).flatten(1, 2),
+        lambda t: t[:, torch.randperm(24, generator=torch.Generator().manual_seed(2))],
+    ],
+)
+def test_tokens_that_change_places_between_layers_are_found_where_they_went(
+    between: Callable[[Tensor], Tensor],
+) -> None:
+    torch.manual_seed(0)
+    net, pictures = Stream(between).eval(), torch.randn(2, 3, 16, 24)
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(pictures)
+        x = between(net.one(net.stem(pictures).flatten(2).mT))
+        q, k, _ = net.two.qkv(x).chunk(3, -1)
+    assert probe.maps["one"].query_grid == probe.maps["two"].query_grid == (1, 4, 6)
+    weights = (q @ k.mT * 8**-0.5).softmax(-1)
+    # Token i of the second is the cell order[i].
+    order = between(torch.arange(24.0)[None, :, None].expand(1, -1, 8))[0, :, 0].long()
+    expected = torch.empty_like(weights)
+    expected[:, order[:, None], order[None]] = weights
+    torch.testing.assert_close(probe.maps["two"].dense(), expected)
+
+
+def test_tokens_that_stay_are_where_they_were() -> None:
+    torch.manual_seed(0)
+    net = Stream(lambda t: t * 3 + 1).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 16, 24))
+    assert probe.maps["one"].query_grid == probe.maps["two"].query_grid == (1, 4, 6)
