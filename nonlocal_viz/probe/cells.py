@@ -35,18 +35,22 @@ def follow_picture(
     exact = 0
     cells = telling(positions)
     first = len(positions.before)
-    for cell in cells:
+    behind = first + positions.cells
+
+    def moved_by(cell: int) -> Tensor:
         change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
-        moved = far(again.input(change, path, shape=shape, nth=nth) - still, axes)[0]
-        found = int(moved[first : first + positions.cells].argmax())
-        at = float(moved[first + found])
+        return far(again.input(change, path, shape=shape, nth=nth) - still, axes)[0]
+
+    for cell in cells:
+        found = int(moved_by(cell)[first:behind].argmax())
         if apart(found, cell, positions.grid) > near:
             return False
-        # A token between the cells would make the first of them a special one.
-        if cell in (0, positions.cells - 1) and float(moved.max()) > at:
-            return False
         exact += found == cell
-    return 2 * exact >= len(cells)
+    if 2 * exact < len(cells):
+        return False
+    # A special token between the cells would make the first or the last of them a special one.
+    ends = (0, positions.cells - 1) if len(positions.aside) else ()
+    return all(first <= int(moved_by(cell).argmax()) < behind for cell in ends)
 
 
 def follow_map(again: Again, path: str, axes: Axes, of_map: Axes, positions: Positions) -> bool:
@@ -82,9 +86,7 @@ def telling(positions: Positions) -> list[int]:
         return t * height * width + column * height + row
 
     drawn.sort(key=lambda cell: apart(cell, exchanged(cell), grid) < 2)
-    # Between the first and the last there may be a token that is no cell.
-    ends = list(dict.fromkeys([0, positions.cells - 1]))
-    return [*ends, *(cell for cell in drawn if cell not in ends)][:_CELLS]
+    return drawn[:_CELLS]
 
 
 def apart(one: int, other: int, grid: tuple[int, int, int]) -> int:

@@ -119,6 +119,8 @@ class Grids:
         if known is None and axes.positions == (1,):
             # What an attention gave out has a token for each of its queries.
             known = self.asked.get(count)
+            if known is not None and own:
+                self.learn(Stream(self.outer(calls), axes, known))
         known = known or self._unseen(axes, count, calls, images, notes)
         if known.assumed:
             notes.append(known.assumed)

@@ -109,7 +109,9 @@ def placed(
     known: list[Positions | None] = []
     for x in found.given:
         try:
-            known.append(positions_of(x, _AXES))
+            positions = positions_of(x, _AXES)
+            # Which of two inputs is a grid is not to be assumed.
+            known.append(None if positions.assumed else positions)
         except UnprovenError:
             known.append(None)
     if (known[0] is None) == (known[1] is None):
