@@ -79,8 +79,8 @@ class Again:
         self._twin = twin_of(call.module)
         # Not in one line: some people's ``train`` returns nothing.
         self._twin.eval()
-        weights = {storage_of(p) for p in self._twin.parameters()}
-        self._given = Arguments(call.args, call.kwargs, weights)
+        self._weights = {storage_of(p) for p in self._twin.parameters()}
+        self._given = Arguments(call.args, call.kwargs, self._weights)
         self._given.settle(self._as_it_was)
 
     def _as_it_was(self, *args: Any, **kwargs: Any) -> Any:
@@ -171,14 +171,13 @@ class Again:
         if replay is None or (replay.place, replay.wanted) != (place, wanted):
             replay = self._replay = Replay(self._twin, place, wanted, replay)
         played = replay if self._replays and not replay.useless else nullcontext()
-        handle = _changing(
-            self._twin, place, change, None if played is not replay else replay.reached
-        )
+        told = None if played is not replay else replay.reached
+        undo = _changing(self._twin, place, change, told, self._weights)
         try:
             with played:
                 self._run(lambda x: x)
         finally:
-            handle.remove()
+            undo()
 
     def _run(self, change: Callable[[Tensor], Tensor]) -> None:
         self._runs += 1
@@ -221,9 +220,15 @@ def _changing(
     place: Place,
     change: Callable[[Tensor], Tensor],
     reached: Callable[[Tensor], None] | None,
-) -> Any:
-    """Changes what passes at a place, of which ``reached`` is told before; the hook's handle."""
+    weights: Collection[int],
+) -> Callable[[], None]:
+    """Changes what passes at a place, of which ``reached`` is told before; what undoes that.
+
+    What a module is given is written into, where it can be: a residual that goes past it holds the same
+    tensor. It is put back afterwards, since somebody else may keep it.
+    """
     passed: list[bool] = []
+    written: list[tuple[Tensor, Tensor]] = []
 
     def changed(tensor: Tensor) -> Tensor:
         passed.append(True)
@@ -241,15 +246,36 @@ def _changing(
         if passed or first is None or tuple(first[1].shape) != place.shape:
             return None
         new, same = changed(first[1]), first[1]
+        if _may_be_written(same) and storage_of(same) not in weights:
+            written.append((same, same.detach().clone()))
+            same.data.copy_(new)
+            return None
         return (
             tuple(exchanged(a, same, new) for a in args),
             {k: exchanged(v, same, new) for k, v in kwargs.items()},
         )
 
     module = twin.get_submodule(place.path)
-    if place.given:
-        return module.register_forward_pre_hook(given, with_kwargs=True)
-    return module.register_forward_hook(given_out)
+    handle = (
+        module.register_forward_pre_hook(given, with_kwargs=True)
+        if place.given
+        else module.register_forward_hook(given_out)
+    )
+
+    def undo() -> None:
+        handle.remove()
+        for tensor, before in written:
+            tensor.data.copy_(before)
+
+    return undo
+
+
+def _may_be_written(tensor: Tensor) -> bool:
+    """Whether numbers of a tensor can be exchanged one by one: none stands for several."""
+    alone = all(
+        side == 1 or step != 0 for side, step in zip(tensor.shape, tensor.stride(), strict=True)
+    )
+    return alone and not tensor.is_inference() and tensor.layout is torch.strided
 
 
 def lowered(call: Call, tensor: Tensor) -> AbstractContextManager[object]:
