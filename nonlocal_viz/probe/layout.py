@@ -93,14 +93,16 @@ class Slots:
     summaries: int = 0
 
     @property
+    def query_positions(self) -> int:
+        """How many tokens of one image are numbered among the queries."""
+        return self.positions if self.query_side is None else len(self.query_side.names)
+
+    @property
     def of_one_image(self) -> bool:
         """Whether every group is of one image: its queries look at the same keys, and a map of an image has
         no place for those of another."""
-        sides = (
-            self.positions if side is None else len(side.names)
-            for side in (self.query_side, self.key_side)
-        )
-        query, key = map(image_of, (self.query, self.key), sides)
+        keys = self.positions if self.key_side is None else len(self.key_side.names)
+        query, key = image_of(self.query, self.query_positions), image_of(self.key, keys)
         other = (query >= 0) & (key >= 0) & (query != key)
         return not bool(((query == MIXED) | (key == MIXED) | other).any())
 

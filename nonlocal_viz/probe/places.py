@@ -122,7 +122,7 @@ def _queries(slots: Slots) -> tuple[Tensor, Tensor, Tensor]:
     order = torch.argsort(flat[placed], stable=True)
     codes, at = flat[placed][order], numbers[placed][order]
     unique, counts = codes.unique(return_counts=True)
-    each_image = torch.bincount(unique // slots.positions, minlength=slots.images)
+    each_image = torch.bincount(unique // slots.query_positions, minlength=slots.images)
     if each_image.min() != each_image.max():
         raise UnprovenError(NESTED)
     if counts.min() != counts.max():
@@ -143,7 +143,7 @@ def _side(slots: Slots, slot: Tensor, positions: Positions) -> tuple[GridShape, 
     if slot.shape[2] == len(positions.names):
         return positions.grid, positions.aside
     n = slots.query.shape[1]
-    asking = slots.query.reshape(-1)[slot[0, 0]] % slots.positions
+    asking = slots.query.reshape(-1)[slot[0, 0]] % slots.query_positions
     names = positions.before + ("",) * positions.cells + positions.after
     special = tuple(names[int(p)] for p in asking)
     first = len(positions.before)

@@ -79,10 +79,15 @@ class Reader:
                 "None of its keys lies on a cell of what its module is given: they are made of other "
                 "tokens."
             )
-        if found.query_grid != (0, 0, 0) and _in_order(found):
-            aside = found.query_aside
+        order = _order(found)
+        if found.query_grid != (0, 0, 0) and order is not None:
+            aside, plain = found.query_aside, torch.arange(len(order))
             asked = Positions(
-                found.query_grid, aside.before, aside.after, assumed=positions.assumed
+                found.query_grid,
+                aside.before,
+                aside.after,
+                None if torch.equal(order, plain) else order,
+                positions.assumed,
             )
             self._grids.asked.setdefault(len(asked.names), asked)
         notes += [*capture.notes, *_beside(found)]
@@ -156,11 +161,13 @@ class Reader:
         return found, tuple(notes)
 
 
-def _in_order(found: Recorded) -> bool:
-    """Whether the queries of a map stand in raster order in one group of every head."""
-    n = found.capture.query.shape[1]
-    tokens = found.slot.shape[2]
-    return n == tokens and bool((found.slot % n == torch.arange(tokens)).all())
+def _order(found: Recorded) -> Tensor | None:
+    """(tokens,) the number in the map of each query of a group, where every head has them in one order."""
+    n, tokens = found.capture.query.shape[1], found.slot.shape[2]
+    places = found.slot % n
+    if n != tokens or not bool((places == places[0, 0]).all()):
+        return None
+    return places[0, 0].argsort()
 
 
 def _beside(found: Recorded) -> Iterator[str]:

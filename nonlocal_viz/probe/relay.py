@@ -209,7 +209,9 @@ def units(known: Positions, coarse: Positions) -> Tensor:
     t, h, w = (p * to // of for p, to, of in zip(places, coarse.grid, known.grid, strict=True))
     front, cells = len(coarse.before), coarse.cells
     names = torch.full((len(known.names),), -1)
-    names[: len(known.before)][:front] = torch.arange(front)
+    # Special tokens that are put in front on the way are none of the known ones.
+    shared = min(front, len(known.before))
+    names[:shared] = torch.arange(shared)
     first = len(known.before)
     names[first : first + known.cells] = (t * coarse.grid[1] + h) * coarse.grid[2] + w + front
     if coarse.after:

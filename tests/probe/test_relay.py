@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nonlocal_viz as nv
-from nonlocal_viz.probe.positions import each_once
+from nonlocal_viz.probe.positions import Positions, each_once
+from nonlocal_viz.probe.relay import units
 
 WIDTH = 16
 
@@ -249,3 +250,10 @@ def test_prompts_are_no_row_of_cells() -> None:
 def test_a_group_of_a_map_has_each_token_once() -> None:
     assert each_once(torch.tensor([[3, 1, 2], [3, -1, -1]]))
     assert not each_once(torch.tensor([[3, 1, 2], [1, 0, 1]]))
+
+
+def test_units_behind_tokens_that_were_put_in_front_on_the_way() -> None:
+    cells = [2, 2, 3, 3, 2, 2, 3, 3]
+    coarse = Positions((1, 1, 2), ("class", "register 1"))
+    assert units(Positions((1, 2, 4)), coarse).tolist() == cells
+    assert units(Positions((1, 2, 4), ("class",)), coarse).tolist() == [0, *cells]
