@@ -15,6 +15,8 @@ from nonlocal_viz.probe.positions import Positions
 
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.
 _CELLS, _LARGE = 6, 5
+#: How many times as far the token of another cell moves, where that is clear.
+_CLEARLY = 3.0
 
 
 def follow_picture(
@@ -51,6 +53,31 @@ def follow_picture(
     # A special token between the cells would make the first or the last of them a special one.
     ends = (0, positions.cells - 1) if len(positions.aside) else ()
     return all(first <= int(moved_by(cell).argmax()) < behind for cell in ends)
+
+
+def elsewhere(
+    again: Again,
+    given: tuple[str, tuple[int, ...]],
+    axes: Axes,
+    positions: Positions,
+    lattice: Lattice | None,
+) -> bool:
+    """Whether several cells of the picture clearly move tokens of cells that lie elsewhere: the picture is
+    turned, or put together anew, before it becomes tokens. Where all tokens move alike nothing is said."""
+    path, shape = given
+    still = again.input(lambda x: x, path, shape=shape)
+    first = len(positions.before)
+    other = 0
+    for cell in telling(positions):
+        change = partial(_at_cell, grid=positions.grid, cell=cell, lattice=lattice)
+        moved = far(again.input(change, path, shape=shape) - still, axes)[0].cpu()
+        if positions.order is not None:
+            moved = torch.zeros_like(moved).scatter(0, positions.order, moved)
+        moved = moved[first : first + positions.cells]
+        found = int(moved.argmax())
+        clear = float(moved[found]) > _CLEARLY * float(moved[cell])
+        other += clear and apart(found, cell, positions.grid) > 1
+    return 2 * other > len(telling(positions))
 
 
 def follow_map(again: Again, path: str, axes: Axes, of_map: Axes, positions: Positions) -> bool:

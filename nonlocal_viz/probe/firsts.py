@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
-from nonlocal_viz.probe.cells import follow_picture, three
+from nonlocal_viz.probe.cells import elsewhere, follow_picture, three
 from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import cubes, special_fits, square_patches, with_many_behind
 from nonlocal_viz.probe.positions import Positions, special_names
@@ -98,6 +98,15 @@ class Firsts:
         # Lattices count in pixels of the whole network's picture.
         lattice = None if root.path else self._watch.lattices[positions.grid[1:]]
         return follow_picture(self._again_of(root), given, axes, positions, lattice, nth)
+
+    def elsewhere(self, positions: Positions, call: Call, root: Call, axes: Axes) -> bool:
+        """Whether the picture clearly moves tokens that a call is given at other cells than theirs."""
+        picture = first_tensor(root.args, root.kwargs)
+        if picture is None or picture[1].ndim != 4 or root.path:
+            return False
+        given = call.path, shape_of(call)
+        lattice = self._watch.lattices[positions.grid[1:]]
+        return elsewhere(self._again_of(root), given, axes, positions, lattice)
 
     def given_to(self, count: int, axes: Axes, images: int, root: Call) -> list[Call]:
         """The calls of modules within ``root`` that are given so many tokens, the earliest first."""

@@ -34,6 +34,10 @@ _NO_RASTER = (
     "Its {} positions are windows, or in another order than the picture's, and the network does not show "
     "in which."
 )
+_TURNED = (
+    "Its {} tokens move where other parts of the picture are changed than theirs: it is turned, or put "
+    "together anew, before it becomes tokens."
+)
 
 
 class Grids:
@@ -316,9 +320,12 @@ class Grids:
             if call is not None and axes.positions != (2,):
                 again, path = self._again_of(root), as_part(call, root).path
                 before = pictures(self._watch, call, images, root)
-                self._orders[key] = order.found(
+                found = order.found(
                     again, before, (path, shape_of(call)), axes, images, count, SPECIAL
                 )
+                if found is not None and self._firsts.elsewhere(found, call, root, axes):
+                    raise UnprovenError(_TURNED.format(count))
+                self._orders[key] = found
         return self._orders[key]
 
     def _follows(

@@ -218,3 +218,37 @@ def test_tokens_that_stay_are_where_they_were() -> None:
     with nv.attach(net) as probe:
         net(torch.randn(2, 3, 16, 24))
     assert probe.maps["one"].query_grid == probe.maps["two"].query_grid == (1, 4, 6)
+
+
+class Turning(nn.Module):
+    """A picture that is changed before it becomes cells."""
+
+    def __init__(self, turn: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.net, self.turn = Net(F.scaled_dot_product_attention), turn
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.net(self.turn(x))
+        return y
+
+
+@pytest.mark.parametrize(
+    "turn", [lambda x: x.rot90(1, (2, 3)), lambda x: x.flip(3), lambda x: x.roll((8, 8), (2, 3))]
+)
+def test_a_picture_that_is_turned_on_the_way_is_said_to_be(
+    turn: Callable[[Tensor], Tensor],
+) -> None:
+    torch.manual_seed(0)
+    net = Turning(turn).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 24, 24))
+    assert not probe.maps
+    assert "turned, or put together anew" in probe.refused["net.attention"]
+
+
+def test_a_picture_that_only_gets_other_colours_is_where_it_was() -> None:
+    torch.manual_seed(0)
+    net = Turning(lambda x: 1 - x.flip(1)).eval()
+    with nv.attach(net) as probe:
+        net(torch.randn(2, 3, 24, 24))
+    assert probe.maps["net.attention"].query_grid == (1, 6, 6)
