@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
-from nonlocal_viz.probe.layout import Axes, Placing, Slots, agrees
+from nonlocal_viz.probe.axes import Axes
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts, agrees
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.positions import Positions, each_once, heads_of
 from nonlocal_viz.probe.relay import units
+from nonlocal_viz.probe.slots import Slots
 from nonlocal_viz.probe.windows import tables
 
 #: Halves that layouts are told by; more where there are few blocks.

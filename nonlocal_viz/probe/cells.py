@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nonlocal_viz.core.fitting import Lattice
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.layout import Axes
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.positions import Positions
 
 #: Cells at which the picture is changed, and sides of a grid on which a neighbour may move farther.

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import follow_picture
 from nonlocal_viz.probe.grids import Grids, is_picture
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.relay import same_cells

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import far
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.order import Convolved
 from nonlocal_viz.probe.records import UnprovenError
 from nonlocal_viz.probe.replay import Place

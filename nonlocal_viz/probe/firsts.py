@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import elsewhere, follow_picture, three
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import cubes, special_fits, square_patches, with_many_behind
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.proving import held_to

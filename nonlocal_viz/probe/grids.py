@@ -13,11 +13,11 @@ from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
+from nonlocal_viz.probe.axes import Axes, readings
 from nonlocal_viz.probe.cells import follow_map, three
 from nonlocal_viz.probe.dropped import refuse_some
 from nonlocal_viz.probe.firsts import Firsts
 from nonlocal_viz.probe.inner import pictures
-from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.patches import SPECIAL, in_parts
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters

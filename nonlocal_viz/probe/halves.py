@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
-from nonlocal_viz.probe.layout import Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.slots import Slots
 
 #: Cuts through one axis that are tried, and the keys that are made of cells on both sides of one.
 _CUTS, _ACROSS = 8, 2

@@ -1,5 +1,7 @@
 """Layouts that were found in a network, to be tried first where others of a kind are."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,3 +26,11 @@ class Layouts:
         found = self._found.setdefault((groups, slots, positions), [])
         if not bool((table == MIXED).any()) and not any(torch.equal(table, t) for t in found):
             found.append(table)
+
+
+def agrees(table: Tensor, told: Sequence[tuple[Tensor, Tensor]]) -> bool:
+    """Whether each slot moves where its place in a table was changed, padding never."""
+    return all(
+        torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)
+        for mask, bits in told
+    )

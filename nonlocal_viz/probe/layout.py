@@ -5,8 +5,7 @@ the positions whose number has a bit set has that bit in its own). Never guessed
 nothing is no position (padding, learnt queries), one that moves with everything mixes them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -15,10 +14,11 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
-from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
-from nonlocal_viz.probe.positions import Positions
+from nonlocal_viz.probe.axes import Axes
+from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts, agrees
 from nonlocal_viz.probe.proving import held_to
 from nonlocal_viz.probe.records import Capture, UnprovenError
+from nonlocal_viz.probe.slots import Slots, image_of
 from nonlocal_viz.probe.together import Joined, parted
 from nonlocal_viz.probe.windows import tables
 
@@ -26,85 +26,11 @@ from nonlocal_viz.probe.windows import tables
 _CLEARLY = 2.5
 #: Where fewer slots than this share cannot be told, it may be chance.
 _FEW = 0.2
-#: Of the input's own spread: small, so that a normalisation over all positions hardly feels it.
-_NOISE = 0.05
 #: Of the farthest move: what rounding does to slots that do not move.
 _STILL = 1e-4
 #: How often half of the positions, drawn at random, are changed to tell a known layout by; more often where
 #: there are few positions, and wrong layouts could agree by chance.
 _MASKS, _MASKS_OF_FEW, _POSITIONS = 3, 10, 100
-
-
-@dataclass(frozen=True)
-class Axes:
-    """How a module's input is read: which axis counts images, which positions, which features."""
-
-    batch: int
-    positions: tuple[int, ...]
-
-    def count(self, x: Tensor) -> tuple[int, int]:
-        """(images, positions of one)."""
-        positions = 1
-        for axis in self.positions:
-            positions *= x.shape[axis]
-        return x.shape[self.batch], positions
-
-    def shifted(self, x: Tensor, where: Tensor, seed: int = 5, alike: bool = False) -> Tensor:
-        """x with noise at the positions (images, positions) where ``where`` holds; ``alike``: the same at
-        all of them, which no mean of positions takes away."""
-        axes = (self.batch, *self.positions)
-        mask = where.view([x.shape[a] for a in axes])
-        shape = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
-        order = sorted(range(len(axes)), key=lambda i: axes[i])
-        mask = mask.permute(order).reshape(shape)
-        sides = [1 if alike and a in self.positions else s for a, s in enumerate(x.shape)]
-        noise = torch.randn(sides, generator=torch.Generator().manual_seed(seed)).to(x)
-        size = _NOISE * x.float().std().clamp_min(1e-3).to(x.dtype)
-        return torch.where(mask.to(x.device), x + noise * size, x)
-
-
-def readings(x: Tensor, batch: int) -> Iterator[Axes]:
-    """Every way of reading x that has ``batch`` images, the usual ones first."""
-    ways = {
-        3: (Axes(0, (1,)), Axes(0, (2,)), Axes(1, (0,))),
-        4: (Axes(0, (2, 3)), Axes(0, (1, 2))),
-        5: (Axes(0, (2, 3, 4)), Axes(0, (1, 2, 3))),
-        6: (Axes(0, (1, 2, 3, 4)),),
-    }
-    yield from (way for way in ways.get(x.ndim, ()) if x.shape[way.batch] == batch)
-
-
-@dataclass(frozen=True)
-class Slots:
-    """The position of every slot: query (L, n), key (L, m), numbers image * positions + position.
-
-    Where a slot mixes positions, ``query_side`` and ``key_side`` are the coarser tokens that are numbered.
-    ``summaries``: how many numbers in front of an image's positions are tokens made of all of these.
-    """
-
-    axes: Axes
-    query: Tensor
-    key: Tensor
-    images: int
-    positions: int
-    key_positions: int
-    query_side: Positions | None = None
-    key_side: Positions | None = None
-    summaries: int = 0
-
-    @property
-    def query_positions(self) -> int:
-        """How many tokens of one image are numbered among the queries."""
-        return self.positions if self.query_side is None else len(self.query_side.names)
-
-    @property
-    def of_one_image(self) -> bool:
-        """Whether every group is of one image: its queries look at the same keys, and a map of an image has
-        no place for those of another."""
-        keys = self.positions if self.key_side is None else len(self.key_side.names)
-        query, key = image_of(self.query, self.query_positions), image_of(self.key, keys)
-        other = (query >= 0) & (key >= 0) & (query != key)
-        return not bool(((query == MIXED) | (key == MIXED) | other).any())
 
 
 class Placing:
@@ -305,22 +231,6 @@ class Placing:
         parts = like.parts if isinstance(like, Joined) else [like]
         found: list[Capture] = [*parted(seen, parts)]
         return [capture for capture in found if capture.groups == like.groups]
-
-
-def agrees(table: Tensor, told: Sequence[tuple[Tensor, Tensor]]) -> bool:
-    """Whether each slot moves where its place in a table was changed, padding never."""
-    return all(
-        torch.equal(torch.where(table >= 0, mask[table.clamp_min(0)].long(), NOWHERE), bits)
-        for mask, bits in told
-    )
-
-
-def image_of(code: Tensor, positions: int) -> Tensor:
-    """(L,) the image that the slots of each group are of; NOWHERE of none, MIXED of several."""
-    image = torch.where(code >= 0, code // positions, NOWHERE)
-    most = image.max(1).values
-    least = torch.where(image >= 0, image, most[:, None]).min(1).values
-    return torch.where(least == most, most, MIXED)
 
 
 def _followed(on: Tensor, off: Tensor) -> Tensor:

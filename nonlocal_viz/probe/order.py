@@ -15,8 +15,8 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.again import Again
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import apart, far
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.replay import Place

@@ -12,16 +12,18 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again, AgainInside, Allowance
 from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
+from nonlocal_viz.probe.axes import Axes, readings
 from nonlocal_viz.probe.blocks import in_blocks
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.inner import outputs
 from nonlocal_viz.probe.known import MIXED, NOWHERE, Layouts
-from nonlocal_viz.probe.layout import Axes, Placing, Slots, readings
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.nested import given_tokens, is_split, may_be_heads, own_call, up_to
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
 from nonlocal_viz.probe.refusals import ACROSS_IMAGES, LINEAR, OVER_CHANNELS, over_channels
 from nonlocal_viz.probe.replay import Place
+from nonlocal_viz.probe.slots import Slots
 from nonlocal_viz.probe.stream import Stream, outermost, table
 from nonlocal_viz.probe.strength import placed
 from nonlocal_viz.probe.summaries import summed_up

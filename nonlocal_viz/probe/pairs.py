@@ -12,10 +12,12 @@ from torch import Tensor
 
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import tensors
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.known import MIXED, NOWHERE
-from nonlocal_viz.probe.layout import Axes, Placing, Slots, image_of
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.slots import Slots, image_of
 
 _AXES = Axes(0, (1,))
 

@@ -8,12 +8,13 @@ from torch import Tensor
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.probe.extra import picked, spread_evenly
 from nonlocal_viz.probe.known import MIXED, NOWHERE
-from nonlocal_viz.probe.layout import Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.pooled import mixed_keys
 from nonlocal_viz.probe.positions import Positions, outside_names
 from nonlocal_viz.probe.recorded import Recorded
 from nonlocal_viz.probe.records import Capture, UnprovenError
 from nonlocal_viz.probe.refusals import NESTED
+from nonlocal_viz.probe.slots import Slots
 
 _LEARNT = "Its queries do not follow what the module is given: they are learnt, or made of something else."
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape, OffGrid
 from nonlocal_viz.probe.halves import in_order
-from nonlocal_viz.probe.layout import Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Capture, UnprovenError
+from nonlocal_viz.probe.slots import Slots
 
 #: Keys that are looked at, and which share of the farthest moves is as far.
 _KEYS, _AS_FAR = 4, 0.97

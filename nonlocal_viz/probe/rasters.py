@@ -14,8 +14,8 @@ from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
+from nonlocal_viz.probe.axes import Axes, readings
 from nonlocal_viz.probe.cells import follow_map, follow_picture, three
-from nonlocal_viz.probe.layout import Axes, readings
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.stream import Stream

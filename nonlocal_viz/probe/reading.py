@@ -13,10 +13,10 @@ from torch import Tensor
 from nonlocal_viz.limits import LIMITS
 from nonlocal_viz.probe.again import Again, Allowance
 from nonlocal_viz.probe.arguments import tensors
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.contexts import Contexts
 from nonlocal_viz.probe.grids import Grids
 from nonlocal_viz.probe.known import NOWHERE
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.nested import own_call, up_to
 from nonlocal_viz.probe.origins import Origins
 from nonlocal_viz.probe.pairs import Pair, pair, placed

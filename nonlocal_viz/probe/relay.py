@@ -16,8 +16,8 @@ from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of, tensors
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import far
-from nonlocal_viz.probe.layout import Axes
 from nonlocal_viz.probe.patches import special_fits
 from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.records import Call

@@ -16,10 +16,12 @@ from torch import Tensor
 from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.cells import far, three
-from nonlocal_viz.probe.layout import Axes, Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call, UnprovenError
+from nonlocal_viz.probe.slots import Slots
 
 #: How many cells a side the blocks have that tokens are merged by, one after the other.
 _MERGED = (2, 3, 4)

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.probe.arguments import shape_of
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.known import NOWHERE
-from nonlocal_viz.probe.layout import Axes, Slots
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.slots import Slots
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from nonlocal_viz.core.tokens import GridShape
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.known import NOWHERE
-from nonlocal_viz.probe.layout import Axes, Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.pooled import coarser
 from nonlocal_viz.probe.positions import Positions, each_once, heads_of
+from nonlocal_viz.probe.slots import Slots
 from nonlocal_viz.probe.windows import tables
 
 #: Cells whose change is looked at, how many of them must be found, how near, in cells of the slots' grid.

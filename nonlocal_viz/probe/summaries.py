@@ -7,10 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from nonlocal_viz.probe.axes import Axes
 from nonlocal_viz.probe.known import MIXED
-from nonlocal_viz.probe.layout import Axes, Placing, Slots
+from nonlocal_viz.probe.layout import Placing
 from nonlocal_viz.probe.patches import SPECIAL
 from nonlocal_viz.probe.positions import Positions, each_once
+from nonlocal_viz.probe.slots import Slots
 
 #: Single positions with which a summary has to move, how far of what moves farthest.
 _SINGLE, _FAR = 4, 1e-3
