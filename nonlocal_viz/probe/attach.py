@@ -22,21 +22,22 @@ from nonlocal_viz.core.source import About, Encoded
 from nonlocal_viz.errors import ProbeError
 from nonlocal_viz.probe.cells import three
 from nonlocal_viz.probe.families import family_of
+from nonlocal_viz.probe.gathered import side_by_side, with_softmax
 from nonlocal_viz.probe.glance import Glance, plain
-from nonlocal_viz.probe.names import ByPath, second_name
+from nonlocal_viz.probe.names import ByPath, second_names
 from nonlocal_viz.probe.nested import own_call
 from nonlocal_viz.probe.prepared import Calling, prepare_of
 from nonlocal_viz.probe.reading import Reader
-from nonlocal_viz.probe.records import Call, Capture, UnprovenError
+from nonlocal_viz.probe.records import UnprovenError
 from nonlocal_viz.probe.shown import (
     ITSELF,
     depth_of,
     grouped,
     logits_of,
+    not_taken,
     over_picture,
     reads_clips,
 )
-from nonlocal_viz.probe.together import alike, joined
 from nonlocal_viz.probe.watch import Watch
 
 _NONE_FOUND = (
@@ -221,20 +222,7 @@ class Probe:
         try:
             return self._call(self.model, x)
         except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
-            first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
-            what, size = "a picture", f"{x.shape[-1]} x {x.shape[-2]} pixels"
-            if x.ndim == 5:
-                what = f"a clip of {x.shape[2]} frames"
-            elif self._clips:
-                raise ProbeError(
-                    f"This network reads clips, and took no picture of {size} ({first}); open a clip."
-                ) from error
-            raise ProbeError(
-                f"The network does not take {what} of {size} "
-                f"({type(error).__name__}: {first}); prepare=nv.Prepare(size=(H, W)) says which it reads, "
-                f"{'frames=N how many frames, ' if x.ndim == 5 else ''}"
-                "or --size HxW on the command line, and call=lambda model, x: ... how it is called."
-            ) from error
+            raise ProbeError(not_taken(error, x, self._clips)) from error
 
     def _read_families(self, watch: Watch, reader: Reader) -> set[str]:
         """Maps of modules whose family is known; their paths."""
@@ -249,11 +237,11 @@ class Probe:
         reader = Reader(watch, self.grid)
         known = self._read_families(watch, reader)
         numbers: Counter[tuple[int, str]] = Counter()
-        seen = [(c, calls) for c, calls in _with_softmax(watch.found) if c.path not in known]
-        seen = _side_by_side(seen, watch.together)
+        seen = [(c, calls) for c, calls in with_softmax(watch.found) if c.path not in known]
+        seen = side_by_side(seen, watch.together)
         own = [calls[own_call(capture, calls)] for capture, calls in seen]
         times = Counter(map(id, own))
-        self._name(seen)
+        self._names.update(second_names(seen))
         for (capture, calls), call in zip(seen, own, strict=True):
             if times[id(call)] > 1:
                 self.maps.pop(capture.path, None)
@@ -265,15 +253,6 @@ class Probe:
             root = id(calls[0]), capture.path
             self._keep(capture.path, partial(reader.read, capture, calls, numbers[root]))
             numbers[root] += 1
-
-    def _name(self, seen: list[tuple[Capture, tuple[Call, ...]]]) -> None:
-        """Second names, of parents that have one map alone."""
-        named: dict[str, set[str]] = {}
-        for capture, calls in seen:
-            name = second_name(calls[: own_call(capture, calls) + 1], capture)
-            if name is not None:
-                named.setdefault(name, set()).add(capture.path)
-        self._names.update((n, paths.pop()) for n, paths in named.items() if len(paths) == 1)
 
     def _keep(self, path: str, read: Callable[[], Affinity], family: bool = False) -> None:
         try:
@@ -350,36 +329,6 @@ def attach(
 
 def _called(model: nn.Module, x: Tensor) -> Any:
     return model(x)
-
-
-def _with_softmax(
-    found: list[tuple[Capture, tuple[Call, ...]]],
-) -> list[tuple[Capture, tuple[Call, ...]]]:
-    """Where a call has a softmax of a product, products without one are its projections."""
-    soft = {id(calls[own_call(c, calls)]) for c, calls in found if c.softmax}
-    return [
-        (c, calls) for c, calls in found if c.softmax or id(calls[own_call(c, calls)]) not in soft
-    ]
-
-
-def _side_by_side(
-    found: list[tuple[Capture, tuple[Call, ...]]], together: list[list[Capture]]
-) -> list[tuple[Capture, tuple[Call, ...]]]:
-    """Of captures that one call puts side by side, all as one where the first of them stood."""
-    owner = {id(c): calls[own_call(c, calls)] for c, calls in found}
-    part_of: dict[int, Capture] = {}
-    for captures in together:
-        whose = {id(owner.get(id(c))) for c in captures}
-        in_call = [c for c, _ in found if id(owner[id(c)]) in whose]
-        if len(whose) == 1 and {*map(id, in_call)} == {*map(id, captures)} and alike(in_call):
-            whole: Capture = joined(in_call)
-            part_of.update(dict.fromkeys(map(id, in_call), whole))
-    made: list[tuple[Capture, tuple[Call, ...]]] = []
-    for capture, calls in found:
-        whole = part_of.get(id(capture), capture)
-        if not made or made[-1][0] is not whole:
-            made.append((whole, calls))
-    return made
 
 
 def _refuse_whole(model: nn.Module) -> None:

@@ -66,7 +66,7 @@ class Contexts:
         self, positions: Positions, given: tuple[Call, int, Tensor, Axes], calls: Sequence[Call]
     ) -> bool:
         """Whether cells that a call is given were seen to be those of an earlier module."""
-        for stream in chain.from_iterable(self._grids.streams.values()):
+        for stream in chain.from_iterable(self._grids.streams.by_shape.values()):
             ancestor = common(stream.calls, calls)
             with suppress(UnprovenError):
                 again = None if ancestor is None else self._again_of(ancestor)

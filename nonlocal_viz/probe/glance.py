@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from nonlocal_viz.probe.again import hooks_of, torchs, twin_of
 from nonlocal_viz.probe.families import family_of
 from nonlocal_viz.probe.records import HEADED, UnprovenError, relative, tolerance
+from nonlocal_viz.probe.twins import hooks_of, torchs, twin_of
 from nonlocal_viz.probe.watch import Watch
 
 #: Children of a module that makes queries and keys of what it is given.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
@@ -23,13 +22,11 @@ from nonlocal_viz.probe.positions import Positions, special_names
 from nonlocal_viz.probe.rasters import Rasters
 from nonlocal_viz.probe.records import Call, UnprovenError
 from nonlocal_viz.probe.refusals import OBJECTS, TEXT, is_text
-from nonlocal_viz.probe.relay import keeps, pooled, reaches
 from nonlocal_viz.probe.sides import refuse_rows, told
-from nonlocal_viz.probe.stream import Stream, as_part, common, outermost
+from nonlocal_viz.probe.stream import Stream, as_part
+from nonlocal_viz.probe.streams import Streams
 from nonlocal_viz.probe.watch import Watch
 
-#: Earlier modules of which it is asked whether their tokens are those of a later one.
-_STREAMS = 2
 _NO_RASTER = (
     "Its {} positions are windows, or in another order than the picture's, and the network does not show "
     "in which."
@@ -45,7 +42,7 @@ class Grids:
 
     Attributes:
         rasters: of feature maps.
-        streams: {shape: where tokens of such inputs lie}.
+        streams: where tokens lie that modules inside of it were given.
         asked: {number of tokens: what those are that an attention gave out}.
     """
 
@@ -53,32 +50,12 @@ class Grids:
         self, watch: Watch, grid: tuple[int, int, int] | None, again_of: Callable[[Call], Again]
     ) -> None:
         self._watch, self._given, self._again_of = watch, grid, again_of
-        #: Calls in which an attention lies that was read.
-        self.left: set[int] = set()
-        self.rasters = Rasters(watch, again_of, self)
-        self.streams: dict[tuple[int, ...], list[Stream]] = {}
+        self.streams = Streams(again_of)
+        self.rasters = Rasters(watch, again_of, self.streams)
         self.asked: dict[int, Positions] = {}
-        #: The streams without tables, in the order in which they were found.
-        self._latest: list[Stream] = []
         self._positions: dict[tuple[int, Axes], Positions | None] = {}
         self._orders: dict[tuple[int, int, int, Axes], Positions | None] = {}
         self._firsts = Firsts(watch, again_of)
-
-    def outer(self, calls: Sequence[Call]) -> tuple[Call, ...]:
-        """The calls up to the outermost that is given what the last is, and left by no attention yet."""
-        return tuple(calls[: outermost(calls, self.left) + 1])
-
-    def learn(self, stream: Stream) -> None:
-        """Remember where tokens lie that a module inside of the network was given."""
-        if not stream.calls[-1].path:
-            return
-        if any(s.calls[-1] is stream.calls[-1] and s.axes == stream.axes for s in self._latest):
-            return
-        known = self.streams.setdefault(stream.shape, [])
-        known.append(stream)
-        del known[:-_STREAMS]
-        if stream.table is None:
-            self._latest.append(stream)
 
     def positions(
         self, x: Tensor, axes: Axes, count: int, calls: Sequence[Call], notes: list[str]
@@ -124,7 +101,7 @@ class Grids:
             # What an attention gave out has a token for each of its queries.
             known = self.asked.get(count)
             if known is not None and own:
-                self.learn(Stream(self.outer(calls), axes, known))
+                self.streams.learn(Stream(self.streams.outer(calls), axes, known))
         known = known or self._unseen(axes, count, calls, images, notes)
         if known.assumed:
             notes.append(known.assumed)
@@ -147,15 +124,15 @@ class Grids:
     ) -> Positions | None:
         """The grid of the tokens that the last of the calls is given."""
         # Of modules in each other that are given the same, the outermost is asked.
-        outer = self.outer(calls)
+        outer = self.streams.outer(calls)
         key = id(outer[-1]), axes
         if key not in self._positions:
             self._positions[key] = self._found(axes, count, outer, images)
         found = self._positions[key]
         if found is None:
             return None
-        self.learn(Stream(outer, axes, found))
-        if self.kept(Stream(outer, axes, found), calls, axes):
+        self.streams.learn(Stream(outer, axes, found))
+        if self.streams.kept(Stream(outer, axes, found), calls, axes):
             return found
         # It changes their order before that.
         key = id(calls[-1]), axes
@@ -170,26 +147,18 @@ class Grids:
         if len(calls) == 1:
             found = self._firsts.seen(count, root, axes, images)
             return found or self._ordered(root, axes, count, images)
-        found = self._as_known(calls, axes, count)
+        found = self.streams.known(calls, axes, count)
         if found is None:
             seen = self._firsts.seen(count, root, axes, images)
             found = self._as_first(seen, calls, axes, count, images)
         if found is None:
             found = self._of_feature_map(calls, axes, count, images)
         if found is None:
-            found = self.relayed(calls, axes)
+            found = self.streams.relayed(calls, axes)
         if found is None:
             ordered = self._ordered(root, axes, count, images)
             found = self._as_first(ordered, calls, axes, count, images)
         return found
-
-    def _as_known(self, calls: Sequence[Call], axes: Axes, count: int) -> Positions | None:
-        """What the tokens of an earlier module were, where these are the same ones."""
-        alike = [s for s in self._latest if len(s.positions.names) == count]
-        for stream in reversed(alike[-_STREAMS:]):
-            if self.kept(stream, calls, axes):
-                return stream.positions
-        return None
 
     def _as_first(
         self, found: Positions | None, calls: Sequence[Call], axes: Axes, count: int, images: int
@@ -201,55 +170,18 @@ class Grids:
         if found is None or first is None:
             return None
         stream = Stream((root, first), axes, found)
-        if first is calls[-1] or self.kept(stream, calls, axes):
+        if first is calls[-1] or self.streams.kept(stream, calls, axes):
             return found
         picture = first_tensor(root.args, root.kwargs)
         # Cells that a later module is given may not come by way of the first.
-        if picture is not None and found.order is None and not self._reaches(stream, calls, axes):
+        if (
+            picture is not None
+            and found.order is None
+            and not self.streams.reached(stream, calls, axes)
+        ):
             follow = self._firsts.follows(found, calls[-1], root, picture[1], axes, images)
             return found if follow else None
-        return self._of_stream(stream, calls, axes, None)
-
-    def _reaches(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool:
-        within = common(stream.calls, calls)
-        if within is None or within is calls[-1]:
-            return True
-        try:
-            return reaches(stream, calls, axes, self._again_of(within), within)
-        except UnprovenError:
-            return True
-
-    def relayed(
-        self, calls: Sequence[Call], axes: Axes, plain: GridShape | None = None
-    ) -> Positions | None:
-        """What tokens are that the last of the calls is given, by those of a module shortly before it;
-        ``plain``: if they are on this grid in raster order."""
-        for stream in reversed(self._latest[-_STREAMS:]):
-            found = self._of_stream(stream, calls, axes, plain)
-            if found is not None:
-                return found
-        return None
-
-    def _of_stream(
-        self, stream: Stream, calls: Sequence[Call], axes: Axes, plain: GridShape | None
-    ) -> Positions | None:
-        within = common(stream.calls, calls)
-        if within is None or within is calls[-1]:
-            return None
-        try:
-            return pooled(stream, calls, axes, self._again_of(within), within, plain)
-        except UnprovenError:
-            return None
-
-    def kept(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool:
-        """Whether the last of ``calls`` is given the tokens of a stream, each in its place."""
-        within = common(stream.calls, calls)
-        if within is None or within is calls[-1]:
-            return stream.calls[-1] is calls[-1]
-        try:
-            return keeps(stream, calls, axes, self._again_of(within), within)
-        except UnprovenError:
-            return False
+        return self.streams.relayed_by(stream, calls, axes)
 
     def _unseen(
         self, axes: Axes, count: int, calls: Sequence[Call], images: int, notes: list[str]

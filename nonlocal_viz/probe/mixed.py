@@ -14,10 +14,11 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.precision import wide
 from nonlocal_viz.core.tokens import NONE_ASIDE, GridShape, OffGrid
 from nonlocal_viz.errors import QueryError
-from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.again import lowered
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.proving import proven
 from nonlocal_viz.probe.records import Call, UnprovenError
+from nonlocal_viz.probe.twins import twin_of
 
 #: What the tokens (B, N, C) of a module's input are, with notes about it.
 Tokens = Callable[[Tensor], tuple[Positions, tuple[str, ...]]]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from nonlocal_viz.probe.arguments import tensors
+from nonlocal_viz.probe.nested import own_call
 from nonlocal_viz.probe.records import Call, Capture
 
 _Value = TypeVar("_Value")
@@ -48,3 +49,13 @@ def second_name(calls: Sequence[Call], capture: Capture) -> str | None:
     sides = [t.shape[2] for t in given[:2] if t.ndim == 4]
     split = sides == [capture.query.shape[1], capture.key.shape[1]]
     return calls[-2].path if bare or split else None
+
+
+def second_names(found: Sequence[tuple[Capture, tuple[Call, ...]]]) -> dict[str, str]:
+    """{second name: path} of captures and the calls that they lay in, of parents of one map alone."""
+    named: dict[str, set[str]] = {}
+    for capture, calls in found:
+        name = second_name(calls[: own_call(capture, calls) + 1], capture)
+        if name is not None:
+            named.setdefault(name, set()).add(capture.path)
+    return {name: paths.pop() for name, paths in named.items() if len(paths) == 1}

@@ -190,13 +190,13 @@ class Origins:
         axes: Axes,
     ) -> None:
         """Where the tokens lie that the module was given, windows in the place of images."""
-        calls = self._grids.outer(given_tokens(calls, capture))
+        calls = self._grids.streams.outer(given_tokens(calls, capture))
         for placing, own in self._own_readings(capture, calls[-1], number):
             found = placing.slots(own)
             places = None if found is None else table(found, slots)
             if places is not None:
                 positions = self._grids.positions(x, axes, slots.positions, calls, [])
-                self._grids.learn(Stream(calls, own, positions, slots.images, places))
+                self._grids.streams.learn(Stream(calls, own, positions, slots.images, places))
                 return
 
     def _own_readings(
@@ -217,15 +217,17 @@ class Origins:
         calls = given_tokens(calls, capture)
         for at in reversed(range(outermost(calls), len(calls))):
             upto = calls[: at + 1]
-            for stream in reversed(self._grids.streams.get(shape_of(upto[-1]), [])):
+            for stream in reversed(self._grids.streams.by_shape.get(shape_of(upto[-1]), [])):
                 if stream.table is None:
                     continue
                 for placing, axes in self._own_readings(capture, upto[-1], number):
                     slots = placing.slots(axes) if axes == stream.axes else None
                     if slots is None or bool((slots.key == MIXED).any()):
                         continue
-                    if self._grids.kept(stream, upto, axes):
-                        self._grids.learn(replace(stream, calls=self._grids.outer(upto)))
+                    if self._grids.streams.kept(stream, upto, axes):
+                        self._grids.streams.learn(
+                            replace(stream, calls=self._grids.streams.outer(upto))
+                        )
                         sides = stream.positions.grid[1:]
                         placing.x = torch.empty((stream.images, 1, *sides), device="meta")
                         return stream.moved_to(slots), placing, upto[-1]

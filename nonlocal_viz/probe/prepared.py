@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.fitting import RESAMPLES, Normalisation, Prepare
-from nonlocal_viz.probe.again import twin_of
+from nonlocal_viz.probe.twins import twin_of
 
 _COLOURS = (
     "The mean and standard deviation of ImageNet are assumed for the colours: "

@@ -6,11 +6,9 @@ picture, or the feature maps before it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from torch import Tensor
 
-from nonlocal_viz.core.tokens import GridShape
 from nonlocal_viz.probe import order
 from nonlocal_viz.probe.again import Again
 from nonlocal_viz.probe.arguments import first_tensor, shape_of
@@ -19,40 +17,27 @@ from nonlocal_viz.probe.cells import follow_map, follow_picture, three
 from nonlocal_viz.probe.positions import Positions
 from nonlocal_viz.probe.records import Call
 from nonlocal_viz.probe.stream import Stream
+from nonlocal_viz.probe.streams import Streams
 from nonlocal_viz.probe.watch import Watch
-
-
-class Known(Protocol):
-    """What is known of the tokens of other modules."""
-
-    def outer(self, calls: Sequence[Call]) -> tuple[Call, ...]: ...
-
-    def learn(self, stream: Stream) -> None: ...
-
-    def kept(self, stream: Stream, calls: Sequence[Call], axes: Axes) -> bool: ...
-
-    def relayed(
-        self, calls: Sequence[Call], axes: Axes, plain: GridShape | None = None
-    ) -> Positions | None: ...
 
 
 class Rasters:
     """Of one call of a network: what the positions of inputs with several axes of them are."""
 
-    def __init__(self, watch: Watch, again_of: Callable[[Call], Again], known: "Known") -> None:
-        self._watch, self._again_of, self._grids = watch, again_of, known
+    def __init__(self, watch: Watch, again_of: Callable[[Call], Again], streams: Streams) -> None:
+        self._watch, self._again_of, self._streams = watch, again_of, streams
         self._known: dict[tuple[int, Axes], Positions | None] = {}
 
     def positions(self, x: Tensor, axes: Axes, calls: Sequence[Call]) -> Positions | None:
         """What the positions of x are, which the last of the nested ``calls`` is given; None where they are
         no raster of the picture, and in no order that is known."""
         # Of modules in each other that are given the same, the outermost is asked.
-        outer = self._grids.outer(calls)
+        outer = self._streams.outer(calls)
         found = self._once(x, axes, outer)
         if found is None:
             return None
-        self._grids.learn(Stream(outer, axes, found))
-        if self._grids.kept(Stream(outer, axes, found), calls, axes):
+        self._streams.learn(Stream(outer, axes, found))
+        if self._streams.kept(Stream(outer, axes, found), calls, axes):
             return found
         # It changes their order before that.
         return self._once(x, axes, calls)
@@ -76,7 +61,7 @@ class Rasters:
             first = first_tensor(outer[-1].args, outer[-1].kwargs)
             assert first is not None
             return self.positions(first[1], of_map, outer) if follows else None
-        relayed = self._grids.relayed(calls, axes, plain.grid)
+        relayed = self._streams.relayed(calls, axes, plain.grid)
         return relayed or self._of_picture(axes, calls, plain, x.shape[axes.batch])
 
     def is_map(self, x: Tensor, axes: Axes) -> bool:

@@ -63,7 +63,7 @@ class Reader:
         try:
             return self._read(capture, calls, number)
         finally:
-            self._grids.left.update(map(id, calls))
+            self._grids.streams.left.update(map(id, calls))
 
     def _read(self, capture: Capture, calls: tuple[Call, ...], number: int) -> Recorded:
         notes: list[str] = []

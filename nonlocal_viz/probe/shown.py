@@ -132,3 +132,19 @@ def logits_of(output: Any) -> Tensor | None:
 def reads_clips(model: nn.Module) -> bool:
     """Whether a network convolves over time, as those do that are given clips."""
     return any(isinstance(module, nn.Conv3d) for module in model.modules())
+
+
+def not_taken(error: Exception, x: Tensor, clips: bool) -> str:
+    """A sentence on a network that did not take x, and what may help; ``clips``: it reads these."""
+    first = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+    what, size = "a picture", f"{x.shape[-1]} x {x.shape[-2]} pixels"
+    if x.ndim == 5:
+        what = f"a clip of {x.shape[2]} frames"
+    elif clips:
+        return f"This network reads clips, and took no picture of {size} ({first}); open a clip."
+    frames = "frames=N how many frames, " if x.ndim == 5 else ""
+    return (
+        f"The network does not take {what} of {size} ({type(error).__name__}: {first}); "
+        f"prepare=nv.Prepare(size=(H, W)) says which it reads, {frames}or --size HxW on the command line, "
+        "and call=lambda model, x: ... how it is called."
+    )

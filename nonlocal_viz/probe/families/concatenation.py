@@ -15,10 +15,11 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import INSTANTIATIONS
 from nonlocal_viz.core.tokens import grid_of
-from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.again import lowered
 from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.proving import proven
 from nonlocal_viz.probe.records import Call, UnprovenError
+from nonlocal_viz.probe.twins import twin_of
 
 _PARTS = ("theta", "phi", "g", "concat_project", "conv_out")
 

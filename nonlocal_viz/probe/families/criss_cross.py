@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.again import lowered
 from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.mixed import Mixed
 from nonlocal_viz.probe.proving import proven
 from nonlocal_viz.probe.records import Call, UnprovenError
+from nonlocal_viz.probe.twins import twin_of
 
 _NOTHING = "This block adds nothing to its input: its gamma is 0, as where training begins."
 #: Rows that the output is made of again for the proof.

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
-from nonlocal_viz.probe.again import twin_of
 from nonlocal_viz.probe.mixed import Mixed, Tokens, held, placed, split, tokens_of
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.twins import twin_of
 
 #: It is told what its tokens are.
 TOKENS = True

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
-from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.again import lowered
 from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.proving import refuse_beyond
 from nonlocal_viz.probe.records import Call, UnprovenError, relative
+from nonlocal_viz.probe.twins import twin_of
 
 _SAME_FOR_ALL = (
     "There is one map, whatever the query: every position gets the same sum of all values."

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.block import NonLocalBlock
-from nonlocal_viz.probe.again import lowered, twin_of
+from nonlocal_viz.probe.again import lowered
 from nonlocal_viz.probe.proving import proven
 from nonlocal_viz.probe.records import Call
+from nonlocal_viz.probe.twins import twin_of
 
 _NOTHING = (
     "This block adds nothing to its input: its output projection is 0, as where training begins."

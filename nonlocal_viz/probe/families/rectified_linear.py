@@ -13,10 +13,10 @@ from nonlocal_viz.core.affinity import Affinity
 from nonlocal_viz.core.factored import Factored
 from nonlocal_viz.core.pairwise import Pairwise
 from nonlocal_viz.core.precision import wide
-from nonlocal_viz.probe.again import twin_of
 from nonlocal_viz.probe.arguments import first_tensor
 from nonlocal_viz.probe.proving import proven
 from nonlocal_viz.probe.records import Call, UnprovenError
+from nonlocal_viz.probe.twins import twin_of
 
 #: Rows that what the projection was given is made of again for the proof.
 _ROWS = 32
