@@ -105,15 +105,14 @@ def telling(positions: Positions) -> list[int]:
     """Some cells that lie elsewhere where rows and columns are exchanged, as far as there are such."""
     grid, (height, width) = positions.grid, positions.grid[1:]
     draw = torch.Generator().manual_seed(2)
-    drawn = torch.randperm(positions.cells, generator=draw).tolist()
-
-    def exchanged(cell: int) -> int:
-        t, place = divmod(cell, height * width)
-        row, column = divmod(place, width)
-        return t * height * width + column * height + row
-
-    drawn.sort(key=lambda cell: apart(cell, exchanged(cell), grid) < 2)
-    return drawn[:_CELLS]
+    drawn = torch.randperm(positions.cells, generator=draw)
+    t, row, column = torch.unravel_index(drawn, grid)
+    exchanged = torch.unravel_index(t * height * width + column * height + row, grid)
+    far_apart = torch.zeros(len(drawn), dtype=torch.bool)
+    for one, other in zip((t, row, column), exchanged, strict=True):
+        far_apart |= (one - other).abs() > 1
+    found: list[int] = torch.cat([drawn[far_apart], drawn[~far_apart]])[:_CELLS].tolist()
+    return found
 
 
 def apart(one: int, other: int, grid: tuple[int, int, int]) -> int:
