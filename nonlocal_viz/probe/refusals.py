@@ -35,6 +35,10 @@ NO_PAIRS = (
     "What its softmax is taken of is made of each position by itself, not of pairs of a query and a key: "
     "linear attention, or a pooling. There is no map of pairs."
 )
+OTHER_SCORE = (
+    "Its scores are made of pairs of a query and a key by no product of the two (a distance, a sum that is "
+    "bent), and what else it could be is not guessed: a family of your own can read it, see docs/attach.md."
+)
 NORMALISED = (
     "Its weights are normalised over heads after the softmax, and then multiplied with values: no linear "
     "map of heads, which alone are followed."
@@ -57,6 +61,9 @@ _NORMS = {
 }
 #: A layer of fewer features than this may mix heads.
 _HEADS = 4
+#: How every row of one tensor meets every row of another without a product of the two.
+_DISTANCES = {_aten._cdist_forward.default, _aten._euclidean_dist.default}
+_SUMS = {_aten.add.Tensor, _aten.sub.Tensor}
 #: Operations that are looked back through.
 _FAR = 64
 
@@ -73,32 +80,44 @@ def lost_weights(made: Node | None, has_weights: Callable[[Node], bool]) -> str 
         if node is None:
             continue
         if node.func in SOFTMAXES:
-            if _of_positions_alone(node.made[0], has_weights):
-                return NO_PAIRS
+            why = _scores(node.made[0], has_weights)
+            if why is not None:
+                return why
             return NORMALISED if normalised else UNKNOWN
         normalised = normalised or node.func in _NORMS
         todo += [before for before in node.made if before is not None]
     return None
 
 
-def _of_positions_alone(made: Node | None, has_weights: Callable[[Node], bool]) -> bool:
-    """Whether what a softmax is of comes straight from a layer: a convolution, or weights of its own."""
+def _scores(made: Node | None, has_weights: Callable[[Node], bool]) -> str | None:
+    """What is wrong with what a softmax is of: pairs that are no products, or none, as what comes straight
+    from a layer (a convolution, or weights of its own)."""
     todo = [made]
-    found = False
+    found = None
     for _ in range(_FAR):
         node = todo.pop(0) if todo else None
         if node is None:
             continue
+        if _of_pairs(node):
+            return OTHER_SCORE
         layer = node.func in (_aten.convolution.default, _aten.addmm.default)
         if layer or node.func in PRODUCTS:
             if not layer and not has_weights(node):
-                return False
+                return None
             factor = node.tensors[-1]
             if factor.ndim < 4 and max(factor.shape[-2:]) > _HEADS:
-                found = True
+                found = NO_PAIRS
                 continue
         todo += [before for before in node.made if before is not None]
     return found
+
+
+def _of_pairs(node: Node) -> bool:
+    """Whether every row of one tensor met every row of another, as in a distance or a sum of both."""
+    if node.func in _DISTANCES:
+        return True
+    both = [before.shape for before in node.made if before is not None]
+    return node.func in _SUMS and len(both) == 2 and node.shape not in both
 
 
 def over_channels(capture: Capture, x: Tensor) -> bool:

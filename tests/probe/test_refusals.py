@@ -1,5 +1,7 @@
 """What is no attention over positions is refused by its kind."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -244,3 +246,36 @@ def test_as_many_features_as_positions_are_not_said_to_be_channels() -> None:
     for sides, said in (((8, 16), True), ((16, 16), False)):
         one = torch.randn(1, *sides)
         assert over_channels(Capture("", one, one, (), True, one), x) is said
+
+
+class Unlike(nn.Module):
+    """Scores of pairs that are no products of queries and keys."""
+
+    def __init__(self, score: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+        self.score = score
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (part(x) for part in (self.q, self.k, self.v))
+        return self.score(q, k).softmax(-1) @ v
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda q, k: -torch.cdist(q, k),
+        lambda q, k: -torch.cdist(q, k, p=1),
+        lambda q, k: -(q[:, :, None] - k[:, None]).square().sum(-1),
+        lambda q, k: (q[:, :, None] + k[:, None]).tanh().sum(-1),
+    ],
+)
+@pytest.mark.parametrize("tokens", [24, 40])
+def test_scores_that_are_no_products_are_said_to_be(
+    score: Callable[[Tensor, Tensor], Tensor], tokens: int
+) -> None:
+    torch.manual_seed(0)
+    net = Unlike(score).eval()
+    with torch.no_grad(), nv.attach(net, grid=(4, tokens // 4)) as probe:
+        net(torch.randn(2, tokens, 8))
+    assert not probe.maps and "by no product of the two" in probe.refused[""]
