@@ -290,6 +290,14 @@ def test_a_family_of_ones_own_is_asked_first_and_once(registered: None) -> None:
     torch.testing.assert_close(a.dense() @ module.v(x), output)
 
 
+def test_the_newest_family_is_asked_before_others(registered: None) -> None:
+    class Newer(OfRank):
+        pass
+
+    nv.register_family(Newer)
+    assert families()[:2] == (Newer, OfRank) and family_of(ByRank()) is Newer
+
+
 def test_a_map_that_its_family_cannot_prove_is_refused(registered: None) -> None:
     torch.manual_seed(0)
     module = ByRank(scale=1.01).eval()

@@ -220,6 +220,93 @@ def test_tokens_that_stay_are_where_they_were() -> None:
     assert probe.maps["one"].query_grid == probe.maps["two"].query_grid == (1, 4, 6)
 
 
+class Flat(nn.Module):
+    """Two attentions whose residual goes past them; what both are given is kept by somebody else, too."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.stem, self.between = nn.Conv2d(3, 8, 4, 4), between
+        self.one, self.two = (nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2))
+        self.kept: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        t = self.stem(x).flatten(2).mT.contiguous()
+        t = self.between(t + self.one(t, t, t, need_weights=False)[0])
+        y: Tensor = self.two(t, t, t, need_weights=False)[0]
+        return y
+
+
+def test_two_tokens_that_change_places_beside_a_module_are_found() -> None:
+    torch.manual_seed(0)
+    order = torch.arange(24)
+    order[[9, 10]] = order[[10, 9]]
+    net, pictures = Flat(lambda t: t[:, order]).eval(), torch.randn(2, 3, 16, 24)
+    given: list[Tensor] = []
+    handle = net.two.register_forward_pre_hook(lambda _m, args: given.append(args[0]))
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(pictures)
+    handle.remove()
+    with torch.no_grad():
+        weights = net.two(given[0], given[0], given[0], average_attn_weights=False)[1]
+    expected = torch.empty_like(weights)
+    expected[:, :, order[:, None], order[None]] = weights
+    torch.testing.assert_close(probe.maps["two"].dense(heads=True), expected)
+
+
+TABLE = torch.randn(1, 24, 8, generator=torch.Generator().manual_seed(3))
+
+
+class Borrows(nn.Module):
+    """A network whose second attention is given a tensor that does not belong to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 4, 4)
+        self.one, self.two = (Block(F.scaled_dot_product_attention) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.two(TABLE) + self.one(self.stem(x).flatten(2).mT)
+        return self.one(y)
+
+
+def test_a_tensor_that_a_module_is_given_is_as_it_was_afterwards() -> None:
+    torch.manual_seed(0)
+    net, before, version = Borrows().eval(), TABLE.clone(), TABLE._version
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(1, 3, 16, 24))
+    assert probe.maps
+    assert torch.equal(TABLE, before) and TABLE._version == version
+
+
+class Merged(nn.Module):
+    """Attention whose tokens hold 2 x 2 cells of what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.qkv, self.out = (
+            nn.Conv2d(3, 8, 2, 2), nn.Conv2d(32, 24, 1), nn.Conv2d(8, 32, 1)
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = F.pixel_unshuffle(x, 2)
+        q, k, v = (t.flatten(2).mT for t in self.qkv(y).chunk(3, 1))
+        self.used = (q @ k.mT).softmax(-1)
+        z = (self.used @ v).mT.unflatten(2, y.shape[2:])
+        return x + F.pixel_shuffle(self.out(z), 2)
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_tokens_of_several_cells_are_placed_in_every_image(images: int) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(Merged()).eval()
+    with torch.no_grad(), nv.attach(net) as probe:
+        net(torch.randn(images, 3, 12, 16))
+    a = probe.maps["0"]
+    assert a.query_grid == a.key_grid == (1, 3, 4)
+    torch.testing.assert_close(a.dense(), net[0].used)
+
+
 class Turning(nn.Module):
     """A picture that is changed before it becomes cells."""
 

@@ -149,6 +149,20 @@ def test_a_network_is_tried_as_its_owner_calls_it() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_numbers_that_a_network_keeps_beside_its_weights_are_shapes_as_well() -> None:
+    class Scaled(Tokens):
+        def __init__(self) -> None:
+            super().__init__(64, 64)
+            self.table = torch.ones(1, 16, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * self.table
+
+    net = Scaled()
+    assert prepare_of(net, called)[0].size == (64, 64)
+    assert not net.table.is_meta
+
+
 def test_what_cannot_be_tried_is_believed() -> None:
     class Asks(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
