@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nonlocal_viz as nv
+from nonlocal_viz.probe import again
+from nonlocal_viz.probe.memory import storage_of
+from nonlocal_viz.probe.replay import Place
 
 #: Queries, keys and values (B, N, 8) to what is made of the values (B, N, 8).
 Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -253,29 +256,21 @@ def test_two_tokens_that_change_places_beside_a_module_are_found() -> None:
     torch.testing.assert_close(probe.maps["two"].dense(heads=True), expected)
 
 
-TABLE = torch.randn(1, 24, 8, generator=torch.Generator().manual_seed(3))
-
-
-class Borrows(nn.Module):
-    """A network whose second attention is given a tensor that does not belong to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 4, 4)
-        self.one, self.two = (Block(F.scaled_dot_product_attention) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.two(TABLE) + self.one(self.stem(x).flatten(2).mT)
-        return self.one(y)
-
-
-def test_a_tensor_that_a_module_is_given_is_as_it_was_afterwards() -> None:
-    torch.manual_seed(0)
-    net, before, version = Borrows().eval(), TABLE.clone(), TABLE._version
-    with torch.no_grad(), nv.attach(net) as probe:
-        net(torch.randn(1, 3, 16, 24))
-    assert probe.maps
-    assert torch.equal(TABLE, before) and TABLE._version == version
+def test_what_was_written_into_is_put_back_and_weights_are_not_written_into() -> None:
+    net, x = nn.Sequential(nn.Identity(), nn.Linear(3, 3)), torch.randn(1, 2, 3)
+    before, version = x.clone(), x._version
+    for weights, goes_past in ((set(), True), ({storage_of(x)}, False)):
+        undo = again._changing(net, Place("0", (1, 2, 3), True), lambda t: t + 1, None, weights)
+        assert torch.equal(net[0](x), before + 1)
+        assert torch.equal(x, before + 1) == goes_past
+        undo()
+        assert torch.equal(x, before) and x._version == version
+    # Numbers that stand for several tokens cannot be changed one by one.
+    wide = torch.randn(1, 1, 3).expand(1, 2, 3)
+    undo = again._changing(net, Place("0", (1, 2, 3), True), lambda t: t + 1, None, set())
+    same = wide.clone()
+    assert torch.equal(net[0](wide), same + 1) and torch.equal(wide, same)
+    undo()
 
 
 class Merged(nn.Module):
@@ -290,9 +285,9 @@ class Merged(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
         y = F.pixel_unshuffle(x, 2)
-        q, k, v = (t.flatten(2).mT for t in self.qkv(y).chunk(3, 1))
+        q, k, v = self.qkv(y).flatten(2).unflatten(1, (3, 2, 4)).mT.unbind(1)
         self.used = (q @ k.mT).softmax(-1)
-        z = (self.used @ v).mT.unflatten(2, y.shape[2:])
+        z = (self.used @ v).mT.flatten(1, 2).unflatten(2, y.shape[2:])
         return x + F.pixel_shuffle(self.out(z), 2)
 
 
@@ -304,7 +299,7 @@ def test_tokens_of_several_cells_are_placed_in_every_image(images: int) -> None:
         net(torch.randn(images, 3, 12, 16))
     a = probe.maps["0"]
     assert a.query_grid == a.key_grid == (1, 3, 4)
-    torch.testing.assert_close(a.dense(), net[0].used)
+    torch.testing.assert_close(a.dense(heads=True), net[0].used)
 
 
 class Turning(nn.Module):
