@@ -278,12 +278,9 @@ class Merged(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.qkv, self.out = (
-            nn.Conv2d(3, 8, 2, 2), nn.Conv2d(32, 24, 1), nn.Conv2d(8, 32, 1)
-        )  # fmt: skip
+        self.qkv, self.out = nn.Conv2d(32, 24, 1), nn.Conv2d(8, 32, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
         y = F.pixel_unshuffle(x, 2)
         q, k, v = self.qkv(y).flatten(2).unflatten(1, (3, 2, 4)).mT.unbind(1)
         self.used = (q @ k.mT).softmax(-1)
@@ -294,12 +291,12 @@ class Merged(nn.Module):
 @pytest.mark.parametrize("images", [1, 2, 3])
 def test_tokens_of_several_cells_are_placed_in_every_image(images: int) -> None:
     torch.manual_seed(0)
-    net = nn.Sequential(Merged()).eval()
+    net = nn.Sequential(nn.Conv2d(3, 8, 2, 2), Merged()).eval()
     with torch.no_grad(), nv.attach(net) as probe:
         net(torch.randn(images, 3, 12, 16))
-    a = probe.maps["0"]
+    a = probe.maps["1"]
     assert a.query_grid == a.key_grid == (1, 3, 4)
-    torch.testing.assert_close(a.dense(heads=True), net[0].used)
+    torch.testing.assert_close(a.dense(heads=True), net[1].used)
 
 
 class Turning(nn.Module):
