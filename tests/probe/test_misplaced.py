@@ -278,11 +278,11 @@ class Merged(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.qkv, self.out = nn.Conv2d(32, 24, 1), nn.Conv2d(8, 32, 1)
+        self.qkv, self.out = nn.Parameter(torch.randn(24, 32) / 6), nn.Conv2d(8, 32, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.pixel_unshuffle(x, 2)
-        q, k, v = self.qkv(y).flatten(2).unflatten(1, (3, 2, 4)).mT.unbind(1)
+        q, k, v = (self.qkv @ y.flatten(2)).unflatten(1, (3, 2, 4)).mT.unbind(1)
         self.used = (q @ k.mT).softmax(-1)
         z = (self.used @ v).mT.flatten(1, 2).unflatten(2, y.shape[2:])
         return x + F.pixel_shuffle(self.out(z), 2)
