@@ -31,7 +31,9 @@ class Drawn:
 
     def alike(self, other: "Drawn") -> bool:
         """Whether nothing was drawn between two looks."""
-        if self.device != other.device or not torch.equal(self.state, other.state):
+        # As bytes: an operation of PyTorch's would be watched.
+        mine, theirs = (drawn.state.numpy().tobytes() for drawn in (self, other))
+        if self.device != other.device or mine != theirs:
             return False
         if self.on_device is None or other.on_device is None:
             return self.on_device is other.on_device

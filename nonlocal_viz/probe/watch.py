@@ -135,7 +135,8 @@ class Watch(TorchDispatchMode):
             return  # a compiler reads the call, and calls nothing
         path = self._paths.get(id(module))
         if path is not None:
-            if self._prove:
+            # A layer of PyTorch's own that has no parts is never run again by itself.
+            if self._prove and (module._modules or not elementary(module)):
                 self._drawn = Drawn.now(args, self._drawn)
             self._stack.append(Call(path, module, args, {}, _lowered(args), self._drawn))
             inside = f"{path}.".startswith(f"{self._within}.") or not self._within
