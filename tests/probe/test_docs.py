@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nonlocal_viz import probe
+
 ROOT = Path(__file__).parents[2]
 SNIPPETS = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "attach.md").read_text("utf-8"), re.S
@@ -25,3 +27,9 @@ def test_a_snippet_runs(code: str, tmp_path: Path) -> None:
         [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_map_of_the_probe_names_every_file() -> None:
+    named = set(re.findall(r"``([a-z_]+)``", probe.__doc__ or ""))
+    there = {path.stem for path in (ROOT / "nonlocal_viz" / "probe").iterdir()} - {"__init__"}
+    assert there - named - {"__pycache__"} == set() and named - there == set()
